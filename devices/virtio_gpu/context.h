@@ -1,0 +1,111 @@
+#ifndef NACRE_DEVICES_VIRTIO_GPU_CONTEXT_H_
+#define NACRE_DEVICES_VIRTIO_GPU_CONTEXT_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/fd.h"
+
+namespace nacre::virtio_gpu {
+
+// The plug for context types (virtio 1.3, 5.7.6.7: CONTEXT_INIT): a rendering
+// dialect, named by a capset id, that a guest context speaks. The device knows
+// these interfaces and no context type; a context type knows these interfaces
+// and not the device. All methods are called on the device thread, one at a
+// time; none may block or wait for the GPU. Every id, size and byte that comes
+// in is guest-controlled; an error goes back to the guest as the virtio-gpu
+// error response nearest to its code.
+
+// How the guest should map a blob (VIRTIO_GPU_MAP_CACHE_*).
+enum class MapCaching : uint32_t {
+  kNone = 0,
+  kCached = 1,
+  kUncached = 2,
+  kWriteCombined = 3,
+};
+
+// Memory to place in the host-visible window: mmap of `fd` at `offset`, which
+// is page-aligned. The fd is borrowed from the blob.
+struct BlobMemory {
+  int fd = -1;
+  uint64_t offset = 0;
+  MapCaching caching = MapCaching::kCached;
+};
+
+// The host object behind a blob resource of type HOST3D. Owned by the resource,
+// may outlive the context that made it (guests unreference late); destroying it
+// drops its share in the object.
+class Blob {
+ public:
+  virtual ~Blob() = default;
+  // In bytes, a multiple of the page size.
+  virtual uint64_t size() const = 0;
+  // FailedPrecondition where the blob was not made mappable.
+  virtual absl::StatusOr<BlobMemory> GetMemory() = 0;
+  // A dma-buf of it, for other contexts and other devices. FailedPrecondition
+  // where it was not made shareable.
+  virtual absl::StatusOr<Fd> Export() = 0;
+};
+
+// RESOURCE_CREATE_BLOB of mem type HOST3D, checked as far as the device can.
+struct BlobRequest {
+  uint32_t resource_id = 0;  // Unused so far, non-zero.
+  uint64_t blob_id = 0;
+  uint64_t size = 0;  // Non-zero multiple of the page size, below the cap.
+  bool mappable = false;
+  bool shareable = false;
+  bool cross_device = false;
+};
+
+// One guest context. Destroying it never waits: work on the GPU goes on, and
+// fence fds handed out stay valid.
+class Context {
+ public:
+  virtual ~Context() = default;
+
+  // SUBMIT_3D: `commands` is a copy of the guest's bytes, ours to read. An
+  // error is counted and logged; how the guest learns of it is the dialect's.
+  virtual absl::Status Submit(std::span<const uint8_t> commands) = 0;
+
+  // For a virtio fence on ring `ring_idx` (0..63): a pollable fd that becomes
+  // readable when all work submitted on the ring so far is done, or an invalid
+  // Fd where no such work is outstanding beyond what earlier calls for this
+  // ring returned. (The device keeps the fences of a ring in order itself.)
+  virtual absl::StatusOr<Fd> FenceRing(uint8_t ring_idx) = 0;
+
+  // Makes the blob, and `request.resource_id` a name for it in this context as
+  // if AttachResource had been called.
+  virtual absl::StatusOr<std::unique_ptr<Blob>> CreateBlob(
+      const BlobRequest& request) = 0;
+
+  // The resource may be used in this context's commands from now on. Attaching
+  // one that is attached already is fine. `blob` outlives the attachment.
+  virtual absl::Status AttachResource(uint32_t resource_id, Blob& blob) = 0;
+  // Ignores a resource that is not attached. Called for every attached
+  // resource before it is destroyed.
+  virtual void DetachResource(uint32_t resource_id) = 0;
+};
+
+// A kind of context; lives as long as the device.
+class ContextType {
+ public:
+  virtual ~ContextType() = default;
+
+  // GET_CAPSET_INFO and GET_CAPSET: id 1..63, the highest version, and the
+  // capset itself, constant for the life of the device.
+  virtual uint32_t capset_id() const = 0;
+  virtual uint32_t capset_version() const = 0;
+  virtual std::span<const uint8_t> capset() const = 0;
+
+  // CTX_CREATE. `name` is the guest's, cut at 64 bytes, for humans only.
+  virtual absl::StatusOr<std::unique_ptr<Context>> CreateContext(
+      uint32_t ctx_id, const std::string& name) = 0;
+};
+
+}  // namespace nacre::virtio_gpu
+
+#endif  // NACRE_DEVICES_VIRTIO_GPU_CONTEXT_H_

@@ -1,0 +1,42 @@
+#ifndef NACRE_VMM_IRQ_LINE_H_
+#define NACRE_VMM_IRQ_LINE_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace nacre::vmm {
+
+// An edge-triggered interrupt input of the virtual machine. Thread-safe, never
+// blocks; triggers that the guest has not yet taken merge into one.
+class IrqLine {
+ public:
+  virtual ~IrqLine() = default;
+  virtual void Trigger() = 0;
+};
+
+// A message-signalled interrupt (PCI 3.0, 6.8.3): an IrqLine whose message the
+// guest programs. Until SetMessage, Trigger does nothing.
+class MsiLine : public IrqLine {
+ public:
+  // Delivers as a write of `data` to `address` from now on. Called from vCPU
+  // threads; Trigger may run at the same time.
+  virtual absl::Status SetMessage(uint64_t address, uint32_t data) = 0;
+};
+
+// Where a PCI device gets its message-signalled interrupts from: the
+// hypervisor, or a fake in tests.
+class MsiController {
+ public:
+  virtual ~MsiController() = default;
+  // `requester_id` is the PCI bus/device/function, which an ITS needs; others
+  // ignore it. Errors: ResourceExhausted.
+  virtual absl::StatusOr<std::unique_ptr<MsiLine>> CreateMsiLine(
+      uint32_t requester_id) = 0;
+};
+
+}  // namespace nacre::vmm
+
+#endif  // NACRE_VMM_IRQ_LINE_H_
