@@ -75,8 +75,12 @@ class GuestMemory {
   absl::StatusOr<uint16_t> LoadAcquire16(uint64_t address) const;
   absl::Status StoreRelease16(uint64_t address, uint16_t value) const;
 
-  // Whether every byte of [address, address + size) is RAM.
+  // Whether every byte of [address, address + size) is RAM; an empty range is.
   bool Contains(uint64_t address, uint64_t size) const;
+
+  // Makes every byte zero again and gives the memory back to the host, so that
+  // nothing of one boot leaks into the next. No vCPU or device may run.
+  absl::Status Discard();
 
   // Ascending by guest address.
   std::vector<HostRegion> host_regions() const;
@@ -91,6 +95,12 @@ class GuestMemory {
   };
 
   explicit GuestMemory(std::vector<Region> regions);
+
+  // Calls visit(host address, offset from `address`, size) for the pieces of
+  // [address, address + size), in order; false at the first byte that is not
+  // RAM, or at once for a range that wraps.
+  template <typename Visit>
+  bool ForEachPiece(uint64_t address, uint64_t size, Visit visit) const;
 
   // Host address of `address` if [address, address + size) lies in one region.
   uint8_t* Find(uint64_t address, uint64_t size) const;

@@ -1,0 +1,197 @@
+#include "vmm/guest_memory.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "base/checked.h"
+#include "base/errno_status.h"
+#include "base/status_macros.h"
+
+namespace nacre::vmm {
+namespace {
+
+constexpr uint64_t kPageSize = 4096;
+constexpr uint64_t kHugePageSize = 2 * 1024 * 1024;
+
+absl::Status OutOfRange(uint64_t address, uint64_t size) {
+  return absl::OutOfRangeError(absl::StrFormat(
+      "guest memory [%#x, +%#x) is not all RAM", address, size));
+}
+
+absl::Status CheckSpecs(std::span<const GuestMemory::RegionSpec> sorted) {
+  if (sorted.empty()) {
+    return absl::InvalidArgumentError("guest memory has no region: give one");
+  }
+  const GuestMemory::RegionSpec* previous = nullptr;
+  for (const GuestMemory::RegionSpec& spec : sorted) {
+    if (spec.size == 0 || !IsAligned(spec.size, kPageSize) ||
+        !IsAligned(spec.guest_address, kPageSize)) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "guest memory region of %#x bytes at %#x: address and size must be "
+          "multiples of %d, and the size not 0",
+          spec.size, spec.guest_address, kPageSize));
+    }
+    if (!CheckedAdd(spec.guest_address, spec.size)) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "guest memory region of %#x bytes at %#x ends beyond the 64-bit "
+          "address space: lower one of them",
+          spec.size, spec.guest_address));
+    }
+    if (previous != nullptr &&
+        spec.guest_address < previous->guest_address + previous->size) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "guest memory regions [%#x, +%#x) and [%#x, +%#x) overlap: move one "
+          "of them",
+          previous->guest_address, previous->size, spec.guest_address,
+          spec.size));
+    }
+    previous = &spec;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+GuestMemory::GuestMemory(std::vector<Region> regions)
+    : regions_(std::move(regions)) {}
+
+absl::StatusOr<GuestMemory> GuestMemory::Create(
+    std::span<const RegionSpec> regions) {
+  std::vector<RegionSpec> sorted(regions.begin(), regions.end());
+  std::sort(sorted.begin(), sorted.end(),
+            [](const RegionSpec& a, const RegionSpec& b) {
+              return a.guest_address < b.guest_address;
+            });
+  RETURN_IF_ERROR(CheckSpecs(sorted));
+  std::vector<Region> result;
+  for (const RegionSpec& spec : sorted) {
+    ASSIGN_OR_RETURN(Fd fd, CreateMemfd("nacre-guest-ram", spec.size));
+    ASSIGN_OR_RETURN(Mapping mapping, Mapping::SharedAligned(
+                                          fd.get(), spec.size, kHugePageSize));
+    // Advice: a kernel without transparent huge pages is merely slower.
+    (void)madvise(mapping.data(), mapping.size(), MADV_HUGEPAGE);
+    result.push_back({spec.guest_address, std::move(fd), std::move(mapping)});
+  }
+  return GuestMemory(std::move(result));
+}
+
+template <typename Visit>
+bool GuestMemory::ForEachPiece(uint64_t address, uint64_t size,
+                               Visit visit) const {
+  if (!CheckedAdd(address, size)) return false;
+  uint64_t done = 0;
+  for (const Region& region : regions_) {
+    if (done == size) break;
+    const uint64_t at = address + done;
+    if (at < region.guest_address) return false;
+    const uint64_t offset = at - region.guest_address;
+    if (offset >= region.mapping.size()) continue;
+    const uint64_t piece =
+        std::min<uint64_t>(size - done, region.mapping.size() - offset);
+    visit(region.mapping.data() + offset, done, piece);
+    done += piece;
+  }
+  return done == size;
+}
+
+bool GuestMemory::Contains(uint64_t address, uint64_t size) const {
+  return ForEachPiece(address, size, [](uint8_t*, uint64_t, uint64_t) {});
+}
+
+absl::Status GuestMemory::Read(uint64_t address, std::span<uint8_t> out) const {
+  if (out.empty()) return absl::OkStatus();
+  // Nearly every access lies in one region: look it up once.
+  if (const uint8_t* host = Find(address, out.size()); host != nullptr) {
+    std::memcpy(out.data(), host, out.size());
+    return absl::OkStatus();
+  }
+  if (!Contains(address, out.size())) return OutOfRange(address, out.size());
+  ForEachPiece(address, out.size(),
+               [out](const uint8_t* host, uint64_t at, uint64_t size) {
+                 std::memcpy(out.data() + at, host, size);
+               });
+  return absl::OkStatus();
+}
+
+absl::Status GuestMemory::Write(uint64_t address,
+                                std::span<const uint8_t> in) const {
+  if (in.empty()) return absl::OkStatus();
+  if (uint8_t* host = Find(address, in.size()); host != nullptr) {
+    std::memcpy(host, in.data(), in.size());
+    return absl::OkStatus();
+  }
+  if (!Contains(address, in.size())) return OutOfRange(address, in.size());
+  ForEachPiece(address, in.size(),
+               [in](uint8_t* host, uint64_t at, uint64_t size) {
+                 std::memcpy(host, in.data() + at, size);
+               });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint16_t> GuestMemory::LoadAcquire16(uint64_t address) const {
+  if (!IsAligned(address, sizeof(uint16_t))) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("ring index at odd guest address %#x", address));
+  }
+  const uint8_t* host = Find(address, sizeof(uint16_t));
+  if (host == nullptr) return OutOfRange(address, sizeof(uint16_t));
+  return __atomic_load_n(reinterpret_cast<const uint16_t*>(host),
+                         __ATOMIC_ACQUIRE);
+}
+
+absl::Status GuestMemory::StoreRelease16(uint64_t address,
+                                         uint16_t value) const {
+  if (!IsAligned(address, sizeof(uint16_t))) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("ring index at odd guest address %#x", address));
+  }
+  uint8_t* host = Find(address, sizeof(uint16_t));
+  if (host == nullptr) return OutOfRange(address, sizeof(uint16_t));
+  __atomic_store_n(reinterpret_cast<uint16_t*>(host), value, __ATOMIC_RELEASE);
+  return absl::OkStatus();
+}
+
+absl::Status GuestMemory::Discard() {
+  for (const Region& region : regions_) {
+    if (fallocate(region.fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  0, static_cast<off_t>(region.mapping.size())) != 0) {
+      return ErrnoStatus("fallocate(PUNCH_HOLE) of guest memory");
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<GuestMemory::HostRegion> GuestMemory::host_regions() const {
+  std::vector<HostRegion> result;
+  for (const Region& region : regions_) {
+    result.push_back({region.guest_address, region.mapping.size(),
+                      reinterpret_cast<uintptr_t>(region.mapping.data()),
+                      region.fd.get()});
+  }
+  return result;
+}
+
+uint64_t GuestMemory::size() const {
+  uint64_t total = 0;
+  for (const Region& region : regions_) total += region.mapping.size();
+  return total;
+}
+
+uint8_t* GuestMemory::Find(uint64_t address, uint64_t size) const {
+  for (const Region& region : regions_) {
+    if (address >= region.guest_address &&
+        RangeFits(address - region.guest_address, size,
+                  region.mapping.size())) {
+      return region.mapping.data() + (address - region.guest_address);
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace nacre::vmm
