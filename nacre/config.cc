@@ -1,0 +1,148 @@
+#include "nacre/config.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <iterator>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/checked.h"
+#include "base/status_macros.h"
+#include "google/protobuf/io/tokenizer.h"
+#include "google/protobuf/text_format.h"
+
+namespace nacre {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+constexpr uint32_t kMaxVcpus = 64;
+constexpr uint32_t kMinMemoryMib = 64;
+constexpr uint32_t kMaxScanouts = 16;     // VIRTIO_GPU_MAX_SCANOUTS.
+constexpr uint32_t kMaxModeSide = 16384;  // Pixels.
+constexpr uint64_t kMaxWindowMib = uint64_t{1} << 20;  // 1 TiB.
+
+// Keeps the parser's first complaint: the ones after it follow from it.
+class FirstError : public google::protobuf::io::ErrorCollector {
+ public:
+  void AddError(int line, int column, const std::string& message) override {
+    if (text_.empty()) {
+      text_ = absl::StrCat(line + 1, ":", column + 1, ": ", message);
+    }
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+absl::Status CheckRange(const char* field, uint64_t value, uint64_t low,
+                        uint64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      field, " is ", value, "; it must be from ", low, " to ", high));
+}
+
+absl::Status CheckMemoryRegions(const VmConfig& config) {
+  std::vector<MemoryRegion> regions(config.memory_region().begin(),
+                                    config.memory_region().end());
+  for (const MemoryRegion& region : regions) {
+    if (!IsAligned(region.guest_address(), kPage)) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "memory_region at %#x is unaligned: guest_address "
+          "must be a multiple of 4096, %#x for example",
+          region.guest_address(), region.guest_address() & ~(kPage - 1)));
+    }
+    if (region.size() == 0 || !IsAligned(region.size(), kPage)) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "memory_region at %#x has size %#x; it must be a non-zero multiple "
+          "of 4096",
+          region.guest_address(), region.size()));
+    }
+    if (!CheckedAdd(region.guest_address(), region.size())) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "memory_region at %#x with size %#x ends beyond the address space",
+          region.guest_address(), region.size()));
+    }
+  }
+  std::sort(regions.begin(), regions.end(), [](const auto& a, const auto& b) {
+    return a.guest_address() < b.guest_address();
+  });
+  for (size_t i = 1; i < regions.size(); ++i) {
+    const uint64_t end = regions[i - 1].guest_address() + regions[i - 1].size();
+    if (end > regions[i].guest_address()) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "memory_region at %#x overlaps the one at %#x, which ends at %#x: "
+          "move it there or beyond",
+          regions[i].guest_address(), regions[i - 1].guest_address(), end));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckGpu(const Gpu& gpu) {
+  const std::string& device = gpu.device();
+  if (device != "none" && device.rfind("sim:", 0) != 0 &&
+      device.rfind('/', 0) != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("gpu.device is \"", device,
+                     "\"; it must be sim:CHIP (sim:a660 for example), the "
+                     "path of a render node (/dev/dri/renderD128) or none"));
+  }
+  if (!IsPowerOfTwo(gpu.window_mib())) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "gpu.window_mib is ", gpu.window_mib(), "; it must be a power of two"));
+  }
+  RETURN_IF_ERROR(
+      CheckRange("gpu.window_mib", gpu.window_mib(), 1, kMaxWindowMib));
+  RETURN_IF_ERROR(CheckRange("gpu.scanouts", gpu.scanouts(), 0, kMaxScanouts));
+  RETURN_IF_ERROR(CheckRange("gpu.width", gpu.width(), 1, kMaxModeSide));
+  return CheckRange("gpu.height", gpu.height(), 1, kMaxModeSide);
+}
+
+}  // namespace
+
+absl::StatusOr<VmConfig> LoadConfig(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(file)),
+                   std::istreambuf_iterator<char>());
+  if (!file) {
+    return absl::NotFoundError(
+        absl::StrCat("cannot read the config ", path,
+                     "; it must be a VmConfig in protobuf text format"));
+  }
+  return ParseConfig(text, path);
+}
+
+absl::StatusOr<VmConfig> ParseConfig(const std::string& text,
+                                     const std::string& name) {
+  FirstError error;
+  google::protobuf::TextFormat::Parser parser;
+  parser.RecordErrorsTo(&error);
+  VmConfig config;
+  if (!parser.ParseFromString(text, &config)) {
+    return absl::InvalidArgumentError(absl::StrCat(name, ":", error.text()));
+  }
+  return config;
+}
+
+absl::Status ValidateConfig(const VmConfig& config) {
+  RETURN_IF_ERROR(CheckRange("vcpus", config.vcpus(), 1, kMaxVcpus));
+  if (config.memory_region().empty()) {
+    RETURN_IF_ERROR(CheckRange("memory_mib", config.memory_mib(), kMinMemoryMib,
+                               UINT32_MAX));
+  } else if (config.has_memory_mib()) {
+    return absl::InvalidArgumentError(
+        "memory_mib and memory_region are both given; give one of them");
+  }
+  RETURN_IF_ERROR(CheckMemoryRegions(config));
+  if (config.boot().kernel().empty()) {
+    return absl::InvalidArgumentError(
+        "no kernel; give --kernel=FILE or boot.kernel in the config: a bzImage "
+        "or a vmlinux");
+  }
+  return CheckGpu(config.gpu());
+}
+
+}  // namespace nacre

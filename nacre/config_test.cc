@@ -1,0 +1,82 @@
+#include "nacre/config.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace nacre {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+VmConfig Parse(const std::string& text) {
+  absl::StatusOr<VmConfig> config = ParseConfig(text, "test");
+  EXPECT_TRUE(config.ok()) << config.status();
+  return config.ok() ? *config : VmConfig();
+}
+
+std::string ErrorOf(const std::string& text) {
+  const absl::Status status = ValidateConfig(Parse(text));
+  EXPECT_FALSE(status.ok()) << text;
+  EXPECT_THAT(status.message(), testing::Not(HasSubstr("\n")));
+  return std::string(status.message());
+}
+
+TEST(ConfigTest, KernelIsEnough) {
+  EXPECT_TRUE(ValidateConfig(Parse("boot { kernel: 'k' }")).ok());
+}
+
+TEST(ConfigTest, SyntaxErrorNamesThePlace) {
+  const absl::StatusOr<VmConfig> config = ParseConfig("vcpus: 2\nvpcu: 1", "f");
+  EXPECT_THAT(config.status().message(),
+              AllOf(HasSubstr("f:2:"), HasSubstr("vpcu")));
+}
+
+TEST(ConfigTest, MissingFileNamesThePath) {
+  EXPECT_THAT(LoadConfig("/nowhere/vm.textproto").status().message(),
+              HasSubstr("/nowhere/vm.textproto"));
+}
+
+TEST(ConfigTest, MissingKernelSaysHowToGiveOne) {
+  EXPECT_THAT(ErrorOf(""), HasSubstr("--kernel"));
+}
+
+TEST(ConfigTest, OverlappingMemorySaysWhereToMove) {
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' }"
+                      "memory_region { guest_address: 0 size: 0x200000 }"
+                      "memory_region { guest_address: 0x100000 size: 0x1000 }"),
+              AllOf(HasSubstr("overlaps"), HasSubstr("0x200000")));
+}
+
+TEST(ConfigTest, UnalignedMemorySaysWhatWouldBeRight) {
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' }"
+                      "memory_region { guest_address: 0x1234 size: 0x1000 }"),
+              AllOf(HasSubstr("unaligned"), HasSubstr("0x1000")));
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' }"
+                      "memory_region { guest_address: 0 size: 1 }"),
+              HasSubstr("multiple of 4096"));
+}
+
+TEST(ConfigTest, WrappingMemoryIsRefused) {
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' } memory_region { guest_address: "
+                      "0xfffffffffffff000 size: 0x2000 }"),
+              HasSubstr("beyond the address space"));
+}
+
+TEST(ConfigTest, NumbersOutOfRangeNameTheRange) {
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' } vcpus: 0"), HasSubstr("1 to 64"));
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' } memory_mib: 1"),
+              HasSubstr("from 64"));
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { window_mib: 3 }"),
+              HasSubstr("power of two"));
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { scanouts: 17 }"),
+              HasSubstr("0 to 16"));
+}
+
+TEST(ConfigTest, UnknownGpuSaysWhatThereIs) {
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { device: 'a660' }"),
+              AllOf(HasSubstr("a660"), HasSubstr("sim:CHIP")));
+}
+
+}  // namespace
+}  // namespace nacre
