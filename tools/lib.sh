@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# What demo.sh, test.sh and the tools share: messages, packages, the cache and
+# Bazel. To be sourced; sets the shell's options.
+
+set -euo pipefail
+shopt -s inherit_errexit
+
+tools_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root_dir=$(dirname "$tools_dir")
+# shellcheck source=tools/packages.sh
+source "$tools_dir/packages.sh"
+
+# Everything that is slow to make is kept here, outside the clone, under keys
+# made of its content.
+cache_dir=${NACRE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/nacre}
+
+progress() { printf '==> %s\n' "$*" >&2; }
+
+fail() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+# ensure_tool_packages STEP...: the packages that packages.txt lists for them.
+ensure_tool_packages() {
+  local packages
+  packages=$(listed_packages "$tools_dir/packages.txt" "$@")
+  # shellcheck disable=SC2086  # one word a package
+  ensure_packages $packages || fail "cannot go on without those packages"
+}
+
+# bazel_disk_cache: prints the folder for Bazel's action cache. Bazel does not
+# see the headers in /usr/include: the versions of what provides them are part
+# of the key instead.
+bazel_disk_cache() {
+  local packages key
+  packages=$(listed_packages "$tools_dir/packages.txt" build test)
+  # shellcheck disable=SC2086
+  key=$(dpkg-query -W -f='${Package} ${Version}\n' $packages libc6-dev \
+    linux-libc-dev 2>/dev/null | sha256sum | cut -c1-16)
+  printf '%s\n' "$cache_dir/bazel-$key"
+}
+
+# run_bazel COMMAND ARGUMENT...: Bazel in the clone, with the disk cache.
+run_bazel() {
+  local command=$1
+  shift
+  (cd "$root_dir" && /usr/bin/bazel "$command" \
+    --disk_cache="$(bazel_disk_cache)" --color=no --curses=no \
+    --show_progress_rate_limit=5 "$@")
+}
