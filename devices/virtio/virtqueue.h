@@ -1,14 +1,15 @@
 #ifndef NACRE_DEVICES_VIRTIO_VIRTQUEUE_H_
 #define NACRE_DEVICES_VIRTIO_VIRTQUEUE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
-#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "devices/virtio/split_ring.h"
 #include "vmm/guest_memory.h"
 
 namespace nacre::virtio {
@@ -30,6 +31,17 @@ struct GuestRange {
   uint32_t length = 0;
 };
 
+// The most descriptors that one indirect table may have. The spec stops at the
+// queue size (2.7.5.3.1), but Linux's virtqueue_add_split does not: a 4 MiB
+// command stream in vmalloc memory is 1024 descriptors on a queue of 256. What
+// the cap stops: a guest that has us keep half a MiB of ranges for every
+// request it leaves pending.
+inline constexpr uint32_t kMaxIndirectDescriptors = 4096;
+
+// The most bytes that one chain may name, one less than the spec's 2^32 (2.7.5)
+// so that the used length cannot overflow.
+inline constexpr uint64_t kMaxChainBytes = 0xffffffff;
+
 // One request of the driver: its readable bytes as one stream, then room for
 // the answer as another (virtio 1.x, 2.6.4.2: no structure may depend on how
 // they are cut into descriptors). Move-only. Read it first, then write, then
@@ -38,9 +50,11 @@ struct GuestRange {
 class DescriptorChain {
  public:
   DescriptorChain(DescriptorChain&& other) noexcept;
+  // The chain assigned to must have been completed or abandoned.
   DescriptorChain& operator=(DescriptorChain&& other) noexcept;
   ~DescriptorChain();
 
+  // Both at most kMaxChainBytes.
   uint64_t readable_size() const { return readable_size_; }
   uint64_t writable_size() const { return writable_size_; }
   uint64_t bytes_read() const { return read_position_.total; }
@@ -55,7 +69,8 @@ class DescriptorChain {
   // fit.
   absl::Status Write(std::span<const uint8_t> in);
 
-  // Gives the chain up without an answer, for a queue that is being reset.
+  // Gives the chain up without an answer, for a queue that is being reset or
+  // is broken.
   void Abandon() && { head_.reset(); }
 
  private:
@@ -65,14 +80,19 @@ class DescriptorChain {
     uint32_t offset = 0;
     uint64_t total = 0;
   };
-  using Ranges = absl::InlinedVector<GuestRange, 4>;
 
-  DescriptorChain(const vmm::GuestMemory* memory, uint16_t head);
+  DescriptorChain(const vmm::GuestMemory* memory, uint16_t head,
+                  std::vector<GuestRange> storage);
+
+  // Calls visit(address, done, size) for each piece of the next `size` bytes
+  // from `position`, which the caller has checked to exist, and moves it on.
+  template <typename Visit>
+  absl::Status Advance(Position& position, uint64_t size, Visit visit);
 
   const vmm::GuestMemory* memory_;
   std::optional<uint16_t> head_;  // Empty when completed or moved from.
-  Ranges readable_;
-  Ranges writable_;
+  // Readable ones first, then the writable ones; none is empty.
+  std::vector<GuestRange> ranges_;
   uint64_t readable_size_ = 0;
   uint64_t writable_size_ = 0;
   Position read_position_;
@@ -81,7 +101,8 @@ class DescriptorChain {
 
 // The device's side of a split virtqueue. Pure logic over guest memory: no
 // thread, no lock, no notification of its own; whoever shares it between
-// threads locks around it. Trusts nothing in guest memory.
+// threads locks around it. Trusts nothing in guest memory. Once warm it does
+// not allocate, unless a chain has more than 64 descriptors.
 //
 // How to use it, once woken by a kick:
 //   queue.DisableKicks();
@@ -96,7 +117,13 @@ class Virtqueue {
   static absl::StatusOr<Virtqueue> Create(const vmm::GuestMemory* memory,
                                           const QueueLayout& layout);
 
+  Virtqueue(Virtqueue&&) = default;
+  Virtqueue& operator=(Virtqueue&&) = default;
+
   uint16_t size() const { return layout_.size; }
+  // Chains popped and not completed yet. Never more than size(), whatever the
+  // driver does, so a device may hold on to all of them.
+  uint16_t in_flight() const { return in_flight_; }
 
   // The next request; nullopt when there is none.
   // Errors mean that the ring itself is broken (an available index that jumped,
@@ -120,13 +147,33 @@ class Virtqueue {
   bool EnableKicks();
 
  private:
+  // Where descriptors are read from: the queue's own table in guest memory, or
+  // our copy of an indirect one.
+  struct Table {
+    uint32_t length = 0;
+    const Descriptor* copy = nullptr;  // Null: in guest memory.
+  };
+
   Virtqueue(const vmm::GuestMemory* memory, const QueueLayout& layout);
+
+  absl::Status FetchAvailableIndex();
+  absl::Status Walk(uint16_t head, DescriptorChain& chain);
+  absl::StatusOr<Table> CopyIndirectTable(const Descriptor& descriptor);
+  absl::Status AddRange(const Descriptor& descriptor, DescriptorChain& chain);
 
   const vmm::GuestMemory* memory_;
   QueueLayout layout_;
-  uint16_t next_available_ = 0;
-  uint16_t next_used_ = 0;
-  uint16_t signalled_used_ = 0;
+  // Positions in the endless sequences of available and used entries, modulo
+  // 2^16 as the rings' own indexes are.
+  uint16_t next_available_ = 0;   // The entry that Pop takes next.
+  uint16_t known_available_ = 0;  // The driver's index as last fetched.
+  uint16_t next_used_ = 0;        // The entry that Complete fills next.
+  uint16_t in_flight_ = 0;
+  // Completions since NeedsInterrupt last answered.
+  uint32_t unsignalled_ = 0;
+  // Scratch for Pop, and range storage of completed chains for new ones.
+  std::vector<Descriptor> indirect_table_;
+  std::vector<std::vector<GuestRange>> spare_storage_;
 };
 
 }  // namespace nacre::virtio
