@@ -1,0 +1,93 @@
+#ifndef NACRE_DEVICES_VIRTIO_GPU_GPU_DEVICE_H_
+#define NACRE_DEVICES_VIRTIO_GPU_GPU_DEVICE_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "devices/virtio/virtio_device.h"
+#include "devices/virtio_gpu/context.h"
+#include "devices/virtio_gpu/display/sink.h"
+#include "devices/virtio_gpu/host_visible_window.h"
+#include "devices/virtio_gpu/limits.h"
+#include "devices/virtio_gpu/stats.h"
+
+namespace nacre::virtio_gpu {
+
+class Session;
+
+// The virtio-gpu device (virtio 1.3, 5.7). It executes 2D, scanout, blob and
+// context commands itself and hands rendering to the context types it was
+// given; it knows none of them.
+//
+// Trusts its driver with nothing: whatever a guest sends ends in an error
+// response and a counter, or in NEEDS_RESET where the ring itself is broken.
+//
+// Threads: between Activate and Reset one device thread executes commands and
+// one reactor thread watches fence fds (see session.h). The methods here are
+// for the transport, one at a time; stats() for anyone.
+class VirtioGpu : public virtio::VirtioDevice {
+ public:
+  struct Config {
+    // 0 is a render-only device, which Linux accepts from 6.12 on.
+    uint32_t num_scanouts = 1;  // At most 16.
+    uint32_t width = 1280;      // Preferred mode of each scanout, in pixels:
+    uint32_t height = 800;      // 1..4095, as an EDID can say.
+    // Size of the host-visible window that blobs are mapped into: a power of
+    // two of at least a page, or 0 for none. Address space, not memory.
+    // Memory enough for the guest to touch where nothing is mapped comes on
+    // top of guest RAM.
+    uint64_t window_bytes = uint64_t{1} << 30;
+    Limits limits;
+  };
+
+  // `context_types` are in the order of GET_CAPSET_INFO; with none the device
+  // offers no 3D. Errors: InvalidArgument for a config beyond the above, no
+  // sink, or capset ids that are out of range or not unique; the errno of
+  // reserving the window.
+  static absl::StatusOr<std::unique_ptr<VirtioGpu>> Create(
+      const Config& config,
+      std::vector<std::unique_ptr<ContextType>> context_types,
+      std::unique_ptr<DisplaySink> sink);
+
+  ~VirtioGpu() override;
+
+  // Lives as long as the device.
+  const Stats& stats() const { return stats_; }
+
+  uint16_t device_id() const override;
+  // VIRGL and CONTEXT_INIT where there are context types, EDID where there are
+  // scanouts, RESOURCE_UUID, RESOURCE_BLOB.
+  uint64_t device_features() const override;
+  // Refuses CONTEXT_INIT without VIRGL (5.7.3.1).
+  bool AcceptsFeatures(uint64_t driver_features) const override;
+  std::span<const uint16_t> max_queue_sizes() const override;
+  std::vector<virtio::SharedMemoryRegion> shared_memory_regions() override;
+  void ReadConfig(uint64_t offset, std::span<uint8_t> data) override;
+  void WriteConfig(uint64_t offset, std::span<const uint8_t> data) override;
+  // Errors: InvalidArgument where the control queue is missing; the errno of
+  // what the threads need.
+  absl::Status Activate(virtio::Activation activation) override;
+  // Contexts, resources, mappings and pending fences are gone afterwards.
+  void Reset() override;
+
+ private:
+  VirtioGpu(const Config& config,
+            std::vector<std::unique_ptr<ContextType>> context_types,
+            std::unique_ptr<DisplaySink> sink, HostVisibleWindow window);
+
+  const Config config_;
+  const std::vector<std::unique_ptr<ContextType>> context_types_;
+  const std::unique_ptr<DisplaySink> sink_;
+  Stats stats_;
+  // The rest is the active session's while there is one.
+  HostVisibleWindow window_;
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace nacre::virtio_gpu
+
+#endif  // NACRE_DEVICES_VIRTIO_GPU_GPU_DEVICE_H_

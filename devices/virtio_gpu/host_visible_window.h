@@ -1,0 +1,67 @@
+#ifndef NACRE_DEVICES_VIRTIO_GPU_HOST_VISIBLE_WINDOW_H_
+#define NACRE_DEVICES_VIRTIO_GPU_HOST_VISIBLE_WINDOW_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/mapping.h"
+#include "devices/virtio_gpu/context.h"
+
+namespace nacre::virtio_gpu {
+
+// The host memory behind the host-visible shared memory region (virtio 1.3,
+// 5.7.6.8, RESOURCE_MAP_BLOB): one reserved range of this process, all of which
+// the hypervisor shows to the guest once and for good. A blob is mapped over a
+// part of it (MAP_FIXED), and zeroed anonymous memory put back when it goes, so
+// that a guest that touches any other part finds memory and stops nobody.
+//
+// Offsets and sizes are guest-controlled. No thread, no lock: one caller at a
+// time; vCPUs use the memory meanwhile. The mmap of blobs lives here and
+// nowhere else.
+class HostVisibleWindow {
+ public:
+  // `size` is a power of two of at least a page, or 0 for a window that can
+  // hold nothing. `max_mappings` at one time.
+  static absl::StatusOr<HostVisibleWindow> Create(uint64_t size,
+                                                  size_t max_mappings);
+
+  HostVisibleWindow(HostVisibleWindow&&) = default;
+
+  // For the hypervisor and the transport; empty for a window of size 0.
+  std::span<uint8_t> host() const { return memory_.bytes(); }
+
+  // Maps `size` bytes of `blob` at `offset`. Errors, nothing changed:
+  // InvalidArgument for an empty or unaligned range, OutOfRange for one beyond
+  // the window, AlreadyExists for one that overlaps another,
+  // ResourceExhausted beyond max_mappings; the errno of mmap.
+  absl::Status Map(uint64_t offset, uint64_t size, const BlobMemory& blob);
+
+  // Takes away the mapping that begins at `offset`. NotFound where none does.
+  // An errno of mmap leaves the range taken, since it may still show the blob.
+  absl::Status Unmap(uint64_t offset);
+
+  // Takes away every mapping, and frees what the guest wrote elsewhere.
+  void Clear();
+
+  size_t num_mappings() const { return mappings_.size(); }
+  uint64_t mapped_bytes() const { return mapped_bytes_; }
+
+ private:
+  HostVisibleWindow(Mapping memory, size_t max_mappings)
+      : memory_(std::move(memory)), max_mappings_(max_mappings) {}
+
+  absl::Status RestoreAnonymous(uint64_t offset, uint64_t size);
+
+  Mapping memory_;
+  size_t max_mappings_;
+  std::map<uint64_t, uint64_t> mappings_;  // Offset to size, disjoint.
+  uint64_t mapped_bytes_ = 0;
+};
+
+}  // namespace nacre::virtio_gpu
+
+#endif  // NACRE_DEVICES_VIRTIO_GPU_HOST_VISIBLE_WINDOW_H_

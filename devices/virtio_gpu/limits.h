@@ -1,0 +1,41 @@
+#ifndef NACRE_DEVICES_VIRTIO_GPU_LIMITS_H_
+#define NACRE_DEVICES_VIRTIO_GPU_LIMITS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace nacre::virtio_gpu {
+
+// How much of the host one guest may hold through its virtio-gpu device. Each
+// is checked before anything is allocated; going past one is an error response
+// (OUT_OF_MEMORY, or INVALID_PARAMETER where a single request is too large),
+// never an end of the VM. Fences need no cap of their own: a pending one holds
+// a descriptor chain, so that the control queue's size bounds them.
+struct Limits {
+  // Host heap, by creating resources without end.
+  size_t max_resources = 131072;
+  // Host heap and the context type's own state, by creating contexts.
+  size_t max_contexts = 4096;
+  // Host heap, by attaching every resource to every context.
+  size_t max_attachments = 1 << 20;
+  // Host heap, and the time of one request, by a scatter list of one-byte
+  // pieces. Of one resource: 256 MiB of single pages.
+  uint32_t max_mem_entries = 65536;
+  // Host heap, by many such lists.
+  size_t max_total_mem_entries = 1 << 20;
+  // Host heap and the device thread's time, by one huge SUBMIT_3D.
+  uint32_t max_submit_bytes = 4 << 20;
+  // Integer overflow downstream, by an absurd blob.
+  uint64_t max_blob_bytes = uint64_t{16} << 30;
+  // Overflow of pixel arithmetic, by absurd dimensions.
+  uint32_t max_image_dimension = 16384;
+  // Host memory, by 2D resources: their pixels live in our heap.
+  uint64_t max_total_image_bytes = uint64_t{256} << 20;
+  // Mappings of this process (vm.max_map_count is 65530 by default; a mapped
+  // blob costs one, and the gap behind it another), by mapping many blobs.
+  size_t max_mapped_blobs = 28000;
+};
+
+}  // namespace nacre::virtio_gpu
+
+#endif  // NACRE_DEVICES_VIRTIO_GPU_LIMITS_H_

@@ -1,0 +1,81 @@
+#ifndef NACRE_DEVICES_VIRTIO_GPU_STATS_H_
+#define NACRE_DEVICES_VIRTIO_GPU_STATS_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "devices/virtio_gpu/wire.h"
+
+namespace nacre::virtio_gpu {
+
+// A number that one or more threads add to and any thread reads. Each is right
+// by itself; two read one after the other may belong to different moments.
+class Counter {
+ public:
+  void Add(uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+// A number that one thread sets at a time, with the largest it ever was.
+class Gauge {
+ public:
+  void Set(uint64_t value) {
+    value_.store(value, std::memory_order_relaxed);
+    if (value > peak()) peak_.store(value, std::memory_order_relaxed);
+  }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+  uint64_t peak() const { return peak_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+  std::atomic<uint64_t> peak_{0};
+};
+
+// What the device did since it was created (resets do not clear it), for the
+// VMM's summary. Written by the device's threads, readable from any at any
+// time.
+struct Stats {
+  static constexpr size_t kNumCommandSlots = 27;
+  static constexpr size_t kNumErrorSlots = 6;
+
+  // Commands received, of one type; those of unknown types share a slot.
+  Counter& commands(wire::Type type);
+  const Counter& commands(wire::Type type) const;
+  uint64_t total_commands() const;
+  // Error responses, of one response type (wire::Type::kErr*).
+  Counter& errors(wire::Type type);
+  const Counter& errors(wire::Type type) const;
+  uint64_t total_errors() const;
+
+  Counter submissions;       // SUBMIT_3D that reached a context...
+  Counter submission_bytes;  // ... and their payload.
+  Counter submissions_failed;
+  Counter fences_created;  // Commands that carried VIRTIO_GPU_FLAG_FENCE.
+  Counter fences_waited;   // Of these, ones that had to wait for a fence fd.
+  Counter fences_completed;
+  Gauge fences_pending;
+  Counter kicks;          // Wake-ups of the device thread by the driver.
+  Counter interrupts;     // Used buffer notifications sent.
+  Counter broken_queues;  // Times the driver broke a ring: NEEDS_RESET.
+  Counter activations;
+  Counter contexts_created;
+  Gauge contexts;
+  Counter resources_created;
+  Gauge resources;
+  Gauge image_bytes;   // Pixels of 2D resources.
+  Gauge mapped_blobs;  // In the host-visible window.
+  Gauge mapped_bytes;
+
+ private:
+  std::array<Counter, kNumCommandSlots> commands_;
+  std::array<Counter, kNumErrorSlots> errors_;
+};
+
+}  // namespace nacre::virtio_gpu
+
+#endif  // NACRE_DEVICES_VIRTIO_GPU_STATS_H_
