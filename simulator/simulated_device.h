@@ -1,0 +1,82 @@
+#ifndef NACRE_SIMULATOR_SIMULATED_DEVICE_H_
+#define NACRE_SIMULATOR_SIMULATED_DEVICE_H_
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "devices/virtio_gpu/msm/drm_device.h"
+#include "simulator/chips.h"
+#include "simulator/stats.h"
+
+namespace nacre::simulator {
+
+struct SimulatorConfig {
+  std::string chip = "a660";  // See FindChip.
+
+  // How long the GPU may wait for a memory location (WAIT_REG_MEM and such)
+  // before the submission counts as hung. The kernel's hangcheck period is
+  // 500 ms; every other submission of the device waits meanwhile.
+  std::chrono::milliseconds hang_timeout{500};
+
+  // Dwords that one submission may fetch and copy before it counts as hung:
+  // ends a stream that loops. Well-behaved frames take under a million.
+  uint64_t work_limit = uint64_t{1} << 26;
+
+  // Bytes of GEM objects alive at once, over all files; GEM_NEW answers ENOMEM
+  // beyond. Stops a client that would take all of the host's memory.
+  uint64_t memory_limit = uint64_t{8} << 30;
+};
+
+// The msm kernel driver (as in Linux 6.12, UAPI 1.12.0) and an Adreno below it,
+// in this process and without hardware.
+//
+// Buffers are sealed memfds: GemMemory and dma-buf descriptors are descriptors
+// of those, at offset 0, so each live buffer takes one of the process's
+// descriptors (raise RLIMIT_NOFILE accordingly) and lives on as memory for as
+// long as anybody has it open or mapped. An import takes any memfd that is
+// sealed against shrinking, the way a driver takes a foreign dma-buf.
+//
+// One thread is the GPU. It runs one submission at a time, so any two are
+// ordered; which comes next is the drm scheduler's rule: strictly FIFO per
+// (file, priority); a submission whose implicit fences are not signalled lets
+// others pass; else the lower prio number, else the older submission, goes
+// first. A fence is signalled after every memory write of its submission, and
+// after its buffers are let go.
+//
+// Executed are the command processor's own packets (PM4 types 4 and 7; see
+// CommandProcessor). Draws, dispatches, blits and resolves are counted and
+// leave memory as it was.
+//
+// Trusts nobody: handles, addresses, flags and command streams may be anything.
+// Thread-safe as DrmDevice demands. Destruction ends the running submission,
+// drops the queued ones (their fences signal) and joins the thread.
+class SimulatedDevice final : public msm::DrmDevice {
+ public:
+  // InvalidArgument for an unknown chip.
+  static absl::StatusOr<std::unique_ptr<SimulatedDevice>> Create(
+      const SimulatorConfig& config);
+
+  SimulatedDevice(const SimulatedDevice&) = delete;
+  SimulatedDevice& operator=(const SimulatedDevice&) = delete;
+  ~SimulatedDevice() override;
+
+  msm::DriverVersion version() const override;
+  absl::StatusOr<std::unique_ptr<msm::DrmFile>> Open() override;
+
+  const Chip& chip() const;
+  // From any thread.
+  SimulatorStats stats() const;
+
+ private:
+  class Impl;
+  explicit SimulatedDevice(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace nacre::simulator
+
+#endif  // NACRE_SIMULATOR_SIMULATED_DEVICE_H_
