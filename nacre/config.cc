@@ -19,8 +19,8 @@ namespace {
 constexpr uint64_t kPage = 4096;
 constexpr uint32_t kMaxVcpus = 64;
 constexpr uint32_t kMinMemoryMib = 64;
-constexpr uint32_t kMaxScanouts = 16;     // VIRTIO_GPU_MAX_SCANOUTS.
-constexpr uint32_t kMaxModeSide = 16384;  // Pixels.
+constexpr uint32_t kMaxScanouts = 16;    // VIRTIO_GPU_MAX_SCANOUTS.
+constexpr uint32_t kMaxModeSide = 4095;  // Pixels, as an EDID can say.
 constexpr uint64_t kMaxWindowMib = uint64_t{1} << 20;  // 1 TiB.
 
 // Keeps the parser's first complaint: the ones after it follow from it.

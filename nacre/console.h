@@ -1,0 +1,51 @@
+#ifndef NACRE_NACRE_CONSOLE_H_
+#define NACRE_NACRE_CONSOLE_H_
+
+#include <termios.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "absl/status/statusor.h"
+#include "vmm/event_loop.h"
+
+namespace nacre {
+
+// Connects an input descriptor, standard input for instance, to the guest's
+// serial console. A terminal is put into raw mode, so that the guest sees every
+// key, and back on destruction; Ctrl-A x then asks to stop, since Ctrl-C goes
+// to the guest. All on the loop's thread.
+class Console {
+ public:
+  // Takes bytes for the guest and returns how many it had room for.
+  using Sink = std::function<size_t(std::span<const uint8_t>)>;
+
+  // `fd` is borrowed; `loop` outlives the console. Input that cannot be watched
+  // (a regular file, /dev/null) is no error: the guest gets none.
+  static absl::StatusOr<std::unique_ptr<Console>> Create(int fd,
+                                                         vmm::EventLoop& loop,
+                                                         Sink sink);
+  Console(const Console&) = delete;
+  Console& operator=(const Console&) = delete;
+  ~Console();
+
+ private:
+  Console(int fd, vmm::EventLoop& loop, Sink sink);
+  void OnReadable();
+  // Handles the escape and forwards the rest.
+  void Feed(std::span<const uint8_t> bytes);
+
+  const int fd_;
+  vmm::EventLoop& loop_;
+  const Sink sink_;
+  bool watching_ = false;
+  std::optional<termios> saved_;  // Set where fd_ is a terminal.
+  bool escaped_ = false;          // The last key was the escape.
+};
+
+}  // namespace nacre
+
+#endif  // NACRE_NACRE_CONSOLE_H_

@@ -1,0 +1,69 @@
+#include "nacre/console.h"
+
+#include <fcntl.h>
+#include <pty.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "base/fd.h"
+#include "gtest/gtest.h"
+
+namespace nacre {
+namespace {
+
+class ConsoleTest : public testing::Test {
+ protected:
+  ConsoleTest() : loop_(*vmm::EventLoop::Create()) {}
+
+  std::unique_ptr<Console> Connect(int fd) {
+    absl::StatusOr<std::unique_ptr<Console>> console =
+        Console::Create(fd, *loop_, [this](std::span<const uint8_t> bytes) {
+          received_.append(bytes.begin(), bytes.end());
+          if (received_.find('!') != std::string::npos) loop_->Stop();
+          return bytes.size();
+        });
+    EXPECT_TRUE(console.ok()) << console.status();
+    return *std::move(console);
+  }
+
+  std::unique_ptr<vmm::EventLoop> loop_;
+  std::string received_;
+};
+
+TEST_F(ConsoleTest, PipeGoesToTheGuestUnchanged) {
+  int fds[2];
+  ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+  const Fd reader(fds[0]), writer(fds[1]);
+  const std::unique_ptr<Console> console = Connect(reader.get());
+  ASSERT_EQ(write(writer.get(), "\x01x hi!", 6), 6);
+  loop_->Run();
+  EXPECT_EQ(received_, "\x01x hi!");
+}
+
+TEST_F(ConsoleTest, TerminalIsRawMeanwhileAndCtrlAXStops) {
+  int master = -1;
+  int slave = -1;
+  ASSERT_EQ(openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
+  const Fd master_fd(master), slave_fd(slave);
+  {
+    const std::unique_ptr<Console> console = Connect(slave);
+    termios raw;
+    ASSERT_EQ(tcgetattr(slave, &raw), 0);
+    EXPECT_EQ(raw.c_lflag & (ICANON | ECHO | ISIG), 0u);
+    ASSERT_EQ(write(master, "ab\x01x", 4), 4);
+    loop_->Run();  // Ends by the escape: there is no '!'.
+    EXPECT_EQ(received_, "ab");
+  }
+  termios restored;
+  ASSERT_EQ(tcgetattr(slave, &restored), 0);
+  EXPECT_NE(restored.c_lflag & (ICANON | ECHO | ISIG), 0u);
+}
+
+TEST_F(ConsoleTest, InputWithoutAnEndIsNotNeeded) {
+  const Fd file(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  EXPECT_NE(Connect(file.get()), nullptr);
+}
+
+}  // namespace
+}  // namespace nacre
