@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Passes every test: unit tests (plain, under ASan+UBSan and under TSan), the
+# direction of knowledge, the format of the code, and the guest boots.
+#
+#   ./test.sh            everything
+#   ./test.sh --unit     without the guest
+#   ./test.sh --guest    the guest alone
+#
+# Installs the Debian packages it needs. Ends with "N passed, N failed"; exit
+# code 0 only if none failed and some passed.
+
+# shellcheck source=tools/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/tools/lib.sh"
+
+usage() {
+  sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+}
+
+unit=1 guest=1
+case ${1-} in
+  '') ;;
+  --unit) guest=0 ;;
+  --guest) unit=0 ;;
+  --help) usage && exit 0 ;;
+  *) fail "unknown option $1; it takes --unit, --guest or --help" ;;
+esac
+
+results=$(mktemp)
+trap 'rm -f "$results"' EXIT
+
+# check NAME COMMAND...: one test that is a command.
+check() {
+  local name=$1
+  shift
+  progress "$name"
+  if "$@" >&2; then
+    printf 'PASS %s\n' "$name" >>"$results"
+  else
+    printf 'FAIL %s\n' "$name" >>"$results"
+  fi
+}
+
+format_is_clean() {
+  git -C "$root_dir" ls-files '*.cc' '*.h' |
+    (cd "$root_dir" && xargs clang-format --dry-run --Werror)
+}
+
+layers_hold() {
+  "$root_dir/tools/check_layers.sh"
+}
+
+ensure_tool_packages build test
+if ((unit)); then
+  check "code is formatted" format_is_clean
+  check "knowledge flows one way" layers_hold
+  "$root_dir/tools/run_bazel_tests.sh" "$results" default asan tsan || true
+fi
+if ((guest)); then
+  "$root_dir/guest/boot_test.sh" "$results" || true
+fi
+
+grep -E '^(FAIL|SKIP) ' "$results" || true
+passed=$(grep -c '^PASS ' "$results" || true)
+failed=$(grep -c '^FAIL ' "$results" || true)
+printf '%d passed, %d failed\n' "$passed" "$failed"
+((failed == 0 && passed > 0))

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Runs clang-tidy (.clang-tidy) over C++ files; its findings are errors.
+#
+#   tools/lint.sh              files that differ from main, or are new
+#   tools/lint.sh --all        every file
+#   tools/lint.sh FILE...      these
+
+# shellcheck source=tools/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+ensure_tool_packages build test lint
+cd "$root_dir"
+case ${1-} in
+  --all) mapfile -t files < <(git ls-files '*.cc') ;;
+  '') mapfile -t files < <({
+    git diff --name-only main -- '*.cc'
+    git ls-files --others --exclude-standard '*.cc'
+  } | sort -u) ;;
+  *) files=("$@") ;;
+esac
+((${#files[@]})) || { progress "nothing to lint" && exit 0; }
+
+progress "building, so that generated headers exist"
+run_bazel build --config=clang --keep_going //... >&2
+tools/compile_commands.py --config=clang >&2
+progress "clang-tidy on ${#files[@]} files"
+printf '%s\n' "${files[@]}" |
+  xargs --max-procs="$(nproc)" --max-args=1 clang-tidy --quiet -p .
