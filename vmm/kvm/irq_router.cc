@@ -1,0 +1,180 @@
+#include "vmm/kvm/irq_router.h"
+
+#include <sys/ioctl.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/errno_status.h"
+#include "base/status_macros.h"
+#include "glog/logging.h"
+
+namespace nacre::vmm {
+
+class IrqRouter::Line final : public IrqLine {
+ public:
+  Line(IrqRouter* router, uint32_t gsi, EventFd event)
+      : router_(router), gsi_(gsi), event_(std::move(event)) {}
+  ~Line() override { router_->Release(gsi_); }
+
+  void Trigger() override { event_.Signal(); }
+
+ private:
+  IrqRouter* const router_;
+  const uint32_t gsi_;
+  const EventFd event_;
+};
+
+class IrqRouter::MessageLine final : public MsiLine {
+ public:
+  MessageLine(IrqRouter* router, uint32_t gsi, uint32_t requester_id,
+              EventFd event)
+      : router_(router),
+        gsi_(gsi),
+        requester_id_(requester_id),
+        event_(std::move(event)) {}
+  ~MessageLine() override { router_->Release(gsi_); }
+
+  void Trigger() override {
+    // An event signalled before it has a message would be delivered later.
+    if (armed_.load(std::memory_order_acquire)) event_.Signal();
+  }
+  absl::Status SetMessage(uint64_t address, uint32_t data) override {
+    RETURN_IF_ERROR(router_->SetMessage(gsi_, address, data, requester_id_));
+    armed_.store(true, std::memory_order_release);
+    return absl::OkStatus();
+  }
+
+ private:
+  IrqRouter* const router_;
+  const uint32_t gsi_;
+  const uint32_t requester_id_;
+  const EventFd event_;
+  std::atomic<bool> armed_ = false;
+};
+
+IrqRouter::IrqRouter(std::vector<kvm_irq_routing_entry> fixed_routes,
+                     uint32_t first_msi_gsi, uint32_t gsi_end)
+    : fixed_routes_(std::move(fixed_routes)),
+      first_msi_gsi_(first_msi_gsi),
+      gsi_end_(gsi_end) {}
+
+IrqRouter::~IrqRouter() {
+  MutexLock lock(mutex_);
+  CHECK(inputs_.empty()) << "interrupt lines outlive their virtual machine";
+}
+
+absl::StatusOr<std::unique_ptr<MsiLine>> IrqRouter::CreateMsiLine(
+    uint32_t requester_id) {
+  ASSIGN_OR_RETURN(EventFd event, EventFd::Create());
+  MutexLock lock(mutex_);
+  uint32_t gsi = first_msi_gsi_;
+  while (inputs_.count(gsi) != 0) ++gsi;
+  if (gsi >= gsi_end_) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "all ", gsi_end_ - first_msi_gsi_, " MSI lines are in use"));
+  }
+  inputs_[gsi].event = event.fd();
+  return std::make_unique<MessageLine>(this, gsi, requester_id,
+                                       std::move(event));
+}
+
+absl::StatusOr<std::unique_ptr<IrqLine>> IrqRouter::CreateLine(uint32_t gsi) {
+  ASSIGN_OR_RETURN(EventFd event, EventFd::Create());
+  MutexLock lock(mutex_);
+  CHECK(gsi < first_msi_gsi_ && inputs_.count(gsi) == 0);
+  RETURN_IF_ERROR(SetIrqFd(gsi, event.fd(), 0));
+  Input& input = inputs_[gsi];
+  input.event = event.fd();
+  input.attached = true;
+  return std::make_unique<Line>(this, gsi, std::move(event));
+}
+
+absl::Status IrqRouter::MoveTo(int vm) {
+  MutexLock lock(mutex_);
+  vm_ = vm;
+  RETURN_IF_ERROR(SetRoutes());
+  for (const auto& [gsi, input] : inputs_) {
+    if (input.attached) RETURN_IF_ERROR(SetIrqFd(gsi, input.event, 0));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status IrqRouter::SetMessage(uint32_t gsi, uint64_t address,
+                                   uint32_t data, uint32_t requester_id) {
+  MutexLock lock(mutex_);
+  Input& input = inputs_.at(gsi);
+  kvm_irq_routing_entry route = {};
+  route.gsi = gsi;
+  route.type = KVM_IRQ_ROUTING_MSI;
+  route.u.msi.address_lo = static_cast<uint32_t>(address);
+  route.u.msi.address_hi = static_cast<uint32_t>(address >> 32);
+  route.u.msi.data = data;
+#ifdef __aarch64__
+  route.flags = KVM_MSI_VALID_DEVID;
+  route.u.msi.devid = requester_id;
+#else
+  (void)requester_id;
+#endif
+  // Setting the table waits for every vCPU to leave its old one, and guests
+  // write the same message again with each unmasking.
+  if (!input.routed || std::memcmp(&input.route, &route, sizeof(route)) != 0) {
+    input.route = route;
+    input.routed = true;
+    RETURN_IF_ERROR(SetRoutes());
+  }
+  if (!input.attached) {
+    RETURN_IF_ERROR(SetIrqFd(gsi, input.event, 0));
+    input.attached = true;
+  }
+  return absl::OkStatus();
+}
+
+void IrqRouter::Release(uint32_t gsi) {
+  MutexLock lock(mutex_);
+  const auto it = inputs_.find(gsi);
+  if (it->second.attached) {
+    const absl::Status status =
+        SetIrqFd(gsi, it->second.event, KVM_IRQFD_FLAG_DEASSIGN);
+    LOG_IF(ERROR, !status.ok()) << status;
+  }
+  // The route may stay in KVM's table: nothing triggers it any more.
+  inputs_.erase(it);
+}
+
+absl::Status IrqRouter::SetRoutes() {
+  std::vector<kvm_irq_routing_entry> entries = fixed_routes_;
+  for (const auto& [gsi, input] : inputs_) {
+    if (input.routed) entries.push_back(input.route);
+  }
+  std::vector<uint8_t> table(sizeof(kvm_irq_routing) +
+                             entries.size() * sizeof(entries[0]));
+  kvm_irq_routing header = {};
+  header.nr = static_cast<uint32_t>(entries.size());
+  std::memcpy(table.data(), &header, sizeof(header));
+  if (!entries.empty()) {
+    std::memcpy(table.data() + sizeof(header), entries.data(),
+                entries.size() * sizeof(entries[0]));
+  }
+  if (ioctl(vm_, KVM_SET_GSI_ROUTING, table.data()) != 0) {
+    return ErrnoStatus(
+        absl::StrCat("KVM_SET_GSI_ROUTING(", entries.size(), " entries)"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status IrqRouter::SetIrqFd(uint32_t gsi, int event, uint32_t flags) {
+  kvm_irqfd request = {};
+  request.fd = static_cast<uint32_t>(event);
+  request.gsi = gsi;
+  request.flags = flags;
+  if (ioctl(vm_, KVM_IRQFD, &request) != 0) {
+    return ErrnoStatus(absl::StrCat("KVM_IRQFD(gsi ", gsi, ")"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace nacre::vmm

@@ -1,0 +1,67 @@
+#ifndef NACRE_VMM_KVM_KVM_VCPU_H_
+#define NACRE_VMM_KVM_KVM_VCPU_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/fd.h"
+#include "base/mapping.h"
+#include "vmm/io_bus.h"
+#include "vmm/kvm/kvm_api.h"
+#include "vmm/kvm/kvm_vm.h"
+#include "vmm/outcome.h"
+
+namespace nacre::vmm {
+
+// Returns from KVM_RUN by kind. Any thread reads them.
+struct ExitCounters {
+  std::atomic<uint64_t> port_reads = 0;
+  std::atomic<uint64_t> port_writes = 0;
+  std::atomic<uint64_t> mmio_reads = 0;
+  std::atomic<uint64_t> mmio_writes = 0;
+  std::atomic<uint64_t> interrupted = 0;
+  std::atomic<uint64_t> other = 0;
+};
+
+// One virtual CPU. Created, run and destroyed by anyone, but run by one thread
+// at a time; RequestStop is for any thread.
+class KvmVcpu {
+ public:
+  // `id` is below the number that KVM allows, each id once in a virtual
+  // machine. `vm` is not reset while this exists.
+  static absl::StatusOr<std::unique_ptr<KvmVcpu>> Create(const KvmVm& vm,
+                                                         uint32_t id);
+
+  // A KVM ioctl of the vCPU, `what` for the error message. For the
+  // architecture's register state.
+  absl::Status Control(unsigned long request, void* argument,
+                       absl::string_view what);
+
+  // Runs the guest, its I/O answered by the buses, until RequestStop or
+  // something that only the whole machine can answer. Counts exits.
+  Outcome Run(IoBus& ports, IoBus& mmio, ExitCounters& counters);
+
+  // Makes Run return kStopped, now or when it is next called. The thread in
+  // Run must also get a signal (with a handler that does nothing): it may be in
+  // the guest.
+  void RequestStop();
+
+ private:
+  KvmVcpu(Fd fd, Mapping run);
+
+  kvm_run& run() { return *reinterpret_cast<kvm_run*>(run_.data()); }
+  void HandlePortIo(IoBus& ports, ExitCounters& counters);
+  void HandleMmio(IoBus& mmio, ExitCounters& counters);
+
+  Fd fd_;
+  Mapping run_;  // A kvm_run and what it points to; shared with the kernel.
+  std::atomic<bool> stop_ = false;
+};
+
+}  // namespace nacre::vmm
+
+#endif  // NACRE_VMM_KVM_KVM_VCPU_H_

@@ -1,0 +1,65 @@
+#ifndef NACRE_VMM_KVM_KVM_VM_H_
+#define NACRE_VMM_KVM_KVM_VM_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/fd.h"
+#include "vmm/kvm/io_events.h"
+#include "vmm/kvm/irq_router.h"
+#include "vmm/kvm/kvm.h"
+#include "vmm/kvm/kvm_api.h"
+#include "vmm/kvm/memory_slots.h"
+
+namespace nacre::vmm {
+
+// A KVM virtual machine without its vCPUs.
+//
+// KVM can neither reset a virtual machine nor make a vCPU twice, so Reset makes
+// a new one and gives it all that devices had set up in the old one: they
+// notice nothing. One thread for Create and Reset.
+class KvmVm {
+ public:
+  // What the architecture decides.
+  struct Platform {
+    unsigned long type = 0;  // Of KVM_CREATE_VM.
+    // Called with each new virtual machine's fd, before anything else.
+    std::function<absl::Status(int vm)> set_up;
+    // See IrqRouter.
+    std::vector<kvm_irq_routing_entry> fixed_routes;
+    uint32_t first_msi_gsi = 0;
+  };
+
+  // `kvm` outlives it.
+  static absl::StatusOr<std::unique_ptr<KvmVm>> Create(const Kvm& kvm,
+                                                       Platform platform);
+
+  // No vCPU of the old one may exist any more.
+  absl::Status Reset();
+
+  MemorySlots& memory_slots() { return memory_slots_; }
+  IoEvents& io_events() { return io_events_; }
+  IrqRouter& irq_router() { return irq_router_; }
+  const Kvm& kvm() const { return kvm_; }
+  // Valid until Reset.
+  int fd() const { return fd_.get(); }
+
+ private:
+  KvmVm(const Kvm& kvm, Platform platform, uint32_t gsi_end);
+
+  const Kvm& kvm_;
+  const unsigned long type_;
+  const std::function<absl::Status(int vm)> set_up_;
+  Fd fd_;
+  MemorySlots memory_slots_;
+  IoEvents io_events_;
+  IrqRouter irq_router_;
+};
+
+}  // namespace nacre::vmm
+
+#endif  // NACRE_VMM_KVM_KVM_VM_H_

@@ -1,0 +1,106 @@
+#include "vmm/kvm/memory_slots.h"
+
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "absl/strings/str_format.h"
+#include "base/checked.h"
+#include "base/errno_status.h"
+#include "base/status_macros.h"
+#include "vmm/kvm/kvm_api.h"
+
+namespace nacre::vmm {
+namespace {
+
+constexpr uint64_t kPageSize = 4096;
+
+}  // namespace
+
+absl::Status MemorySlots::AddRam(const GuestMemory& memory) {
+  MutexLock lock(mutex_);
+  for (const GuestMemory::HostRegion& region : memory.host_regions()) {
+    RETURN_IF_ERROR(
+        Add(region.guest_address, region.size, region.host_address));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MemorySlots::AddWindow(uint64_t guest_address,
+                                    std::span<uint8_t> host) {
+  MutexLock lock(mutex_);
+  return Add(guest_address, host.size(),
+             reinterpret_cast<uintptr_t>(host.data()));
+}
+
+absl::Status MemorySlots::RemoveWindow(uint64_t guest_address) {
+  MutexLock lock(mutex_);
+  const auto it = slots_.find(guest_address);
+  if (it == slots_.end()) {
+    return absl::NotFoundError(
+        absl::StrFormat("no memory slot at guest address %#x", guest_address));
+  }
+  Slot slot = it->second;
+  slots_.erase(it);
+  slot.size = 0;  // Deletes it.
+  return Set(guest_address, slot);
+}
+
+absl::Status MemorySlots::MoveTo(int vm) {
+  MutexLock lock(mutex_);
+  vm_ = vm;
+  for (const auto& [guest_address, slot] : slots_) {
+    RETURN_IF_ERROR(Set(guest_address, slot));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MemorySlots::Add(uint64_t guest_address, uint64_t size,
+                              uint64_t host_address) {
+  if (size == 0 || !IsAligned(size, kPageSize) ||
+      !IsAligned(guest_address, kPageSize) ||
+      !IsAligned(host_address, kPageSize) || !CheckedAdd(guest_address, size)) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "memory slot of %#x bytes at guest address %#x: must be whole pages",
+        size, guest_address));
+  }
+  const auto next = slots_.lower_bound(guest_address);
+  if ((next != slots_.end() && next->first < guest_address + size) ||
+      (next != slots_.begin() &&
+       std::prev(next)->first + std::prev(next)->second.size > guest_address)) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "memory slot of %#x bytes at guest address %#x overlaps another", size,
+        guest_address));
+  }
+  const Slot slot = {FreeId(), size, host_address};
+  RETURN_IF_ERROR(Set(guest_address, slot));
+  slots_.emplace(guest_address, slot);
+  return absl::OkStatus();
+}
+
+absl::Status MemorySlots::Set(uint64_t guest_address, const Slot& slot) {
+  kvm_userspace_memory_region region = {};
+  region.slot = slot.id;
+  region.guest_phys_addr = guest_address;
+  region.memory_size = slot.size;
+  region.userspace_addr = slot.host_address;
+  if (ioctl(vm_, KVM_SET_USER_MEMORY_REGION, &region) != 0) {
+    return ErrnoStatus(
+        absl::StrFormat("KVM_SET_USER_MEMORY_REGION(%#x bytes at %#x)",
+                        slot.size, guest_address));
+  }
+  return absl::OkStatus();
+}
+
+uint32_t MemorySlots::FreeId() const {
+  uint32_t id = 0;
+  while (std::any_of(slots_.begin(), slots_.end(), [id](const auto& entry) {
+    return entry.second.id == id;
+  })) {
+    ++id;
+  }
+  return id;
+}
+
+}  // namespace nacre::vmm

@@ -1,0 +1,51 @@
+#ifndef NACRE_VMM_KVM_MEMORY_SLOTS_H_
+#define NACRE_VMM_KVM_MEMORY_SLOTS_H_
+
+#include <cstdint>
+#include <map>
+#include <span>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "base/mutex.h"
+#include "vmm/guest_memory.h"
+#include "vmm/hypervisor.h"
+
+namespace nacre::vmm {
+
+// A virtual machine's memory slots (KVM_SET_USER_MEMORY_REGION): its RAM and
+// its windows. Remembers them, to make them again in a new virtual machine.
+// Thread-safe.
+class MemorySlots final : public MemoryWindows {
+ public:
+  // Errors as of AddWindow.
+  absl::Status AddRam(const GuestMemory& memory);
+
+  absl::Status AddWindow(uint64_t guest_address,
+                         std::span<uint8_t> host) override;
+  absl::Status RemoveWindow(uint64_t guest_address) override;
+
+  // From now on `vm` (borrowed) has the slots, present and future.
+  absl::Status MoveTo(int vm);
+
+ private:
+  struct Slot {
+    uint32_t id;
+    uint64_t size;
+    uint64_t host_address;
+  };
+
+  absl::Status Add(uint64_t guest_address, uint64_t size, uint64_t host_address)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Set(uint64_t guest_address, const Slot& slot)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint32_t FreeId() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  Mutex mutex_;
+  int vm_ ABSL_GUARDED_BY(mutex_) = -1;
+  std::map<uint64_t, Slot> slots_ ABSL_GUARDED_BY(mutex_);  // By guest address.
+};
+
+}  // namespace nacre::vmm
+
+#endif  // NACRE_VMM_KVM_MEMORY_SLOTS_H_
