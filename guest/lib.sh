@@ -1,25 +1,16 @@
 # shellcheck shell=bash
-# What the guest scripts share: messages, the cache, and a private apt.
-# To be sourced first; sets the shell's options.
+# What the guest scripts share: entries of the cache, a private apt, and root
+# file systems. To be sourced; sets the shell's options. Standard output of the
+# scripts is for results (KEY=VALUE lines), standard error for people.
 
-set -euo pipefail
-shopt -s inherit_errexit
+guest_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tools/lib.sh
+source "$guest_dir/../tools/lib.sh"
+mkdir -p "$cache_dir"
+
 export LC_ALL=C
 # The distribution's own tools, before any that a developer put in front.
 export PATH=/usr/bin:/usr/sbin:/bin:/sbin:$PATH
-
-guest_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-root_dir=$(dirname "$guest_dir")
-# shellcheck source=tools/packages.sh
-source "$root_dir/tools/packages.sh"
-
-# Standard output is for results (KEY=VALUE lines); people read this.
-progress() { printf '==> %s\n' "$*" >&2; }
-
-fail() {
-  printf '%s: %s\n' "${0##*/}" "$*" >&2
-  exit 1
-}
 
 # ensure_step STEP...: the packages that guest/packages.txt lists.
 ensure_step() {
@@ -30,9 +21,6 @@ ensure_step() {
 }
 
 # --- The cache -------------------------------------------------------------
-
-cache_dir=${NACRE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/nacre}
-mkdir -p "$cache_dir"
 
 # content_key WORD|FILE...: a short hash over the words, and over the content
 # of those that name files.
@@ -85,7 +73,8 @@ private_apt() {
   shift
   "$tool" -o Dir::Etc::sourcelist="$apt_dir/sources.list" \
     -o Dir::Etc::sourceparts=- -o Dir::State::lists="$apt_dir/lists" \
-    -o Dir::Cache="$apt_dir" -o APT::Sandbox::User= -o APT::Get::List-Cleanup=0 \
+    -o Dir::Cache="$apt_dir" -o Dir::Cache::pkgcache=packages.bin \
+    -o Dir::Cache::srcpkgcache=sources.bin -o APT::Sandbox::User= \
     "$@"
 }
 

@@ -18,16 +18,11 @@ listed_packages() {
   done
 }
 
-package_installed() {
-  [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
-}
-
 # missing_packages PACKAGE...: prints those that are not installed.
 missing_packages() {
-  local package
-  for package in "$@"; do
-    package_installed "$package" || printf '%s\n' "$package"
-  done
+  comm -23 <(printf '%s\n' "$@" | sort -u) \
+    <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+      sed -n 's/^installed //p' | sort -u)
 }
 
 # apt_get_as_root ARGUMENT...: apt-get, as root or through sudo.
