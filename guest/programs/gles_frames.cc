@@ -7,28 +7,21 @@
 // `gles_frames: ok frames=N ...`. Exits with 0, or 1 after a line that says
 // what failed, or 2 for a wrong flag.
 
-#include <EGL/egl.h>
-#include <EGL/eglext.h>
 #include <GLES3/gl3.h>
 // After gl3.h, whose types it uses.
 #include <GLES2/gl2ext.h>
-#include <poll.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
+#include <cinttypes>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <vector>
 
 #include "guest/programs/report.h"
+#include "guest/programs/surfaceless_egl.h"
 
 namespace nacre::guest {
 namespace {
-
-// A frame that is not done by then never will be.
-constexpr int kFenceTimeoutMs = 30000;
 
 constexpr char kVertexShader[] = R"(#version 300 es
 layout(location = 0) in vec2 position;
@@ -59,97 +52,10 @@ struct Totals {
   uint64_t bytes_read_back = 0;
 };
 
-void CheckEgl(bool ok, const char* what) {
-  if (!ok) Fail("%s: EGL error 0x%04x", what, eglGetError());
-}
-
 void CheckGl(const char* what) {
   const GLenum error = glGetError();
   if (error != GL_NO_ERROR) Fail("%s: GL error 0x%04x", what, error);
 }
-
-template <typename Function>
-Function EglFunction(const char* name) {
-  auto function = reinterpret_cast<Function>(eglGetProcAddress(name));
-  if (function == nullptr) Fail("EGL has no %s", name);
-  return function;
-}
-
-// A current GLES context without a surface, and the fence functions.
-class Egl {
- public:
-  Egl() {
-    display_ = eglGetPlatformDisplay(EGL_PLATFORM_SURFACELESS_MESA,
-                                     EGL_DEFAULT_DISPLAY, nullptr);
-    CheckEgl(display_ != EGL_NO_DISPLAY, "eglGetPlatformDisplay");
-    CheckEgl(eglInitialize(display_, nullptr, nullptr),
-             "eglInitialize (is there a render node in /dev/dri?)");
-    const char* extensions = eglQueryString(display_, EGL_EXTENSIONS);
-    for (const char* name :
-         {"EGL_KHR_no_config_context", "EGL_KHR_surfaceless_context",
-          "EGL_ANDROID_native_fence_sync"}) {
-      if (extensions == nullptr || std::strstr(extensions, name) == nullptr) {
-        Fail("the EGL display lacks %s", name);
-      }
-    }
-    create_sync_ = EglFunction<PFNEGLCREATESYNCKHRPROC>("eglCreateSyncKHR");
-    destroy_sync_ = EglFunction<PFNEGLDESTROYSYNCKHRPROC>("eglDestroySyncKHR");
-    dup_fence_ = EglFunction<PFNEGLDUPNATIVEFENCEFDANDROIDPROC>(
-        "eglDupNativeFenceFDANDROID");
-
-    CheckEgl(eglBindAPI(EGL_OPENGL_ES_API), "eglBindAPI");
-    constexpr EGLint kAttributes[] = {EGL_CONTEXT_CLIENT_VERSION, 3, EGL_NONE};
-    context_ = eglCreateContext(display_, EGL_NO_CONFIG_KHR, EGL_NO_CONTEXT,
-                                kAttributes);
-    CheckEgl(context_ != EGL_NO_CONTEXT, "eglCreateContext");
-    CheckEgl(eglMakeCurrent(display_, EGL_NO_SURFACE, EGL_NO_SURFACE, context_),
-             "eglMakeCurrent");
-  }
-
-  ~Egl() {
-    CheckEgl(eglMakeCurrent(display_, EGL_NO_SURFACE, EGL_NO_SURFACE,
-                            EGL_NO_CONTEXT),
-             "eglMakeCurrent of nothing");
-    CheckEgl(eglDestroyContext(display_, context_), "eglDestroyContext");
-    CheckEgl(eglTerminate(display_), "eglTerminate");
-    CheckEgl(eglReleaseThread(), "eglReleaseThread");
-  }
-
-  Egl(const Egl&) = delete;
-  Egl& operator=(const Egl&) = delete;
-
-  // Flushes what was drawn so far and waits for it with poll().
-  void FlushAndWait() const {
-    constexpr EGLint kAttributes[] = {EGL_SYNC_NATIVE_FENCE_FD_ANDROID,
-                                      EGL_NO_NATIVE_FENCE_FD_ANDROID, EGL_NONE};
-    const EGLSyncKHR sync =
-        create_sync_(display_, EGL_SYNC_NATIVE_FENCE_ANDROID, kAttributes);
-    CheckEgl(sync != EGL_NO_SYNC_KHR, "eglCreateSyncKHR of a native fence");
-    glFlush();
-    const int fd = dup_fence_(display_, sync);
-    CheckEgl(fd != EGL_NO_NATIVE_FENCE_FD_ANDROID,
-             "eglDupNativeFenceFDANDROID");
-    pollfd poll_fd = {.fd = fd, .events = POLLIN, .revents = 0};
-    int ready;
-    do {
-      ready = poll(&poll_fd, 1, kFenceTimeoutMs);
-    } while (ready < 0 && errno == EINTR);
-    if (ready == 0) Fail("the native fence did not signal within 30 s");
-    if (ready < 0 || (poll_fd.revents & POLLIN) == 0) {
-      Fail("poll of the native fence: %s, events 0x%x", std::strerror(errno),
-           static_cast<unsigned>(poll_fd.revents));
-    }
-    close(fd);
-    CheckEgl(destroy_sync_(display_, sync), "eglDestroySyncKHR");
-  }
-
- private:
-  EGLDisplay display_ = EGL_NO_DISPLAY;
-  EGLContext context_ = EGL_NO_CONTEXT;
-  PFNEGLCREATESYNCKHRPROC create_sync_ = nullptr;
-  PFNEGLDESTROYSYNCKHRPROC destroy_sync_ = nullptr;
-  PFNEGLDUPNATIVEFENCEFDANDROIDPROC dup_fence_ = nullptr;
-};
 
 GLuint CompileShader(GLenum type, const char* source) {
   const GLuint shader = glCreateShader(type);
@@ -219,7 +125,7 @@ class Scene {
   Scene(const Scene&) = delete;
   Scene& operator=(const Scene&) = delete;
 
-  void DrawFrame(const Egl& egl, Totals& totals) {
+  void DrawFrame(const SurfacelessEgl& egl, Totals& totals) {
     GLuint buffer = 0;
     glGenBuffers(1, &buffer);
     glBindBuffer(GL_ARRAY_BUFFER, buffer);
@@ -279,9 +185,9 @@ int Main(int argc, char** argv) {
 
   const int fds_before = OpenFds();
   Totals totals;
-  long milliseconds = 0;
+  int64_t milliseconds = 0;
   {
-    const Egl egl;
+    const SurfacelessEgl egl;
     std::printf("GL_RENDERER: %s\nGL_VERSION: %s\n", glGetString(GL_RENDERER),
                 glGetString(GL_VERSION));
     std::fflush(stdout);
@@ -295,11 +201,10 @@ int Main(int argc, char** argv) {
   std::printf(
       "gles_frames: ok frames=%u fences=%u buffers_allocated=%u "
       "buffers_released=%u textures_allocated=%u textures_released=%u "
-      "bytes_read_back=%llu gl_errors=0 milliseconds=%ld\n",
+      "bytes_read_back=%" PRIu64 " gl_errors=0 milliseconds=%" PRIi64 "\n",
       totals.frames, totals.fences, totals.buffers_allocated,
       totals.buffers_released, totals.textures_allocated,
-      totals.textures_released,
-      static_cast<unsigned long long>(totals.bytes_read_back), milliseconds);
+      totals.textures_released, totals.bytes_read_back, milliseconds);
   return 0;
 }
 

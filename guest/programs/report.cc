@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 
+#include <cinttypes>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -32,7 +33,7 @@ bool Set(const Flag& flag, const char* argument) {
   }
   const char* digits = argument + 2 + length + 1;
   char* end = nullptr;
-  const unsigned long long value = std::strtoull(digits, &end, 10);
+  const uintmax_t value = std::strtoumax(digits, &end, 10);
   if (end == digits || *end != '\0' || *digits == '-' || value < flag.min ||
       value > flag.max) {
     return false;

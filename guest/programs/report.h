@@ -31,8 +31,8 @@ void ParseFlags(int argc, char** argv, const Flag* flags);
 int OpenFds();
 
 // Milliseconds since `start`.
-inline long MillisecondsSince(std::chrono::steady_clock::time_point start) {
-  return static_cast<long>(
+inline int64_t MillisecondsSince(std::chrono::steady_clock::time_point start) {
+  return static_cast<int64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(
           std::chrono::steady_clock::now() - start)
           .count());

@@ -11,12 +11,13 @@
 #include <vulkan/vulkan.h>
 
 #include <chrono>
+#include <cinttypes>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <vector>
 
 #include "guest/programs/report.h"
+#include "guest/programs/vulkan_device.h"
 
 namespace nacre::guest {
 namespace {
@@ -29,161 +30,7 @@ constexpr uint32_t kSlots = 4;
 struct Totals {
   uint32_t submits = 0;
   uint32_t fences_waited = 0;
-  uint32_t buffers_allocated = 0;
-  uint32_t buffers_released = 0;
   uint64_t bytes_copied = 0;
-};
-
-void Check(VkResult result, const char* what) {
-  if (result != VK_SUCCESS) Fail("%s: VkResult %d", what, result);
-}
-
-VkInstance CreateInstance() {
-  const VkApplicationInfo application = {
-      .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
-      .pNext = nullptr,
-      .pApplicationName = "vulkan_submits",
-      .applicationVersion = 1,
-      .pEngineName = nullptr,
-      .engineVersion = 0,
-      .apiVersion = VK_API_VERSION_1_2};
-  VkInstanceCreateInfo info = {};
-  info.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO;
-  info.pApplicationInfo = &application;
-  VkInstance instance = VK_NULL_HANDLE;
-  Check(vkCreateInstance(&info, nullptr, &instance), "vkCreateInstance");
-  return instance;
-}
-
-// The only or first device, whose properties are printed.
-VkPhysicalDevice PickPhysicalDevice(VkInstance instance) {
-  uint32_t count = 1;
-  VkPhysicalDevice physical = VK_NULL_HANDLE;
-  const VkResult result =
-      vkEnumeratePhysicalDevices(instance, &count, &physical);
-  if (result != VK_INCOMPLETE) Check(result, "vkEnumeratePhysicalDevices");
-  if (count == 0)
-    Fail("no Vulkan device (is there a render node in /dev/dri?)");
-
-  VkPhysicalDeviceDriverProperties driver = {};
-  driver.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES;
-  VkPhysicalDeviceProperties2 properties = {};
-  properties.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
-  properties.pNext = &driver;
-  vkGetPhysicalDeviceProperties2(physical, &properties);
-  const uint32_t version = properties.properties.apiVersion;
-  std::printf("Vulkan device: %s\nVulkan driver: %s (%s), API %u.%u.%u\n",
-              properties.properties.deviceName, driver.driverName,
-              driver.driverInfo, VK_API_VERSION_MAJOR(version),
-              VK_API_VERSION_MINOR(version), VK_API_VERSION_PATCH(version));
-  std::fflush(stdout);
-  return physical;
-}
-
-// A buffer in memory that the CPU can map.
-struct Buffer {
-  VkBuffer buffer = VK_NULL_HANDLE;
-  VkDeviceMemory memory = VK_NULL_HANDLE;
-};
-
-// A logical device with one queue, and the buffers made on it.
-class Device {
- public:
-  Device(VkPhysicalDevice physical, VkDeviceSize buffer_size, Totals& totals)
-      : physical_(physical), buffer_size_(buffer_size), totals_(totals) {
-    uint32_t count = 1;
-    VkQueueFamilyProperties family = {};
-    vkGetPhysicalDeviceQueueFamilyProperties(physical, &count, &family);
-    if (count == 0 || (family.queueFlags & VK_QUEUE_GRAPHICS_BIT) == 0) {
-      Fail("queue family 0 has no graphics");
-    }
-    const float priority = 0.5f;
-    VkDeviceQueueCreateInfo queue_info = {};
-    queue_info.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
-    queue_info.queueCount = 1;
-    queue_info.pQueuePriorities = &priority;
-    VkPhysicalDeviceVulkan12Features features = {};
-    features.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES;
-    features.timelineSemaphore = VK_TRUE;
-    VkDeviceCreateInfo info = {};
-    info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
-    info.pNext = &features;
-    info.queueCreateInfoCount = 1;
-    info.pQueueCreateInfos = &queue_info;
-    Check(vkCreateDevice(physical, &info, nullptr, &device_), "vkCreateDevice");
-    vkGetDeviceQueue(device_, 0, 0, &queue_);
-  }
-
-  ~Device() {
-    Check(vkDeviceWaitIdle(device_), "vkDeviceWaitIdle");
-    vkDestroyDevice(device_, nullptr);
-  }
-
-  Device(const Device&) = delete;
-  Device& operator=(const Device&) = delete;
-
-  VkDevice get() const { return device_; }
-  VkQueue queue() const { return queue_; }
-
-  Buffer CreateBuffer() {
-    Buffer made;
-    VkBufferCreateInfo info = {};
-    info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
-    info.size = buffer_size_;
-    info.usage =
-        VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT;
-    Check(vkCreateBuffer(device_, &info, nullptr, &made.buffer),
-          "vkCreateBuffer");
-    VkMemoryRequirements requirements = {};
-    vkGetBufferMemoryRequirements(device_, made.buffer, &requirements);
-    VkMemoryAllocateInfo allocation = {};
-    allocation.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
-    allocation.allocationSize = requirements.size;
-    allocation.memoryTypeIndex = HostMemoryType(requirements.memoryTypeBits);
-    Check(vkAllocateMemory(device_, &allocation, nullptr, &made.memory),
-          "vkAllocateMemory");
-    Check(vkBindBufferMemory(device_, made.buffer, made.memory, 0),
-          "vkBindBufferMemory");
-    ++totals_.buffers_allocated;
-    return made;
-  }
-
-  void Destroy(const Buffer& buffer) {
-    vkDestroyBuffer(device_, buffer.buffer, nullptr);
-    vkFreeMemory(device_, buffer.memory, nullptr);
-    ++totals_.buffers_released;
-  }
-
-  // Maps the buffer, sets every byte and unmaps it.
-  void Fill(const Buffer& buffer, int byte) {
-    void* bytes = nullptr;
-    Check(vkMapMemory(device_, buffer.memory, 0, VK_WHOLE_SIZE, 0, &bytes),
-          "vkMapMemory");
-    std::memset(bytes, byte, buffer_size_);
-    vkUnmapMemory(device_, buffer.memory);
-  }
-
- private:
-  uint32_t HostMemoryType(uint32_t allowed) const {
-    constexpr VkMemoryPropertyFlags kWanted =
-        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
-        VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
-    VkPhysicalDeviceMemoryProperties memory = {};
-    vkGetPhysicalDeviceMemoryProperties(physical_, &memory);
-    for (uint32_t i = 0; i < memory.memoryTypeCount; ++i) {
-      if ((allowed & (1u << i)) != 0 &&
-          (memory.memoryTypes[i].propertyFlags & kWanted) == kWanted) {
-        return i;
-      }
-    }
-    Fail("no memory type is host visible and coherent");
-  }
-
-  const VkPhysicalDevice physical_;
-  const VkDeviceSize buffer_size_;
-  Totals& totals_;
-  VkDevice device_ = VK_NULL_HANDLE;
-  VkQueue queue_ = VK_NULL_HANDLE;
 };
 
 // Submits copies, up to kSlots at once; each waits for the one before it.
@@ -235,9 +82,9 @@ class Copies {
   void Submit() {
     Slot& slot = slots_[totals_.submits % kSlots];
     Finish(slot);
-    slot.from = device_.CreateBuffer();
-    slot.to = device_.CreateBuffer();
-    device_.Fill(slot.from, static_cast<int>(totals_.submits & 0xff));
+    slot.from = device_.CreateBuffer(size_);
+    slot.to = device_.CreateBuffer(size_);
+    device_.Fill(slot.from, size_, static_cast<int>(totals_.submits & 0xff));
     Record(slot);
 
     const uint64_t before = totals_.submits;
@@ -280,9 +127,8 @@ class Copies {
     Check(vkGetSemaphoreCounterValue(device_.get(), timeline_, &value),
           "vkGetSemaphoreCounterValue");
     if (value != last) {
-      Fail("the timeline is at %llu after %llu submits",
-           static_cast<unsigned long long>(value),
-           static_cast<unsigned long long>(last));
+      Fail("the timeline is at %" PRIu64 " after %" PRIu64 " submits", value,
+           last);
     }
   }
 
@@ -344,32 +190,36 @@ int Main(int argc, char** argv) {
 
   const int fds_before = OpenFds();
   Totals totals;
-  long milliseconds = 0;
+  uint32_t allocated = 0;
+  uint32_t released = 0;
+  int64_t milliseconds = 0;
   const VkInstance instance = CreateInstance();
   {
-    Device device(PickPhysicalDevice(instance), size, totals);
-    Copies copies(device, size, totals);
-    const auto start = std::chrono::steady_clock::now();
-    while (totals.submits < submits) copies.Submit();
-    copies.WaitForTimeline();
-    milliseconds = MillisecondsSince(start);
+    Device device(PickPhysicalDevice(instance));
+    {
+      Copies copies(device, size, totals);
+      const auto start = std::chrono::steady_clock::now();
+      while (totals.submits < submits) copies.Submit();
+      copies.WaitForTimeline();
+      milliseconds = MillisecondsSince(start);
+    }
+    allocated = device.buffers_allocated();
+    released = device.buffers_released();
   }
   vkDestroyInstance(instance, nullptr);
   const int fds_leaked = OpenFds() - fds_before;
   if (fds_leaked > 0) Fail("%d file descriptors left open", fds_leaked);
-  if (totals.buffers_allocated != totals.buffers_released ||
-      totals.fences_waited != totals.submits) {
+  if (allocated != released || totals.fences_waited != totals.submits) {
     Fail("%u buffers allocated, %u released; %u submits, %u fences waited for",
-         totals.buffers_allocated, totals.buffers_released, totals.submits,
-         totals.fences_waited);
+         allocated, released, totals.submits, totals.fences_waited);
   }
   std::printf(
       "vulkan_submits: ok submits=%u fences=%u timeline=%u "
-      "buffers_allocated=%u buffers_released=%u bytes_copied=%llu "
-      "milliseconds=%ld\n",
-      totals.submits, totals.fences_waited, totals.submits,
-      totals.buffers_allocated, totals.buffers_released,
-      static_cast<unsigned long long>(totals.bytes_copied), milliseconds);
+      "buffers_allocated=%u buffers_released=%u bytes_copied=%" PRIu64
+      " "
+      "milliseconds=%" PRIi64 "\n",
+      totals.submits, totals.fences_waited, totals.submits, allocated, released,
+      totals.bytes_copied, milliseconds);
   return 0;
 }
 
