@@ -1,0 +1,131 @@
+#include "devices/virtio_gpu/msm/context.h"
+
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "devices/virtio_gpu/msm/gem_blob.h"
+
+namespace nacre::msm {
+namespace {
+
+constexpr uint64_t kShmemBlobId = 0;
+
+// MSM_WAIT_FENCE_BOOST and MSM_PREP_BOOST exist from here on.
+constexpr uint32_t kMinorWithWaitBoost = 11;
+
+}  // namespace
+
+MsmContext::MsmContext(std::unique_ptr<DrmFile> drm,
+                       const ContextEnvironment& environment)
+    : counters_(environment.counters),
+      submits_(environment.submits),
+      has_wait_boost_(environment.version_minor >= kMinorWithWaitBoost),
+      file_(std::make_shared<GemFile>(std::move(drm), environment.counters)),
+      queues_(file_->drm(), environment.priorities, environment.counters) {
+  counters_.contexts.Add();
+  counters_.contexts_created.Add();
+}
+
+MsmContext::~MsmContext() { counters_.contexts.Subtract(); }
+
+absl::Status MsmContext::Submit(std::span<const uint8_t> commands) {
+  absl::Status first_error;
+  CcmdReader reader(commands);
+  while (const std::optional<Ccmd> ccmd = reader.Next()) {
+    const vdrm_ccmd_req& header = ccmd->header;
+    counters_.ccmds[header.cmd < MSM_CCMD_LAST ? header.cmd : 0].Add();
+    absl::Status status =
+        std::visit([&](const auto& request) { return Run(header, request); },
+                   ccmd->request);
+    if (ABSL_PREDICT_FALSE(!status.ok())) {
+      counters_.async_errors.Add();
+      if (shmem_) shmem_->AddAsyncError();
+      if (first_error.ok()) first_error = std::move(status);
+    }
+    if (shmem_) shmem_->PublishSeqno(header.seqno);
+  }
+  if (!reader.complete()) {
+    counters_.malformed.Add();
+    if (first_error.ok()) {
+      first_error = absl::InvalidArgumentError("ccmd stream ends in a header");
+    }
+  }
+  return first_error;
+}
+
+absl::StatusOr<Fd> MsmContext::FenceRing(uint8_t ring_idx) {
+  if (ring_idx >= Submitqueues::kRings) {
+    return absl::InvalidArgumentError(absl::StrCat("ring ", ring_idx));
+  }
+  return queues_.TakeFence(ring_idx);
+}
+
+absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> MsmContext::CreateBlob(
+    const virtio_gpu::BlobRequest& request) {
+  if (request.blob_id == kShmemBlobId) return CreateShmem(request);
+  std::shared_ptr<GemObject> object = objects_.TakePending(request.blob_id);
+  if (object == nullptr) {
+    return absl::NotFoundError(
+        absl::StrCat("blob_id ", request.blob_id, " has no GEM_NEW"));
+  }
+  if (object->size() != request.size) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "blob of ", request.size, " bytes for an object of ", object->size()));
+  }
+  RETURN_IF_ERROR(objects_.Attach(request.resource_id, object));
+  return std::make_unique<GemBlob>(std::move(object), request.mappable,
+                                   request.shareable || request.cross_device);
+}
+
+absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> MsmContext::CreateShmem(
+    const virtio_gpu::BlobRequest& request) {
+  // A second one would leave the guest polling the first.
+  if (shmem_resource_ != 0) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        "the context has control memory, resource ", shmem_resource_));
+  }
+  ASSIGN_OR_RETURN(Shmem shmem, Shmem::Create(request.size));
+  ASSIGN_OR_RETURN(std::unique_ptr<virtio_gpu::Blob> blob,
+                   shmem.MakeBlob(request.mappable));
+  shmem_.emplace(std::move(shmem));
+  shmem_resource_ = request.resource_id;
+  // Mesa compares with what it finds here first.
+  RefreshGlobalFaults();
+  return blob;
+}
+
+absl::Status MsmContext::AttachResource(uint32_t resource_id,
+                                        virtio_gpu::Blob& blob) {
+  if (resource_id == shmem_resource_ || objects_.attached(resource_id)) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const Fd dmabuf, blob.Export());
+  ASSIGN_OR_RETURN(std::shared_ptr<GemObject> object,
+                   file_->Import(dmabuf.get(), blob.size()));
+  return objects_.Attach(resource_id, std::move(object));
+}
+
+void MsmContext::DetachResource(uint32_t resource_id) {
+  if (resource_id == shmem_resource_) {
+    // Our mapping stays: commands that are under way still publish there.
+    shmem_resource_ = 0;
+    return;
+  }
+  const std::shared_ptr<GemObject> object = objects_.Detach(resource_id);
+  if (object == nullptr) return;
+  // Turnip closes buffers without giving their addresses back, and the object
+  // may live on in its blob.
+  object->SetIova(0).IgnoreError();
+}
+
+void MsmContext::RefreshGlobalFaults() {
+  if (!shmem_) return;
+  faults_refreshed_ = std::chrono::steady_clock::now();
+  const absl::StatusOr<uint64_t> faults =
+      file_->drm().GetParam(MSM_PARAM_FAULTS);
+  if (faults.ok()) shmem_->SetGlobalFaults(static_cast<uint32_t>(*faults));
+}
+
+}  // namespace nacre::msm

@@ -1,0 +1,101 @@
+#ifndef NACRE_DEVICES_VIRTIO_GPU_MSM_CONTEXT_H_
+#define NACRE_DEVICES_VIRTIO_GPU_MSM_CONTEXT_H_
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/fd.h"
+#include "devices/virtio_gpu/context.h"
+#include "devices/virtio_gpu/msm/ccmd.h"
+#include "devices/virtio_gpu/msm/counters.h"
+#include "devices/virtio_gpu/msm/drm_device.h"
+#include "devices/virtio_gpu/msm/gem.h"
+#include "devices/virtio_gpu/msm/object_table.h"
+#include "devices/virtio_gpu/msm/shmem.h"
+#include "devices/virtio_gpu/msm/submit_translator.h"
+#include "devices/virtio_gpu/msm/submitqueues.h"
+#include "devices/virtio_gpu/msm/wire.h"
+
+namespace nacre::msm {
+
+// What contexts share; all of it outlives them.
+struct ContextEnvironment {
+  Counters& counters;
+  SubmitTranslator& submits;
+  uint32_t version_minor;  // Of the host's msm driver.
+  uint32_t priorities;
+};
+
+// A guest's connection to the GPU: an open render node driven by ccmds, every
+// one of them hostile. Answers go to the control memory, before the seqno of
+// the command is published there; a command that has no answer of its own shows
+// a failure by msm_shmem::async_error, which Mesa takes for a lost context. No
+// command waits: CPU_PREP answers -EBUSY and WAIT_FENCE -ETIMEDOUT.
+class MsmContext final : public virtio_gpu::Context {
+ public:
+  MsmContext(std::unique_ptr<DrmFile> drm,
+             const ContextEnvironment& environment);
+  ~MsmContext() override;
+  MsmContext(const MsmContext&) = delete;
+  MsmContext& operator=(const MsmContext&) = delete;
+
+  // Runs every command, also those behind one that fails. The status is that of
+  // the first failure that the guest was told by async_error.
+  absl::Status Submit(std::span<const uint8_t> commands) override;
+  // Ring 0 is the CPU's: what was submitted there is done already.
+  absl::StatusOr<Fd> FenceRing(uint8_t ring_idx) override;
+  absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> CreateBlob(
+      const virtio_gpu::BlobRequest& request) override;
+  absl::Status AttachResource(uint32_t resource_id,
+                              virtio_gpu::Blob& blob) override;
+  void DetachResource(uint32_t resource_id) override;
+
+ private:
+  // One a ccmd. A status that is not OK is a failure the guest must learn of by
+  // async_error; commands with an answer put the driver's errors there instead.
+  absl::Status Run(const vdrm_ccmd_req& header, const MalformedCcmd& ccmd);
+  absl::Status Run(const vdrm_ccmd_req& header, const NopCcmd& ccmd);
+  absl::Status Run(const vdrm_ccmd_req& header, const IoctlSimpleCcmd& ccmd);
+  absl::Status Run(const vdrm_ccmd_req& header, const GemNewCcmd& ccmd);
+  absl::Status Run(const vdrm_ccmd_req& header, const GemSetIovaCcmd& ccmd);
+  absl::Status Run(const vdrm_ccmd_req& header, const GemCpuPrepCcmd& ccmd);
+  absl::Status Run(const vdrm_ccmd_req& header, const GemSetNameCcmd& ccmd);
+  absl::Status Run(const vdrm_ccmd_req& header, const GemSubmitCcmd& ccmd);
+  absl::Status Run(const vdrm_ccmd_req& header, const GemUploadCcmd& ccmd);
+  absl::Status Run(const vdrm_ccmd_req& header,
+                   const SubmitqueueQueryCcmd& ccmd);
+  absl::Status Run(const vdrm_ccmd_req& header, const WaitFenceCcmd& ccmd);
+  absl::Status Run(const vdrm_ccmd_req& header, const SetDebuginfoCcmd& ccmd);
+
+  // Ioctls that IOCTL_SIMPLE may carry: their results, 0 or -errno.
+  int32_t GetParam(drm_msm_param& argument);
+  int32_t SubmitqueueNew(drm_msm_submitqueue& argument);
+
+  absl::StatusOr<Shmem::Slot> ReserveResponse(const vdrm_ccmd_req& header,
+                                              uint32_t size) const;
+  // For commands whose answer is a result alone.
+  absl::Status RespondResult(const vdrm_ccmd_req& header,
+                             const absl::Status& result);
+  absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> CreateShmem(
+      const virtio_gpu::BlobRequest& request);
+  void RefreshGlobalFaults();
+
+  Counters& counters_;
+  SubmitTranslator& submits_;
+  const bool has_wait_boost_;
+  const std::shared_ptr<GemFile> file_;
+  Submitqueues queues_;
+  ObjectTable objects_;
+  std::optional<Shmem> shmem_;
+  uint32_t shmem_resource_ = 0;  // 0: none attached.
+  std::chrono::steady_clock::time_point faults_refreshed_;
+};
+
+}  // namespace nacre::msm
+
+#endif  // NACRE_DEVICES_VIRTIO_GPU_MSM_CONTEXT_H_

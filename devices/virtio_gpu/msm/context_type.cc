@@ -1,0 +1,41 @@
+#include "devices/virtio_gpu/msm/context_type.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/bytes.h"
+#include "base/status_macros.h"
+#include "devices/virtio_gpu/msm/capset.h"
+#include "devices/virtio_gpu/msm/context.h"
+
+namespace nacre::msm {
+
+absl::StatusOr<std::unique_ptr<MsmContextType>> MsmContextType::Create(
+    DrmDevice& device) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<DrmFile> drm, device.Open());
+  ASSIGN_OR_RETURN(const virgl_renderer_capset_drm capset,
+                   ReadCapset(device.version(), *drm));
+  return std::unique_ptr<MsmContextType>(new MsmContextType(device, capset));
+}
+
+std::span<const uint8_t> MsmContextType::capset() const {
+  return AsBytes(capset_);
+}
+
+absl::StatusOr<std::unique_ptr<virtio_gpu::Context>>
+MsmContextType::CreateContext(uint32_t /*ctx_id*/,
+                              const std::string& /*name*/) {
+  if (counters_.files.value() >= kMaxFiles) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(kMaxFiles, " msm contexts are open"));
+  }
+  ASSIGN_OR_RETURN(std::unique_ptr<DrmFile> drm, device_.Open());
+  return std::make_unique<MsmContext>(
+      std::move(drm), ContextEnvironment{.counters = counters_,
+                                         .submits = submits_,
+                                         .version_minor = capset_.version_minor,
+                                         .priorities = capset_.priorities});
+}
+
+}  // namespace nacre::msm

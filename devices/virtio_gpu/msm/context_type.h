@@ -1,0 +1,60 @@
+#ifndef NACRE_DEVICES_VIRTIO_GPU_MSM_CONTEXT_TYPE_H_
+#define NACRE_DEVICES_VIRTIO_GPU_MSM_CONTEXT_TYPE_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "devices/virtio_gpu/context.h"
+#include "devices/virtio_gpu/msm/counters.h"
+#include "devices/virtio_gpu/msm/drm_device.h"
+#include "devices/virtio_gpu/msm/submit_translator.h"
+#include "devices/virtio_gpu/msm/wire.h"
+
+namespace nacre::msm {
+
+// The msm native context type: capset 6, wire format 2, over a host GPU that
+// the msm driver (or the simulator) runs. A guest's Mesa speaks to it in ccmds,
+// see wire.h and context.h.
+//
+// Outlives its contexts and every blob they made. Used on the device thread;
+// counters() may be read from any thread.
+class MsmContextType final : public virtio_gpu::ContextType {
+ public:
+  // Attack stopped: contexts (or blobs that keep the file of a dead context
+  // open) until the process is out of file descriptors.
+  static constexpr uint64_t kMaxFiles = 1024;
+
+  // Opens one file on `device`, which must outlive the result, to read the
+  // capset from it. FailedPrecondition, with one line that says what was found
+  // and what is needed, where the driver is too old or has no GPU address space
+  // per file.
+  static absl::StatusOr<std::unique_ptr<MsmContextType>> Create(
+      DrmDevice& device);
+
+  uint32_t capset_id() const override { return VIRTIO_GPU_CAPSET_DRM; }
+  // GET_CAPSET's version is not the wire format's: guests ask for 0.
+  uint32_t capset_version() const override { return 0; }
+  std::span<const uint8_t> capset() const override;
+  absl::StatusOr<std::unique_ptr<virtio_gpu::Context>> CreateContext(
+      uint32_t ctx_id, const std::string& name) override;
+
+  // The capset by its fields, for a summary line.
+  const virgl_renderer_capset_drm& gpu() const { return capset_; }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  MsmContextType(DrmDevice& device, const virgl_renderer_capset_drm& capset)
+      : device_(device), capset_(capset) {}
+
+  DrmDevice& device_;
+  const virgl_renderer_capset_drm capset_;
+  Counters counters_;
+  SubmitTranslator submits_;
+};
+
+}  // namespace nacre::msm
+
+#endif  // NACRE_DEVICES_VIRTIO_GPU_MSM_CONTEXT_TYPE_H_

@@ -1,0 +1,133 @@
+#include "devices/virtio_gpu/msm/gem.h"
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "base/checked.h"
+#include "base/errno_status.h"
+#include "base/status_macros.h"
+
+namespace nacre::msm {
+namespace {
+
+constexpr uint64_t kPageSize = 4096;
+
+}  // namespace
+
+GemObject::GemObject(std::shared_ptr<GemFile> file, Origin origin,
+                     uint32_t handle, uint64_t size, uint32_t flags)
+    : file_(std::move(file)),
+      origin_(origin),
+      handle_(handle),
+      size_(size),
+      flags_(flags) {
+  Counters& counters = file_->counters_;
+  counters.objects.Add();
+  if (origin_ == Origin::kCreated) {
+    counters.objects_created.Add();
+    counters.object_bytes.Add(size_);
+  } else {
+    counters.objects_imported.Add();
+  }
+}
+
+GemObject::~GemObject() {
+  if (in_shared_) file_->shared_.erase(handle_);
+  if (mapped_for_upload_) file_->uploads_.Drop(handle_);
+  // An address may outlive the handle as long as somebody else has the object
+  // open (Linux before 6.17), and the guest will use it for another one. There
+  // is nobody left to tell of an error.
+  if (may_have_iova_) file_->drm_->GemSetIova(handle_, 0).IgnoreError();
+  file_->drm_->GemClose(handle_).IgnoreError();
+  Counters& counters = file_->counters_;
+  counters.objects.Subtract();
+  if (origin_ == Origin::kCreated) counters.object_bytes.Subtract(size_);
+}
+
+absl::Status GemObject::SetIova(uint64_t iova) {
+  if (iova == 0 && !may_have_iova_) return absl::OkStatus();
+  // Turnip sets after GEM_NEW what GEM_NEW had set.
+  if (iova != 0 && iova == iova_) return absl::OkStatus();
+  // The kernel may drop the old address and still fail.
+  iova_ = 0;
+  may_have_iova_ = true;
+  RETURN_IF_ERROR(file_->drm_->GemSetIova(handle_, iova));
+  iova_ = iova;
+  may_have_iova_ = iova != 0;
+  return absl::OkStatus();
+}
+
+absl::Status GemObject::Upload(uint32_t offset, std::span<const uint8_t> data) {
+  if (!RangeFits(offset, data.size(), size_)) {
+    return absl::OutOfRangeError(absl::StrCat("upload of ", data.size(),
+                                              " bytes at ", offset,
+                                              " to an object of ", size_));
+  }
+  if (data.empty()) return absl::OkStatus();
+  uint8_t* memory = file_->uploads_.Find(handle_);
+  if (memory == nullptr) {
+    ASSIGN_OR_RETURN(const GemMemory source, GetMemory());
+    ASSIGN_OR_RETURN(
+        Mapping mapping,
+        Mapping::Shared(source.fd, source.offset, static_cast<size_t>(size_)));
+    memory = mapping.data();
+    file_->uploads_.Add(handle_, std::move(mapping));
+    mapped_for_upload_ = true;
+  }
+  std::memcpy(memory + offset, data.data(), data.size());
+  file_->counters_.upload_bytes.Add(data.size());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<GemMemory> GemObject::GetMemory() {
+  return file_->drm_->GemGetMemory(handle_);
+}
+
+absl::StatusOr<Fd> GemObject::Export() {
+  ASSIGN_OR_RETURN(Fd dmabuf, file_->drm_->GemExport(handle_));
+  if (!in_shared_) {
+    file_->shared_.emplace(handle_, this);
+    in_shared_ = true;
+  }
+  return dmabuf;
+}
+
+GemFile::GemFile(std::unique_ptr<DrmFile> drm, Counters& counters)
+    : drm_(std::move(drm)), counters_(counters) {
+  counters_.files.Add();
+}
+
+GemFile::~GemFile() { counters_.files.Subtract(); }
+
+absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
+                                                        uint32_t flags,
+                                                        uint64_t iova) {
+  // Turnip sends sizes that are no multiple of a page, for blobs that are.
+  const std::optional<uint64_t> rounded = CheckedAlignUp(size, kPageSize);
+  if (!rounded || *rounded == 0) {
+    return ErrnoStatus(EINVAL, absl::StrCat("GEM_NEW of ", size, " bytes"));
+  }
+  ASSIGN_OR_RETURN(const uint32_t handle, drm_->GemNew(*rounded, flags));
+  std::shared_ptr<GemObject> object(new GemObject(shared_from_this(),
+                                                  GemObject::Origin::kCreated,
+                                                  handle, *rounded, flags));
+  if (iova != 0) RETURN_IF_ERROR(object->SetIova(iova));
+  return object;
+}
+
+absl::StatusOr<std::shared_ptr<GemObject>> GemFile::Import(int dmabuf,
+                                                           uint64_t size) {
+  ASSIGN_OR_RETURN(const uint32_t handle, drm_->GemImport(dmabuf));
+  if (const auto known = shared_.find(handle); known != shared_.end()) {
+    return known->second->shared_from_this();
+  }
+  std::shared_ptr<GemObject> object(new GemObject(
+      shared_from_this(), GemObject::Origin::kImported, handle, size, 0));
+  shared_.emplace(handle, object.get());
+  object->in_shared_ = true;
+  return object;
+}
+
+}  // namespace nacre::msm

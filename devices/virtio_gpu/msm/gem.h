@@ -1,0 +1,92 @@
+#ifndef NACRE_DEVICES_VIRTIO_GPU_MSM_GEM_H_
+#define NACRE_DEVICES_VIRTIO_GPU_MSM_GEM_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/fd.h"
+#include "devices/virtio_gpu/msm/counters.h"
+#include "devices/virtio_gpu/msm/drm_device.h"
+#include "devices/virtio_gpu/msm/upload_mappings.h"
+
+namespace nacre::msm {
+
+class GemFile;
+
+// A GEM handle of a file, shared by those who name it: the context's table, the
+// blob of the resource. The last one to let go closes the handle and gives its
+// address back.
+class GemObject : public std::enable_shared_from_this<GemObject> {
+ public:
+  ~GemObject();
+  GemObject(const GemObject&) = delete;
+  GemObject& operator=(const GemObject&) = delete;
+
+  uint32_t handle() const { return handle_; }
+  // Bytes, a multiple of the page size.
+  uint64_t size() const { return size_; }
+  // The MSM_BO_* flags it was made with; 0 for an imported one.
+  uint32_t flags() const { return flags_; }
+
+  // Its address in the file's address space; 0 gives it back. Setting what is
+  // set already succeeds, as in the kernel.
+  absl::Status SetIova(uint64_t iova);
+  // Copies `data` to `offset`. OutOfRange beyond the end.
+  absl::Status Upload(uint32_t offset, std::span<const uint8_t> data);
+  absl::StatusOr<GemMemory> GetMemory();
+  absl::StatusOr<Fd> Export();
+
+ private:
+  friend class GemFile;
+  enum class Origin { kCreated, kImported };
+
+  GemObject(std::shared_ptr<GemFile> file, Origin origin, uint32_t handle,
+            uint64_t size, uint32_t flags);
+
+  const std::shared_ptr<GemFile> file_;
+  const Origin origin_;
+  const uint32_t handle_;
+  const uint64_t size_;
+  const uint32_t flags_;
+  uint64_t iova_ = 0;  // What the kernel certainly has, or 0.
+  bool may_have_iova_ = false;
+  bool mapped_for_upload_ = false;
+  bool in_shared_ = false;  // Listed in GemFile::shared_.
+};
+
+// An open render node and its GEM objects. Lives as long as its context and any
+// object: a blob may be exported and mapped after its context is gone.
+class GemFile : public std::enable_shared_from_this<GemFile> {
+ public:
+  GemFile(std::unique_ptr<DrmFile> drm, Counters& counters);
+  ~GemFile();
+
+  DrmFile& drm() { return *drm_; }
+  Counters& counters() { return counters_; }
+
+  // `size` is rounded up to pages. With `iova` not 0 the object has that
+  // address.
+  absl::StatusOr<std::shared_ptr<GemObject>> New(uint64_t size, uint32_t flags,
+                                                 uint64_t iova);
+  // The object behind a dma-buf of `size` bytes. One that is open in this file
+  // is not made twice, as the kernel gives no second handle for it either.
+  absl::StatusOr<std::shared_ptr<GemObject>> Import(int dmabuf, uint64_t size);
+
+ private:
+  friend class GemObject;
+
+  const std::unique_ptr<DrmFile> drm_;
+  Counters& counters_;
+  UploadMappings uploads_;
+  // Objects that have a dma-buf, by handle: those an import can meet again.
+  absl::flat_hash_map<uint32_t, GemObject*> shared_;
+};
+
+}  // namespace nacre::msm
+
+#endif  // NACRE_DEVICES_VIRTIO_GPU_MSM_GEM_H_

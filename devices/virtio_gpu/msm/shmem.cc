@@ -1,0 +1,103 @@
+#include "devices/virtio_gpu/msm/shmem.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/checked.h"
+#include "base/status_macros.h"
+
+namespace nacre::msm {
+namespace {
+
+constexpr uint64_t kPageSize = 4096;
+
+class ShmemBlob final : public virtio_gpu::Blob {
+ public:
+  ShmemBlob(Fd memory, uint64_t size, bool mappable)
+      : memory_(std::move(memory)), size_(size), mappable_(mappable) {}
+
+  uint64_t size() const override { return size_; }
+  absl::StatusOr<virtio_gpu::BlobMemory> GetMemory() override {
+    if (!mappable_) {
+      return absl::FailedPreconditionError("control memory not mappable");
+    }
+    return virtio_gpu::BlobMemory{.fd = memory_.get()};
+  }
+  absl::StatusOr<Fd> Export() override {
+    return absl::FailedPreconditionError("control memory is not shareable");
+  }
+
+ private:
+  const Fd memory_;
+  const uint64_t size_;
+  const bool mappable_;
+};
+
+}  // namespace
+
+absl::StatusOr<Shmem> Shmem::Create(uint64_t size) {
+  if (size < kPageSize || size > kMaxSize) {
+    return absl::InvalidArgumentError(absl::StrCat("control memory of ", size,
+                                                   " bytes: a page to ",
+                                                   kMaxSize, " are possible"));
+  }
+  ASSIGN_OR_RETURN(Fd memory, CreateMemfd("msm-shmem", size));
+  ASSIGN_OR_RETURN(Mapping mapping, Mapping::Shared(memory.get(), 0, size));
+  Shmem shmem(std::move(memory), std::move(mapping));
+  // Before the guest can map it.
+  *shmem.Field(offsetof(msm_shmem, rsp_mem_offset)) = kResponseOffset;
+  return shmem;
+}
+
+absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> Shmem::MakeBlob(
+    bool mappable) const {
+  ASSIGN_OR_RETURN(Fd memory, memory_.Duplicate());
+  return std::make_unique<ShmemBlob>(std::move(memory), mapping_.size(),
+                                     mappable);
+}
+
+absl::StatusOr<Shmem::Slot> Shmem::Reserve(uint32_t rsp_off,
+                                           uint32_t size) const {
+  if (!RangeFits(rsp_off, size, mapping_.size() - kResponseOffset)) {
+    return absl::OutOfRangeError(absl::StrCat("response of ", size,
+                                              " bytes at ", rsp_off,
+                                              " leaves the control memory"));
+  }
+  return Slot(kResponseOffset + rsp_off);
+}
+
+void Shmem::Respond(Slot slot, std::span<uint8_t> response) {
+  uint8_t* const room = mapping_.data() + slot.position_;
+  uint32_t preset = 0;
+  std::memcpy(&preset, room, sizeof(preset));
+  const uint32_t size =
+      std::min(preset, static_cast<uint32_t>(response.size()));
+  // An older guest has room for an older, shorter response; one without room
+  // for the length does not look.
+  if (size < sizeof(vdrm_ccmd_rsp)) return;
+  std::memcpy(response.data(), &size, sizeof(size));
+  std::memcpy(room, response.data(), size);
+}
+
+uint32_t* Shmem::Field(size_t offset) const {
+  return reinterpret_cast<uint32_t*>(mapping_.data() + offset);
+}
+
+void Shmem::PublishSeqno(uint32_t seqno) {
+  __atomic_store_n(Field(offsetof(msm_shmem, seqno)), seqno, __ATOMIC_RELEASE);
+}
+
+void Shmem::AddAsyncError() {
+  __atomic_store_n(Field(offsetof(msm_shmem, async_error)), ++async_error_,
+                   __ATOMIC_RELAXED);
+}
+
+void Shmem::SetGlobalFaults(uint32_t faults) {
+  __atomic_store_n(Field(offsetof(msm_shmem, global_faults)), faults,
+                   __ATOMIC_RELAXED);
+}
+
+}  // namespace nacre::msm

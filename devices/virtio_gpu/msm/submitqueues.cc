@@ -1,0 +1,69 @@
+#include "devices/virtio_gpu/msm/submitqueues.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "base/errno_status.h"
+#include "base/status_macros.h"
+#include "devices/virtio_gpu/msm/uapi.h"
+
+namespace nacre::msm {
+namespace {
+
+// Where the driver puts its own queue 0: half the highest priority number,
+// rounded up (msm_submitqueue_init).
+uint32_t DefaultPriority(uint32_t priorities) { return priorities / 2; }
+
+uint8_t RingOfPriority(uint32_t prio) { return static_cast<uint8_t>(prio + 1); }
+
+}  // namespace
+
+Submitqueues::Submitqueues(DrmFile& drm, uint32_t priorities,
+                           Counters& counters)
+    : drm_(drm), counters_(counters) {
+  rings_.emplace(0, RingOfPriority(std::min<uint32_t>(
+                        DefaultPriority(priorities), kRings - 2)));
+}
+
+Submitqueues::~Submitqueues() {
+  for (const auto& [id, ring] : rings_) {
+    if (id == 0) continue;
+    drm_.SubmitqueueClose(id).IgnoreError();
+    counters_.submitqueues.Subtract();
+  }
+}
+
+absl::StatusOr<uint32_t> Submitqueues::New(uint32_t flags, uint32_t prio) {
+  if ((flags & ~MSM_SUBMITQUEUE_ALLOW_PREEMPT) != 0 || prio > kRings - 2) {
+    return ErrnoStatus(EINVAL, absl::StrCat("SUBMITQUEUE_NEW of flags ", flags,
+                                            ", priority ", prio));
+  }
+  if (rings_.size() > kMaxQueues) {
+    return ErrnoStatus(ENOSPC, "SUBMITQUEUE_NEW");
+  }
+  ASSIGN_OR_RETURN(const uint32_t id, drm_.SubmitqueueNew(flags, prio));
+  rings_[id] = RingOfPriority(prio);
+  counters_.submitqueues.Add();
+  return id;
+}
+
+absl::Status Submitqueues::Close(uint32_t id) {
+  if (id == 0 || !rings_.contains(id)) {
+    return ErrnoStatus(ENOENT, absl::StrCat("SUBMITQUEUE_CLOSE ", id));
+  }
+  RETURN_IF_ERROR(drm_.SubmitqueueClose(id));
+  rings_.erase(id);
+  counters_.submitqueues.Subtract();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint8_t> Submitqueues::RingOf(uint32_t id) const {
+  const auto it = rings_.find(id);
+  if (it == rings_.end()) {
+    return ErrnoStatus(ENOENT, absl::StrCat("submitqueue ", id));
+  }
+  return it->second;
+}
+
+}  // namespace nacre::msm

@@ -1,0 +1,28 @@
+#include "devices/virtio_gpu/msm/upload_mappings.h"
+
+#include <utility>
+
+namespace nacre::msm {
+
+uint8_t* UploadMappings::Find(uint32_t handle) const {
+  for (size_t i = 0; i < kMappings; ++i) {
+    if (handles_[i] == handle) return mappings_[i].data();
+  }
+  return nullptr;
+}
+
+void UploadMappings::Add(uint32_t handle, Mapping mapping) {
+  handles_[next_] = handle;
+  mappings_[next_] = std::move(mapping);
+  next_ = (next_ + 1) % kMappings;
+}
+
+void UploadMappings::Drop(uint32_t handle) {
+  for (size_t i = 0; i < kMappings; ++i) {
+    if (handles_[i] != handle) continue;
+    handles_[i] = 0;
+    mappings_[i] = Mapping();
+  }
+}
+
+}  // namespace nacre::msm
