@@ -31,6 +31,9 @@ struct Limits {
   uint32_t max_image_dimension = 16384;
   // Host memory, by 2D resources: their pixels live in our heap.
   uint64_t max_total_image_bytes = uint64_t{256} << 20;
+  // Host memory, by scanouts larger than any display, of a blob whose entries
+  // name the same page again and again: sinks keep copies. Of one scanout.
+  uint64_t max_scanout_bytes = uint64_t{64} << 20;
   // Mappings of this process (vm.max_map_count is 65530 by default; a mapped
   // blob costs one, and the gap behind it another), by mapping many blobs.
   size_t max_mapped_blobs = 28000;

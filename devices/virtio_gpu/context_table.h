@@ -1,0 +1,71 @@
+#ifndef NACRE_DEVICES_VIRTIO_GPU_CONTEXT_TABLE_H_
+#define NACRE_DEVICES_VIRTIO_GPU_CONTEXT_TABLE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "devices/virtio_gpu/context.h"
+#include "devices/virtio_gpu/limits.h"
+#include "devices/virtio_gpu/resource.h"
+#include "devices/virtio_gpu/resource_table.h"
+
+namespace nacre::virtio_gpu {
+
+// The guest's contexts by id, and which resources are attached to which.
+// Linux recycles a context's id at once while commands about the old one may
+// still come; `incarnation` tells them apart and is never used again.
+class ContextTable {
+ public:
+  struct Entry {
+    uint32_t id;
+    uint64_t incarnation;  // Non-zero.
+    // Null for a context without a dialect, which Linux makes for clients that
+    // only handle 2D buffers.
+    std::unique_ptr<Context> context;
+    absl::flat_hash_set<uint32_t> resources;  // Attached ones.
+  };
+
+  explicit ContextTable(const Limits& limits) : limits_(limits) {}
+
+  size_t size() const { return contexts_.size(); }
+
+  // ContextIdError where there is none.
+  absl::StatusOr<Entry*> Find(uint32_t id);
+
+  // Whether a context of this id could be created now: ContextIdError for 0
+  // or one in use, ResourceExhausted where the table is full.
+  absl::Status CheckNew(uint32_t id) const;
+  // CheckNew has said yes.
+  void Add(uint32_t id, std::unique_ptr<Context> context);
+
+  // Attached already is fine. ResourceExhausted beyond max_attachments, or the
+  // context's error.
+  absl::Status Attach(Entry& entry, Resource& resource);
+  // As Attach for a resource that the entry's context has just made, which
+  // knows it already. Cannot fail: such ones are bounded by max_resources.
+  void AddAttached(Entry& entry, Resource& resource);
+  // Not attached is fine.
+  void Detach(Entry& entry, Resource& resource);
+  // From every context it is attached to.
+  void DetachEverywhere(Resource& resource);
+
+  // Detaches its resources, of `resources`, and destroys it.
+  void Remove(Entry& entry, ResourceTable& resources);
+
+ private:
+  const Limits limits_;
+  // By pointer: references survive growth.
+  absl::flat_hash_map<uint32_t, std::unique_ptr<Entry>> contexts_;
+  uint64_t last_incarnation_ = 0;
+  size_t attachments_ = 0;
+};
+
+}  // namespace nacre::virtio_gpu
+
+#endif  // NACRE_DEVICES_VIRTIO_GPU_CONTEXT_TABLE_H_

@@ -1,0 +1,113 @@
+#ifndef NACRE_DEVICES_VIRTIO_GPU_EXECUTOR_H_
+#define NACRE_DEVICES_VIRTIO_GPU_EXECUTOR_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/fd.h"
+#include "devices/virtio_gpu/command.h"
+#include "devices/virtio_gpu/context.h"
+#include "devices/virtio_gpu/context_table.h"
+#include "devices/virtio_gpu/display/sink.h"
+#include "devices/virtio_gpu/fence_timelines.h"
+#include "devices/virtio_gpu/host_visible_window.h"
+#include "devices/virtio_gpu/limits.h"
+#include "devices/virtio_gpu/resource_table.h"
+#include "devices/virtio_gpu/response.h"
+#include "devices/virtio_gpu/scanouts.h"
+#include "devices/virtio_gpu/stats.h"
+#include "vmm/guest_memory.h"
+
+namespace nacre::virtio_gpu {
+
+// Executes decoded commands: the whole of a guest's virtio-gpu state between
+// two resets, and what the commands do to it. Knows no queue, no fence id and
+// no thread: one caller at a time. Nothing here waits.
+class Executor {
+ public:
+  // All outlive the executor.
+  struct Environment {
+    std::span<const std::unique_ptr<ContextType>> context_types;
+    const vmm::GuestMemory* memory = nullptr;
+    HostVisibleWindow* window = nullptr;
+    DisplaySink* sink = nullptr;
+    Stats* stats = nullptr;
+    uint32_t num_scanouts = 0;
+    uint32_t width = 0;  // Of each scanout, in pixels.
+    uint32_t height = 0;
+    Limits limits;
+  };
+
+  explicit Executor(const Environment& environment);
+  // Everything of the guest goes: contexts, resources, mappings, scanouts.
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  // `ctx_id` is the header's. Errors become the error response (error.h).
+  absl::StatusOr<Response> Execute(uint32_t ctx_id, Command command);
+
+  // The timeline that a fence of this header belongs to: a ring of the context
+  // where it names one, else the global one (virtio 1.3, 5.7.6.7). Nullopt for
+  // a ring of a context that does not exist: such a fence has nothing to
+  // follow. InvalidArgument for a ring beyond kMaxRings.
+  absl::StatusOr<std::optional<TimelineId>> TimelineOf(
+      const CommandHeader& header);
+
+  // What a fence on a SUBMIT_3D waits for besides the earlier ones of its
+  // timeline; an invalid Fd for nothing. (No other command starts work.)
+  absl::StatusOr<Fd> FenceOf(const CommandHeader& header);
+
+ private:
+  using Result = absl::StatusOr<Response>;
+
+  // executor_2d.cc
+  Result Run(const GetDisplayInfo& command);
+  Result Run(const GetEdid& command);
+  Result Run(const ResourceCreate2d& command);
+  Result Run(const TransferToHost2d& command);
+  Result Run(const SetScanout& command);
+  Result Run(const SetScanoutBlob& command);
+  Result Run(const ResourceFlush& command);
+  Result Run(const UpdateCursor& command);
+  Result Run(const MoveCursor& command);
+
+  // executor_resources.cc
+  Result Run(const ResourceUnref& command);
+  Result Run(const ResourceAttachBacking& command);
+  Result Run(const ResourceDetachBacking& command);
+  Result Run(const ResourceAssignUuid& command);
+  Result Run(const ResourceCreateBlob& command);
+  Result Run(const ResourceMapBlob& command);
+  Result Run(const ResourceUnmapBlob& command);
+  absl::Status Unmap(Resource& resource);
+
+  // executor_contexts.cc
+  Result Run(const GetCapsetInfo& command);
+  Result Run(const GetCapset& command);
+  Result Run(const CtxCreate& command);
+  Result Run(const CtxDestroy& command);
+  Result Run(const CtxAttachResource& command);
+  Result Run(const CtxDetachResource& command);
+  Result Run(const Submit3d& command);
+  Result Run(const ResourceCreate3d& command);
+  Result Run(const TransferToHost3d& command);
+  Result Run(const TransferFromHost3d& command);
+
+  void UpdateGauges();
+
+  const Environment env_;
+  uint32_t ctx_id_ = 0;  // Of the command being executed.
+  ResourceTable resources_;
+  ContextTable contexts_;
+  Scanouts scanouts_;
+};
+
+}  // namespace nacre::virtio_gpu
+
+#endif  // NACRE_DEVICES_VIRTIO_GPU_EXECUTOR_H_

@@ -1,0 +1,135 @@
+#include <sys/random.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/errno_status.h"
+#include "base/status_macros.h"
+#include "devices/virtio_gpu/error.h"
+#include "devices/virtio_gpu/executor.h"
+
+// Resources of all kinds, their backing and their place in the window (virtio
+// 1.3, 5.7.6.8).
+namespace nacre::virtio_gpu {
+
+Executor::Result Executor::Run(const ResourceUnref& command) {
+  ASSIGN_OR_RETURN(Resource* const resource,
+                   resources_.Find(command.resource_id));
+  // The spec wants it unmapped and out of use by now; the guest may not care.
+  RETURN_IF_ERROR(Unmap(*resource));
+  scanouts_.Forget(*resource);
+  contexts_.DetachEverywhere(*resource);
+  resources_.Remove(*resource);
+  UpdateGauges();
+  return NoData();
+}
+
+Executor::Result Executor::Run(const ResourceAttachBacking& command) {
+  ASSIGN_OR_RETURN(Resource* const resource,
+                   resources_.Find(command.resource_id));
+  ASSIGN_OR_RETURN(Backing backing,
+                   Backing::Create(env_.memory, command.entries));
+  RETURN_IF_ERROR(resources_.AttachBacking(*resource, std::move(backing)));
+  return NoData();
+}
+
+Executor::Result Executor::Run(const ResourceDetachBacking& command) {
+  ASSIGN_OR_RETURN(Resource* const resource,
+                   resources_.Find(command.resource_id));
+  resources_.DetachBacking(*resource);
+  return NoData();
+}
+
+Executor::Result Executor::Run(const ResourceAssignUuid& command) {
+  ASSIGN_OR_RETURN(Resource* const resource,
+                   resources_.Find(command.resource_id));
+  if (!resource->uuid) {
+    std::array<uint8_t, 16> uuid;
+    if (getrandom(uuid.data(), uuid.size(), GRND_NONBLOCK) !=
+        static_cast<ssize_t>(uuid.size())) {
+      return ErrnoStatus("getrandom");
+    }
+    uuid[6] = (uuid[6] & 0x0f) | 0x40;  // RFC 4122: version 4...
+    uuid[8] = (uuid[8] & 0x3f) | 0x80;  // ... of the common variant.
+    resource->uuid = uuid;
+  }
+  wire::ResourceUuid response = {};
+  std::copy(resource->uuid->begin(), resource->uuid->end(), response.uuid);
+  return response;
+}
+
+Executor::Result Executor::Run(const ResourceCreateBlob& command) {
+  RETURN_IF_ERROR(resources_.CheckNew(command.request.resource_id));
+  std::optional<Backing> backing;
+  if (command.mem != wire::BlobMem::kHost3d) {
+    ASSIGN_OR_RETURN(backing, Backing::Create(env_.memory, command.entries));
+  }
+  std::unique_ptr<Blob> host;
+  ContextTable::Entry* entry = nullptr;
+  if (command.mem != wire::BlobMem::kGuest) {
+    ASSIGN_OR_RETURN(entry, contexts_.Find(ctx_id_));
+    if (entry->context == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("context ", ctx_id_, " has no dialect to make blobs"));
+    }
+    ASSIGN_OR_RETURN(host, entry->context->CreateBlob(command.request));
+  }
+  ASSIGN_OR_RETURN(
+      Resource* const resource,
+      resources_.CreateBlob(command.mem, command.request, std::move(host)));
+  env_.stats->resources_created.Add();
+  if (entry != nullptr) contexts_.AddAttached(*entry, *resource);
+  if (backing) {
+    if (absl::Status status =
+            resources_.AttachBacking(*resource, *std::move(backing));
+        !status.ok()) {
+      contexts_.DetachEverywhere(*resource);
+      resources_.Remove(*resource);
+      return status;
+    }
+  }
+  UpdateGauges();
+  return NoData();
+}
+
+Executor::Result Executor::Run(const ResourceMapBlob& command) {
+  ASSIGN_OR_RETURN(Resource* const resource,
+                   resources_.Find(command.resource_id));
+  if (!resource->blob || !resource->blob->mappable ||
+      resource->blob->host == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "resource ", resource->id, " is no mappable blob of the host"));
+  }
+  BlobResource& blob = *resource->blob;
+  if (blob.window_offset) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("resource ", resource->id, " is mapped already"));
+  }
+  ASSIGN_OR_RETURN(const BlobMemory memory, blob.host->GetMemory());
+  RETURN_IF_ERROR(env_.window->Map(command.offset, blob.size, memory));
+  blob.window_offset = command.offset;
+  UpdateGauges();
+  return wire::MapInfo{static_cast<uint32_t>(memory.caching), 0};
+}
+
+Executor::Result Executor::Run(const ResourceUnmapBlob& command) {
+  ASSIGN_OR_RETURN(Resource* const resource,
+                   resources_.Find(command.resource_id));
+  if (!resource->blob || !resource->blob->window_offset) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("resource ", resource->id, " is not mapped"));
+  }
+  RETURN_IF_ERROR(Unmap(*resource));
+  UpdateGauges();
+  return NoData();
+}
+
+absl::Status Executor::Unmap(Resource& resource) {
+  if (!resource.blob || !resource.blob->window_offset) return absl::OkStatus();
+  RETURN_IF_ERROR(env_.window->Unmap(*resource.blob->window_offset));
+  resource.blob->window_offset.reset();
+  return absl::OkStatus();
+}
+
+}  // namespace nacre::virtio_gpu

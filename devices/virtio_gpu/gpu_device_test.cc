@@ -1,0 +1,102 @@
+#include "devices/virtio_gpu/gpu_device.h"
+
+#include <cstring>
+#include <vector>
+
+#include "base/bytes.h"
+#include "devices/virtio_gpu/testing/fake_gpu.h"
+#include "devices/virtio_gpu/testing/gpu_driver.h"
+#include "devices/virtio_gpu/testing/requests.h"
+#include "devices/virtio_gpu/wire.h"
+#include "gtest/gtest.h"
+
+namespace nacre::virtio_gpu {
+namespace {
+
+using wire::Type;
+
+// What Linux does between DRIVER_OK and its first frame.
+TEST(VirtioGpuTest, AnswersTheProbeOfALinuxDriver) {
+  GpuDriver g;
+  const auto info = g.CallFor<wire::CapsetInfo>(
+      Request(Type::kGetCapsetInfo).With(wire::GetCapsetInfo{0, 0}),
+      Type::kOkCapsetInfo);
+  EXPECT_EQ(info.capset_id, FakeGpu::kCapsetId);
+  EXPECT_EQ(info.capset_max_version, FakeGpu::kCapsetVersion);
+  EXPECT_EQ(info.capset_max_size, sizeof(FakeGpu::kCapset));
+
+  const auto edid = g.CallFor<wire::Edid>(
+      Request(Type::kGetEdid).With(wire::GetEdid{0, 0}), Type::kOkEdid);
+  EXPECT_EQ(edid.size, 128u);
+
+  const auto display = g.CallFor<wire::DisplayInfo>(
+      Request(Type::kGetDisplayInfo), Type::kOkDisplayInfo);
+  EXPECT_EQ(display.modes[1].r.width, 640u);
+  EXPECT_EQ(display.modes[1].r.height, 480u);
+  EXPECT_EQ(display.modes[1].enabled, 1u);
+  EXPECT_EQ(display.modes[2].enabled, 0u);
+}
+
+TEST(VirtioGpuTest, GivesACapsetBehindTheHeader) {
+  GpuDriver g;
+  const std::vector<uint8_t> response = g.CallBytes(
+      Request(Type::kGetCapset).With(wire::GetCapset{FakeGpu::kCapsetId, 1}),
+      sizeof(wire::CtrlHeader) + sizeof(FakeGpu::kCapset));
+  ASSERT_EQ(response.size(), 29u);
+  EXPECT_EQ(std::memcmp(&response[24], "nacre", 5), 0);
+}
+
+TEST(VirtioGpuTest, CarriesASubmissionToItsContext) {
+  GpuDriver g;
+  g.CreateContext(7);
+  const FakeGpu::FakeCommand commands[] = {{FakeGpu::Op::kNop, 5}};
+  EXPECT_EQ(g.Call(SubmitRequest(7, AsBytes(commands))), Type::kOkNodata);
+  const auto contexts = g.gpu().contexts();
+  ASSERT_TRUE(contexts.contains(7));
+  EXPECT_EQ(contexts.at(7).name, "test");
+  ASSERT_EQ(contexts.at(7).commands.size(), 1u);
+  EXPECT_EQ(contexts.at(7).commands[0].ring, 5u);
+}
+
+TEST(VirtioGpuTest, MapsABlobIntoTheWindowAndTakesItAway) {
+  GpuDriver g;
+  g.CreateContext(1);
+  g.CreateHostBlob(1, 2, 8192);
+  const auto map =
+      g.CallFor<wire::MapInfo>(MapRequest(2, 4096), Type::kOkMapInfo);
+  EXPECT_EQ(map.map_info, static_cast<uint32_t>(MapCaching::kCached));
+  g.window()[4096] = 99;
+  EXPECT_EQ(g.stats().mapped_bytes.value(), 8192u);
+  EXPECT_EQ(g.Call(ResourceRequest(Type::kResourceUnmapBlob, 2)),
+            Type::kOkNodata);
+  EXPECT_EQ(g.window()[4096], 0);
+  EXPECT_EQ(g.stats().mapped_bytes.value(), 0u);
+  EXPECT_EQ(g.stats().mapped_bytes.peak(), 8192u);
+  // The blob keeps what was written.
+  g.CallFor<wire::MapInfo>(MapRequest(2, 0), Type::kOkMapInfo);
+  EXPECT_EQ(g.window()[0], 99);
+}
+
+TEST(VirtioGpuTest, AnswersAFenceWithoutWorkAtOnce) {
+  GpuDriver g;
+  g.CreateContext(1);
+  EXPECT_EQ(g.Call(SubmitRequest(1, {}).Fence(11, 3)), Type::kOkNodata);
+  EXPECT_EQ(g.Call(Request(Type::kGetDisplayInfo).Fence(12)),
+            Type::kOkDisplayInfo);
+  EXPECT_EQ(g.gpu().fences(), 0u);
+}
+
+TEST(VirtioGpuTest, HoldsAFencedResponseUntilItsWorkIsDone) {
+  GpuDriver g;
+  g.CreateContext(1);
+  g.Start(g.Work(1, 3, 11));
+  g.gpu().WaitFences(1);
+  // Other commands are answered meanwhile.
+  EXPECT_EQ(g.stats().fences_completed.value(), 0u);
+  EXPECT_TRUE(g.Idle());
+  g.gpu().SignalFence(0);
+  EXPECT_EQ(g.WaitFenceId(), 11u);
+}
+
+}  // namespace
+}  // namespace nacre::virtio_gpu

@@ -1,0 +1,106 @@
+#include "devices/virtio_gpu/host_visible_window.h"
+
+#include <sys/mman.h>
+
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "base/checked.h"
+#include "base/errno_status.h"
+#include "base/status_macros.h"
+#include "glog/logging.h"
+
+namespace nacre::virtio_gpu {
+namespace {
+
+constexpr uint64_t kPageSize = 4096;
+// Lets the hypervisor map large blobs with large pages.
+constexpr uint64_t kAlignment = uint64_t{2} << 20;
+
+}  // namespace
+
+absl::StatusOr<HostVisibleWindow> HostVisibleWindow::Create(
+    uint64_t size, size_t max_mappings) {
+  if (size == 0) return HostVisibleWindow(Mapping(), max_mappings);
+  if (!IsPowerOfTwo(size) || size < kPageSize) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "host-visible window of %u bytes: a power of two of at least %u, or 0",
+        size, kPageSize));
+  }
+  ASSIGN_OR_RETURN(Mapping memory, Mapping::Anonymous(size, kAlignment));
+  return HostVisibleWindow(std::move(memory), max_mappings);
+}
+
+absl::Status HostVisibleWindow::Map(uint64_t offset, uint64_t size,
+                                    const BlobMemory& blob) {
+  if (size == 0 || !IsAligned(offset, kPageSize) ||
+      !IsAligned(size, kPageSize)) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "%u bytes at %#x of the window: must be whole pages", size, offset));
+  }
+  if (!RangeFits(offset, size, memory_.size())) {
+    return absl::OutOfRangeError(
+        absl::StrFormat("%u bytes at %#x leave the window of %u", size, offset,
+                        memory_.size()));
+  }
+  const auto next = mappings_.lower_bound(offset);
+  if ((next != mappings_.end() && next->first < offset + size) ||
+      (next != mappings_.begin() &&
+       std::prev(next)->first + std::prev(next)->second > offset)) {
+    return absl::AlreadyExistsError(absl::StrFormat(
+        "%u bytes at %#x of the window overlap a mapping", size, offset));
+  }
+  if (mappings_.size() >= max_mappings_) {
+    return absl::ResourceExhaustedError(absl::StrFormat(
+        "%u blobs are mapped: at most %u", mappings_.size(), max_mappings_));
+  }
+  if (mmap(memory_.data() + offset, size, PROT_READ | PROT_WRITE,
+           MAP_SHARED | MAP_FIXED, blob.fd,
+           static_cast<off_t>(blob.offset)) == MAP_FAILED) {
+    absl::Status status = ErrnoStatus("mapping a blob into the window");
+    // A failed MAP_FIXED may leave a hole, which would fault the guest.
+    if (const absl::Status restored = RestoreAnonymous(offset, size);
+        !restored.ok()) {
+      LOG(ERROR) << restored;
+    }
+    return status;
+  }
+  mappings_.emplace_hint(next, offset, size);
+  mapped_bytes_ += size;
+  return absl::OkStatus();
+}
+
+absl::Status HostVisibleWindow::Unmap(uint64_t offset) {
+  const auto it = mappings_.find(offset);
+  if (it == mappings_.end()) {
+    return absl::NotFoundError(
+        absl::StrFormat("nothing is mapped at %#x of the window", offset));
+  }
+  RETURN_IF_ERROR(RestoreAnonymous(offset, it->second));
+  mapped_bytes_ -= it->second;
+  mappings_.erase(it);
+  return absl::OkStatus();
+}
+
+void HostVisibleWindow::Clear() {
+  mappings_.clear();
+  mapped_bytes_ = 0;
+  if (memory_.size() == 0) return;
+  if (const absl::Status status = RestoreAnonymous(0, memory_.size());
+      !status.ok()) {
+    LOG(ERROR) << status;
+  }
+}
+
+absl::Status HostVisibleWindow::RestoreAnonymous(uint64_t offset,
+                                                 uint64_t size) {
+  if (mmap(memory_.data() + offset, size, PROT_READ | PROT_WRITE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+           0) == MAP_FAILED) {
+    return ErrnoStatus("emptying a part of the host-visible window");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace nacre::virtio_gpu

@@ -1,0 +1,164 @@
+#include "devices/virtio_gpu/testing/fake_gpu.h"
+
+#include <fcntl.h>
+
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/mapping.h"
+#include "base/status_macros.h"
+#include "glog/logging.h"
+
+namespace nacre::virtio_gpu {
+
+class FakeGpu::FakeBlob : public Blob {
+ public:
+  FakeBlob(FakeGpu* gpu, uint64_t size, bool mappable, Fd memory)
+      : gpu_(gpu),
+        size_(size),
+        mappable_(mappable),
+        memory_(std::move(memory)) {
+    MutexLock lock(gpu_->mutex_);
+    ++gpu_->live_blobs_;
+  }
+  ~FakeBlob() override {
+    MutexLock lock(gpu_->mutex_);
+    --gpu_->live_blobs_;
+  }
+
+  uint64_t size() const override { return size_; }
+  absl::StatusOr<BlobMemory> GetMemory() override {
+    MutexLock lock(gpu_->mutex_);
+    RETURN_IF_ERROR(gpu_->failure_);
+    if (!mappable_) return absl::FailedPreconditionError("not mappable");
+    return BlobMemory{memory_.get(), 0, gpu_->caching_};
+  }
+  absl::StatusOr<Fd> Export() override { return memory_.Duplicate(); }
+
+ private:
+  FakeGpu* const gpu_;
+  const uint64_t size_;
+  const bool mappable_;
+  const Fd memory_;
+};
+
+class FakeGpu::FakeContext : public Context {
+ public:
+  FakeContext(FakeGpu* gpu, uint32_t id) : gpu_(gpu), id_(id) {}
+  ~FakeContext() override {
+    MutexLock lock(gpu_->mutex_);
+    gpu_->contexts_.erase(id_);
+  }
+
+  absl::Status Submit(std::span<const uint8_t> bytes) override {
+    ByteReader reader(bytes);
+    MutexLock lock(gpu_->mutex_);
+    while (reader.remaining() != 0) {
+      const auto command = reader.Read<FakeCommand>();
+      if (!command) return absl::InvalidArgumentError("cut short");
+      if (command->op == Op::kFail) return absl::InvalidArgumentError("kFail");
+      if (command->op == Op::kWork) busy_rings_.insert(command->ring);
+      gpu_->contexts_[id_].commands.push_back(*command);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<Fd> FenceRing(uint8_t ring_idx) override {
+    MutexLock lock(gpu_->mutex_);
+    RETURN_IF_ERROR(gpu_->failure_);
+    if (busy_rings_.erase(ring_idx) == 0) return Fd();
+    ASSIGN_OR_RETURN(EventFd fence, EventFd::Create());
+    Fd theirs(fcntl(fence.fd(), F_DUPFD_CLOEXEC, 0));
+    PCHECK(theirs.valid());
+    gpu_->fences_.push_back(std::move(fence));
+    gpu_->changed_.SignalAll();
+    return theirs;
+  }
+
+  absl::StatusOr<std::unique_ptr<Blob>> CreateBlob(
+      const BlobRequest& request) override {
+    {
+      MutexLock lock(gpu_->mutex_);
+      RETURN_IF_ERROR(gpu_->failure_);
+      gpu_->contexts_[id_].resources.insert(request.resource_id);
+    }
+    ASSIGN_OR_RETURN(Fd memory, CreateMemfd("fake blob", request.size));
+    return std::make_unique<FakeBlob>(gpu_, request.size, request.mappable,
+                                      std::move(memory));
+  }
+
+  absl::Status AttachResource(uint32_t resource_id, Blob&) override {
+    MutexLock lock(gpu_->mutex_);
+    RETURN_IF_ERROR(gpu_->failure_);
+    gpu_->contexts_[id_].resources.insert(resource_id);
+    return absl::OkStatus();
+  }
+  void DetachResource(uint32_t resource_id) override {
+    MutexLock lock(gpu_->mutex_);
+    gpu_->contexts_[id_].resources.erase(resource_id);
+  }
+
+ private:
+  FakeGpu* const gpu_;
+  const uint32_t id_;
+  std::set<uint32_t> busy_rings_;
+};
+
+class FakeGpu::Type : public ContextType {
+ public:
+  explicit Type(FakeGpu* gpu) : gpu_(gpu) {}
+  uint32_t capset_id() const override { return kCapsetId; }
+  uint32_t capset_version() const override { return kCapsetVersion; }
+  std::span<const uint8_t> capset() const override { return kCapset; }
+  absl::StatusOr<std::unique_ptr<Context>> CreateContext(
+      uint32_t ctx_id, const std::string& name) override {
+    MutexLock lock(gpu_->mutex_);
+    RETURN_IF_ERROR(gpu_->failure_);
+    CHECK(gpu_->contexts_.emplace(ctx_id, ContextState{name, {}, {}}).second);
+    return std::make_unique<FakeContext>(gpu_, ctx_id);
+  }
+
+ private:
+  FakeGpu* const gpu_;
+};
+
+std::unique_ptr<ContextType> FakeGpu::CreateType() {
+  return std::make_unique<Type>(this);
+}
+
+std::map<uint32_t, FakeGpu::ContextState> FakeGpu::contexts() const {
+  MutexLock lock(mutex_);
+  return contexts_;
+}
+
+int FakeGpu::live_blobs() const {
+  MutexLock lock(mutex_);
+  return live_blobs_;
+}
+
+size_t FakeGpu::fences() const {
+  MutexLock lock(mutex_);
+  return fences_.size();
+}
+
+void FakeGpu::WaitFences(size_t count) const {
+  MutexLock lock(mutex_);
+  while (fences_.size() < count) changed_.Wait(mutex_);
+}
+
+void FakeGpu::SignalFence(size_t index) {
+  MutexLock lock(mutex_);
+  fences_.at(index).Signal();
+}
+
+void FakeGpu::FailWith(absl::Status status) {
+  MutexLock lock(mutex_);
+  failure_ = std::move(status);
+}
+
+void FakeGpu::SetCaching(MapCaching caching) {
+  MutexLock lock(mutex_);
+  caching_ = caching;
+}
+
+}  // namespace nacre::virtio_gpu

@@ -1,0 +1,74 @@
+#ifndef NACRE_DEVICES_VIRTIO_GPU_TESTING_FAKE_GPU_H_
+#define NACRE_DEVICES_VIRTIO_GPU_TESTING_FAKE_GPU_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "base/event_fd.h"
+#include "base/mutex.h"
+#include "devices/virtio_gpu/context.h"
+
+namespace nacre::virtio_gpu {
+
+// A GPU whose work ends when the test says so, behind a context type of its
+// own. Its dialect: a SUBMIT_3D is a sequence of FakeCommand.
+//
+// Thread-safe: the device thread calls the context type, the test the rest.
+// Outlives what CreateType returns.
+class FakeGpu {
+ public:
+  static constexpr uint32_t kCapsetId = 42;
+  static constexpr uint32_t kCapsetVersion = 3;
+  static constexpr uint8_t kCapset[] = {'n', 'a', 'c', 'r', 'e'};
+
+  enum class Op : uint32_t { kNop, kWork, kFail };
+  struct FakeCommand {
+    Op op;
+    uint32_t ring;  // kWork: the ring that has something to do from now on.
+  };
+  struct ContextState {
+    std::string name;
+    std::set<uint32_t> resources;  // Attached, or made here.
+    std::vector<FakeCommand> commands;
+  };
+
+  std::unique_ptr<ContextType> CreateType();
+
+  // A snapshot of what each live context has seen, by ctx_id.
+  std::map<uint32_t, ContextState> contexts() const;
+  int live_blobs() const;
+  // Fences handed out so far; waits until there are `count`.
+  size_t fences() const;
+  void WaitFences(size_t count) const;
+  // Ends the work that the index-th fence ever stands for.
+  void SignalFence(size_t index);
+
+  // The status of each CreateContext, CreateBlob, GetMemory, AttachResource
+  // and FenceRing from now on.
+  void FailWith(absl::Status status);
+  // What GetMemory says.
+  void SetCaching(MapCaching caching);
+
+ private:
+  class Type;
+  class FakeContext;
+  class FakeBlob;
+
+  mutable Mutex mutex_;
+  mutable CondVar changed_;
+  std::map<uint32_t, ContextState> contexts_ ABSL_GUARDED_BY(mutex_);
+  int live_blobs_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<EventFd> fences_ ABSL_GUARDED_BY(mutex_);
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  MapCaching caching_ ABSL_GUARDED_BY(mutex_) = MapCaching::kCached;
+};
+
+}  // namespace nacre::virtio_gpu
+
+#endif  // NACRE_DEVICES_VIRTIO_GPU_TESTING_FAKE_GPU_H_
