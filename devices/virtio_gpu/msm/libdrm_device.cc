@@ -1,0 +1,90 @@
+#include "devices/virtio_gpu/msm/libdrm_device.h"
+
+#include <drm.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include <xf86drm.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/errno_status.h"
+#include "base/status_macros.h"
+#include "devices/virtio_gpu/msm/libdrm_file.h"
+
+namespace nacre::msm {
+namespace {
+
+class KernelIoctl final : public DrmIoctl {
+ public:
+  int Call(int fd, uint32_t request, void* argument) override {
+    return drmIoctl(fd, request, argument);
+  }
+};
+
+absl::StatusOr<Fd> OpenNode(const std::string& path) {
+  Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (fd.valid()) return fd;
+  const int error = errno;
+  const absl::Status status = ErrnoStatus(error, path);
+  if (error == ENOENT) {
+    return absl::NotFoundError(
+        absl::StrCat(status.message(),
+                     ": a render node such as /dev/dri/renderD128 is "
+                     "needed"));
+  }
+  if (error == EACCES || error == EPERM) {
+    return absl::PermissionDeniedError(
+        absl::StrCat(status.message(),
+                     ": run as a user of the node's group (often "
+                     "\"render\")"));
+  }
+  return status;
+}
+
+}  // namespace
+
+DrmIoctl& DrmIoctl::Kernel() {
+  static KernelIoctl kernel;
+  return kernel;
+}
+
+absl::StatusOr<std::unique_ptr<LibdrmDevice>> LibdrmDevice::Create(
+    const std::string& path, DrmIoctl& ioctl) {
+  ASSIGN_OR_RETURN(const Fd fd, OpenNode(path));
+  std::array<char, 64> name{};
+  drm_version version{};
+  version.name = name.data();
+  version.name_len = name.size();
+  if (ioctl.Call(fd.get(), DRM_IOCTL_VERSION, &version) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(ErrnoStatus(path).message(),
+                     ": not a DRM node; a render node such as "
+                     "/dev/dri/renderD128 is needed"));
+  }
+  // The kernel returns the whole length, however much it copied.
+  const std::string driver(name.data(),
+                           std::min<size_t>(version.name_len, name.size()));
+  if (driver != "msm") {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": its driver is ", driver,
+                     "; the render node of an Adreno, driver msm, is needed"));
+  }
+  return std::unique_ptr<LibdrmDevice>(new LibdrmDevice(
+      path, ioctl,
+      DriverVersion{
+          .major = static_cast<uint32_t>(version.version_major),
+          .minor = static_cast<uint32_t>(version.version_minor),
+          .patchlevel = static_cast<uint32_t>(version.version_patchlevel)}));
+}
+
+absl::StatusOr<std::unique_ptr<DrmFile>> LibdrmDevice::Open() {
+  ASSIGN_OR_RETURN(Fd fd, OpenNode(path_));
+  return std::make_unique<LibdrmFile>(std::move(fd), ioctl_);
+}
+
+}  // namespace nacre::msm

@@ -1,0 +1,50 @@
+#ifndef NACRE_DEVICES_VIRTIO_GPU_MSM_LIBDRM_DEVICE_H_
+#define NACRE_DEVICES_VIRTIO_GPU_MSM_LIBDRM_DEVICE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "devices/virtio_gpu/msm/drm_device.h"
+
+namespace nacre::msm {
+
+// How the files below reach the kernel; a test puts a kernel of its own here.
+class DrmIoctl {
+ public:
+  virtual ~DrmIoctl() = default;
+  // ioctl(2), repeated on EINTR and EAGAIN: 0, or -1 with errno set.
+  virtual int Call(int fd, uint32_t request, void* argument) = 0;
+
+  // The kernel itself (libdrm's drmIoctl).
+  static DrmIoctl& Kernel();
+};
+
+// The msm DRM driver behind a render node of the host, for instance
+// /dev/dri/renderD128. Thread-safe, outlives its files.
+class LibdrmDevice final : public DrmDevice {
+ public:
+  // Opens `path` for a moment to look at its driver. Errors are one line:
+  // NotFound, PermissionDenied, or FailedPrecondition where `path` is no DRM
+  // node or its driver is not msm (which names the driver found). `ioctl` must
+  // outlive the result.
+  static absl::StatusOr<std::unique_ptr<LibdrmDevice>> Create(
+      const std::string& path, DrmIoctl& ioctl = DrmIoctl::Kernel());
+
+  DriverVersion version() const override { return version_; }
+  absl::StatusOr<std::unique_ptr<DrmFile>> Open() override;
+
+ private:
+  LibdrmDevice(std::string path, DrmIoctl& ioctl, DriverVersion version)
+      : path_(std::move(path)), ioctl_(ioctl), version_(version) {}
+
+  const std::string path_;
+  DrmIoctl& ioctl_;
+  const DriverVersion version_;
+};
+
+}  // namespace nacre::msm
+
+#endif  // NACRE_DEVICES_VIRTIO_GPU_MSM_LIBDRM_DEVICE_H_

@@ -1,0 +1,133 @@
+#include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
+
+#include <algorithm>
+
+#include "base/errno_status.h"
+#include "devices/virtio_gpu/msm/testing/fake_drm_state.h"
+#include "glog/logging.h"
+
+namespace nacre::msm {
+
+int FakeDrmState::Enter(DrmCall call) {
+  const size_t index = static_cast<size_t>(call);
+  ++calls[index];
+  if (fail_always[index] != 0) return fail_always[index];
+  return std::exchange(fail_once[index], 0);
+}
+
+FakeDrmDevice::FakeDrmDevice() : state_(std::make_shared<FakeDrmState>()) {
+  state_->params = {
+      {MSM_PARAM_GPU_ID, 630},
+      {MSM_PARAM_GMEM_SIZE, 0x100000},
+      {MSM_PARAM_CHIP_ID, 0x06030001},
+      {MSM_PARAM_MAX_FREQ, 710000000},
+      {MSM_PARAM_TIMESTAMP, 19200000},
+      {MSM_PARAM_GMEM_BASE, 0x100000},
+      {MSM_PARAM_PRIORITIES, 3},
+      {MSM_PARAM_PP_PGTABLE, 0},
+      {MSM_PARAM_FAULTS, 0},
+      {MSM_PARAM_SUSPENDS, 0},
+      {MSM_PARAM_VA_START, kVaStart},
+      {MSM_PARAM_VA_SIZE, kVaSize},
+      {MSM_PARAM_HIGHEST_BANK_BIT, 15},
+      {MSM_PARAM_RAYTRACING, 0},
+      {MSM_PARAM_UBWC_SWIZZLE, 6},
+      {MSM_PARAM_MACROTILE_MODE, 0},
+  };
+}
+
+FakeDrmDevice::~FakeDrmDevice() = default;
+
+absl::StatusOr<std::unique_ptr<DrmFile>> FakeDrmDevice::Open() {
+  if (const int error = state_->Enter(DrmCall::kOpen); error != 0) {
+    return ErrnoStatus(error, "open");
+  }
+  return std::make_unique<FakeDrmFile>(state_);
+}
+
+void FakeDrmDevice::SetParam(uint32_t param, std::optional<uint64_t> value) {
+  state_->params.erase(param);
+  if (value) state_->params[param] = *value;
+}
+
+void FakeDrmDevice::set_cached_coherent(bool value) {
+  state_->cached_coherent = value;
+}
+
+void FakeDrmDevice::FailOnce(DrmCall call, int error) {
+  state_->fail_once[static_cast<size_t>(call)] = error;
+}
+
+void FakeDrmDevice::FailAlways(DrmCall call, int error) {
+  state_->fail_always[static_cast<size_t>(call)] = error;
+}
+
+void FakeDrmDevice::FailNoMore() {
+  state_->fail_once.fill(0);
+  state_->fail_always.fill(0);
+}
+
+size_t FakeDrmDevice::calls(DrmCall call) const {
+  return state_->calls[static_cast<size_t>(call)];
+}
+
+void FakeDrmDevice::FinishAll() {
+  for (const FakePending& pending : state_->pending) pending.done.Signal();
+  state_->pending.clear();
+}
+
+void FakeDrmDevice::Finish(uint32_t queue_id, uint32_t fence) {
+  const auto it = std::find_if(state_->pending.begin(), state_->pending.end(),
+                               [&](const FakePending& pending) {
+                                 return pending.queue_id == queue_id &&
+                                        pending.fence == fence;
+                               });
+  CHECK(it != state_->pending.end()) << "no submit with fence " << fence;
+  it->done.Signal();
+  state_->pending.erase(it);
+}
+
+const std::vector<FakeSubmit>& FakeDrmDevice::submits() const {
+  return state_->submits;
+}
+
+std::string FakeDrmDevice::string_param(uint32_t param) const {
+  const auto it = state_->strings.find(param);
+  return it == state_->strings.end() ? "" : it->second;
+}
+
+size_t FakeDrmDevice::files() const { return state_->files.size(); }
+
+size_t FakeDrmDevice::handles() const {
+  size_t count = 0;
+  for (const FakeDrmFile* file : state_->files) count += file->handles().size();
+  return count;
+}
+
+size_t FakeDrmDevice::queues() const {
+  size_t count = 0;
+  for (const FakeDrmFile* file : state_->files) count += file->queues();
+  return count;
+}
+
+size_t FakeDrmDevice::objects() const {
+  return std::count_if(
+      state_->by_inode.begin(), state_->by_inode.end(),
+      [](const auto& entry) { return !entry.second.expired(); });
+}
+
+uint64_t FakeDrmDevice::iova(uint32_t handle) const {
+  CHECK_EQ(files(), 1u);
+  const auto& handles = (*state_->files.begin())->handles();
+  const auto it = handles.find(handle);
+  return it == handles.end() ? 0 : it->second.iova;
+}
+
+std::string FakeDrmDevice::name(uint32_t handle) const {
+  CHECK_EQ(files(), 1u);
+  const auto& handles = (*state_->files.begin())->handles();
+  const auto it = handles.find(handle);
+  return it == handles.end() ? "" : it->second.object->name;
+}
+
+}  // namespace nacre::msm
