@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -52,6 +53,22 @@ absl::Status CheckSpecs(std::span<const GuestMemory::RegionSpec> sorted) {
           spec.size));
     }
     previous = &spec;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadFully(int fd, uint64_t offset, std::span<uint8_t> out) {
+  while (!out.empty()) {
+    const ssize_t count =
+        pread(fd, out.data(), out.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return ErrnoStatus("read");
+    if (count == 0) {
+      return absl::DataLossError(
+          absl::StrFormat("the file ends at %d, before its contents", offset));
+    }
+    offset += static_cast<uint64_t>(count);
+    out = out.subspan(static_cast<size_t>(count));
   }
   return absl::OkStatus();
 }
@@ -132,6 +149,18 @@ absl::Status GuestMemory::Write(uint64_t address,
                  std::memcpy(host, in.data() + at, size);
                });
   return absl::OkStatus();
+}
+
+absl::Status GuestMemory::WriteFromFile(uint64_t address, int fd,
+                                        uint64_t offset, uint64_t size) const {
+  if (!Contains(address, size)) return OutOfRange(address, size);
+  absl::Status status;
+  ForEachPiece(address, size, [&](uint8_t* host, uint64_t at, uint64_t piece) {
+    if (status.ok()) {
+      status = ReadFully(fd, offset + at, {host, piece});
+    }
+  });
+  return status;
 }
 
 absl::StatusOr<uint16_t> GuestMemory::LoadAcquire16(uint64_t address) const {

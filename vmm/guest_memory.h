@@ -56,6 +56,11 @@ class GuestMemory {
   absl::Status Read(uint64_t address, std::span<uint8_t> out) const;
   absl::Status Write(uint64_t address, std::span<const uint8_t> in) const;
 
+  // Copies [offset, offset + size) of the file `fd` to [address, ...). Errors:
+  // OutOfRange as above; DataLoss where the file ends before; the errno.
+  absl::Status WriteFromFile(uint64_t address, int fd, uint64_t offset,
+                             uint64_t size) const;
+
   template <WireType T>
   absl::StatusOr<T> ReadValue(uint64_t address) const {
     T value;

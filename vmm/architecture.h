@@ -1,0 +1,60 @@
+#ifndef NACRE_VMM_ARCHITECTURE_H_
+#define NACRE_VMM_ARCHITECTURE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "vmm/guest_memory.h"
+#include "vmm/io_bus.h"
+#include "vmm/kvm/kvm.h"
+#include "vmm/kvm/kvm_vcpu.h"
+#include "vmm/kvm/kvm_vm.h"
+#include "vmm/machine.h"
+#include "vmm/outcome.h"
+
+namespace nacre::vmm {
+
+// What an architecture supplies to a Machine: everything that differs between
+// instruction sets lies behind it, in a folder of its own, of which Bazel links
+// the one that fits the target platform.
+//
+// All calls on the machine's thread while no vCPU runs, unless said otherwise.
+class Architecture {
+ public:
+  virtual ~Architecture() = default;
+
+  // How to make a KVM virtual machine of this architecture.
+  virtual KvmVm::Platform KvmPlatform() const = 0;
+  virtual PciRanges pci_ranges() const = 0;
+
+  // Puts the platform's own devices on the buses, once. They report the end of
+  // a run to `outcomes`. All four outlive this object's use.
+  virtual absl::Status AttachDevices(KvmVm& vm, IoBus& ports, IoBus& mmio,
+                                     OutcomeSink& outcomes) = 0;
+  // Returns those devices to their state after power-on.
+  virtual void ResetDevices() = 0;
+
+  // Loads kernel, initrd and firmware tables into `memory`, which is zero.
+  virtual absl::Status LoadGuest(const GuestMemory& memory) = 0;
+  // Gives a new vCPU its state for boot: the first at the kernel's entry, the
+  // others waiting for the guest to start them.
+  virtual absl::Status SetUpVcpu(KvmVcpu& vcpu, uint32_t index) = 0;
+
+  // See Machine. Any thread.
+  virtual size_t WriteConsoleInput(std::span<const uint8_t> bytes) = 0;
+  virtual std::optional<uint8_t> guest_status() const = 0;
+};
+
+// Checks `config` (its memory regions ascend and do not overlap) and opens and
+// checks the images. Errors as of Machine::Create. `kvm` outlives the result.
+absl::StatusOr<std::unique_ptr<Architecture>> CreateArchitecture(
+    const Kvm& kvm, const MachineConfig& config);
+
+}  // namespace nacre::vmm
+
+#endif  // NACRE_VMM_ARCHITECTURE_H_

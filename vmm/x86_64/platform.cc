@@ -1,0 +1,216 @@
+#include "vmm/x86_64/platform.h"
+
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/bytes.h"
+#include "base/checked.h"
+#include "base/errno_status.h"
+#include "base/status_macros.h"
+#include "vmm/x86_64/acpi_tables.h"
+#include "vmm/x86_64/boot_params.h"
+#include "vmm/x86_64/cpuid.h"
+#include "vmm/x86_64/entry_state.h"
+#include "vmm/x86_64/layout.h"
+
+namespace nacre::vmm::x86_64 {
+namespace {
+
+// Beyond every BAR that a device of ours has.
+constexpr uint64_t kPciWindow64Size = 64 * kGiB;
+constexpr uint64_t kPciWindow64Alignment = 4 * kGiB;
+
+// Above all RAM and the hole. Errors: InvalidArgument where none is left.
+absl::StatusOr<AddressRange> PlacePciWindow64(
+    const std::vector<GuestMemory::RegionSpec>& ram, uint64_t address_end) {
+  uint64_t base = kDeviceHoleEnd;
+  for (const GuestMemory::RegionSpec& region : ram) {
+    base = std::max(base, region.guest_address + region.size);
+  }
+  base = CheckedAlignUp(base, kPciWindow64Alignment).value_or(address_end);
+  if (base >= address_end) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "memory ends at %#x, which leaves no addresses for PCI devices below "
+        "%#x: give less",
+        base, address_end));
+  }
+  return AddressRange{base, std::min(kPciWindow64Size, address_end - base)};
+}
+
+absl::Status CheckCommandLine(const std::string& command_line, uint32_t limit) {
+  if (command_line.size() > limit) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "the kernel command line has %d characters: this kernel takes %d",
+        command_line.size(), limit));
+  }
+  if (command_line.find('\0') != std::string::npos) {
+    return absl::InvalidArgumentError(
+        "the kernel command line contains a NUL character");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetUpVm(int vm) {
+  uint64_t identity_map = kIdentityMapAddress;
+  if (ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) != 0) {
+    return ErrnoStatus("KVM_SET_IDENTITY_MAP_ADDR");
+  }
+  if (ioctl(vm, KVM_SET_TSS_ADDR, kTssAddress) != 0) {
+    return ErrnoStatus("KVM_SET_TSS_ADDR");
+  }
+  if (ioctl(vm, KVM_CREATE_IRQCHIP, 0) != 0) {
+    return ErrnoStatus("KVM_CREATE_IRQCHIP");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Platform::Platform(const MachineConfig& config, ImageFile kernel_file,
+                   KernelImage kernel, std::optional<ImageFile> initrd_file,
+                   AddressRange initrd, std::vector<kvm_cpuid_entry2> cpuid,
+                   AddressRange pci_window64)
+    : vcpus_(config.vcpus),
+      ram_(config.memory),
+      command_line_(config.command_line),
+      console_output_fd_(config.console_output_fd),
+      kernel_file_(std::move(kernel_file)),
+      kernel_(std::move(kernel)),
+      initrd_file_(std::move(initrd_file)),
+      initrd_(initrd),
+      cpuid_(std::move(cpuid)),
+      pci_window64_(pci_window64),
+      rtc_([] { return time(nullptr); }) {}
+
+absl::StatusOr<std::unique_ptr<Platform>> Platform::Create(
+    const Kvm& kvm, const MachineConfig& config) {
+  ASSIGN_OR_RETURN(std::vector<kvm_cpuid_entry2> cpuid, SupportedCpuid(kvm));
+  const uint64_t address_end = PhysicalAddressEnd(cpuid);
+  RETURN_IF_ERROR(CheckMemoryLayout(config.memory, address_end));
+  ASSIGN_OR_RETURN(const AddressRange pci_window64,
+                   PlacePciWindow64(config.memory, address_end));
+
+  ASSIGN_OR_RETURN(ImageFile kernel_file,
+                   ImageFile::Open("kernel", config.kernel_path));
+  ASSIGN_OR_RETURN(const std::vector<uint8_t> head,
+                   kernel_file.ReadHead(kKernelHeadSize));
+  absl::StatusOr<KernelImage> kernel =
+      ParseKernelImage(head, kernel_file.size());
+  if (!kernel.ok()) return kernel_file.Annotate(kernel.status());
+  RETURN_IF_ERROR(
+      CheckCommandLine(config.command_line, kernel->header.cmdline_size));
+
+  std::optional<ImageFile> initrd_file;
+  if (!config.initrd_path.empty()) {
+    ASSIGN_OR_RETURN(initrd_file,
+                     ImageFile::Open("initrd", config.initrd_path));
+  }
+  ASSIGN_OR_RETURN(const AddressRange initrd,
+                   PlaceInitrd(*kernel, initrd_file ? initrd_file->size() : 0,
+                               config.memory));
+  return std::unique_ptr<Platform>(new Platform(
+      config, std::move(kernel_file), *std::move(kernel),
+      std::move(initrd_file), initrd, std::move(cpuid), pci_window64));
+}
+
+KvmVm::Platform Platform::KvmPlatform() const {
+  KvmVm::Platform platform;
+  platform.set_up = SetUpVm;
+  platform.first_msi_gsi = kIoApicInputs;
+  for (uint32_t pin = 0; pin < kIoApicInputs; ++pin) {
+    kvm_irq_routing_entry route = {};
+    route.gsi = pin;
+    route.type = KVM_IRQ_ROUTING_IRQCHIP;
+    route.u.irqchip.irqchip = KVM_IRQCHIP_IOAPIC;
+    route.u.irqchip.pin = pin;
+    platform.fixed_routes.push_back(route);
+  }
+  return platform;
+}
+
+PciRanges Platform::pci_ranges() const {
+  return {kEcam, kPciWindow32, pci_window64_, kPciConfigPort};
+}
+
+absl::Status Platform::AttachDevices(KvmVm& vm, IoBus& ports, IoBus&,
+                                     OutcomeSink& outcomes) {
+  ASSIGN_OR_RETURN(std::unique_ptr<IrqLine> irq,
+                   vm.irq_router().CreateLine(kSerialIrq));
+  const int output_fd = console_output_fd_;
+  serial_ = std::make_unique<Serial>(
+      [output_fd](uint8_t byte) {
+        // A console that cannot be written to loses output and stops nothing.
+        if (output_fd >= 0) (void)!write(output_fd, &byte, 1);
+      },
+      std::move(irq));
+  power_ = std::make_unique<PowerDevice>(outcomes);
+  i8042_ = std::make_unique<I8042Device>(outcomes);
+  RETURN_IF_ERROR(ports.Insert(kSerialPort, 8, serial_.get()));
+  RETURN_IF_ERROR(ports.Insert(kPowerPort, PowerDevice::kSize, power_.get()));
+  RETURN_IF_ERROR(ports.Insert(kI8042Port, 1, i8042_.get()));
+  RETURN_IF_ERROR(ports.Insert(kRtcPort, 2, &rtc_));
+  return ports.Insert(kStatusPort, 1, &guest_status_);
+}
+
+void Platform::ResetDevices() { serial_->Reset(); }
+
+absl::Status Platform::LoadGuest(const GuestMemory& memory) {
+  for (const KernelImage::Segment& segment : kernel_.segments) {
+    RETURN_IF_ERROR(kernel_file_.LoadTo(memory, segment.file_offset,
+                                        segment.file_size, segment.address));
+  }
+  if (initrd_file_) {
+    RETURN_IF_ERROR(
+        initrd_file_->LoadTo(memory, 0, initrd_.size, initrd_.address));
+  }
+  // RAM is zero: the command line ends where it ends.
+  const std::span<const uint8_t> command_line(
+      reinterpret_cast<const uint8_t*>(command_line_.data()),
+      command_line_.size());
+  RETURN_IF_ERROR(memory.Write(kCommandLineAddress, command_line));
+  RETURN_IF_ERROR(memory.Write(
+      kAcpiTables.address,
+      MakeAcpiTables({vcpus_, pci_window64_}, kAcpiTables.address)));
+  RETURN_IF_ERROR(memory.WriteValue(
+      kBootParamsAddress,
+      MakeBootParams(kernel_, initrd_, kAcpiTables.address, MemoryMap(ram_))));
+  return WriteEntryTables(memory);
+}
+
+absl::Status Platform::SetUpVcpu(KvmVcpu& vcpu, uint32_t index) {
+  RETURN_IF_ERROR(SetUpCommonState(vcpu, VcpuCpuid(cpuid_, index, vcpus_)));
+  if (index != 0) return absl::OkStatus();
+  return EnterLongMode(vcpu, kernel_.entry, kBootParamsAddress);
+}
+
+size_t Platform::WriteConsoleInput(std::span<const uint8_t> bytes) {
+  return serial_->Receive(bytes);
+}
+
+std::optional<uint8_t> Platform::guest_status() const {
+  return guest_status_.status();
+}
+
+}  // namespace nacre::vmm::x86_64
+
+namespace nacre::vmm {
+
+absl::StatusOr<std::unique_ptr<Architecture>> CreateArchitecture(
+    const Kvm& kvm, const MachineConfig& config) {
+  return x86_64::Platform::Create(kvm, config);
+}
+
+std::vector<GuestMemory::RegionSpec> DefaultMemoryLayout(uint64_t size) {
+  using x86_64::kDeviceHoleEnd;
+  using x86_64::kDeviceHoleStart;
+  if (size <= kDeviceHoleStart) return {{0, size}};
+  return {{0, kDeviceHoleStart}, {kDeviceHoleEnd, size - kDeviceHoleStart}};
+}
+
+}  // namespace nacre::vmm
