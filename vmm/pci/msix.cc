@@ -14,8 +14,6 @@ namespace nacre::vmm {
 namespace {
 
 constexpr uint8_t kCapabilityId = 0x11;
-constexpr uint16_t kEnable = 0x8000;
-constexpr uint16_t kFunctionMask = 0x4000;
 
 }  // namespace
 

@@ -44,6 +44,8 @@ class Msix {
   uint8_t AddCapability(ConfigSpace& config, uint8_t bar, uint32_t table_offset,
                         uint32_t pending_offset) const;
   static constexpr uint8_t kControlOffset = 2;
+  static constexpr uint16_t kEnable = 0x8000;
+  static constexpr uint16_t kFunctionMask = 0x4000;
   void SetControl(uint16_t control);
 
   // The guest's accesses to the table, of any offset and size; only aligned

@@ -14,8 +14,8 @@
 namespace nacre::vmm {
 namespace {
 
-constexpr uint16_t kEnable = 0x8000;
-constexpr uint16_t kFunctionMask = 0x4000;
+constexpr uint16_t kEnable = Msix::kEnable;
+constexpr uint16_t kFunctionMask = Msix::kFunctionMask;
 constexpr uint16_t kVectors = 70;  // Pending bits take two words.
 
 class MsixTest : public ::testing::Test {
