@@ -1,0 +1,86 @@
+#ifndef NACRE_SIMULATOR_COMMAND_PROCESSOR_H_
+#define NACRE_SIMULATOR_COMMAND_PROCESSOR_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "simulator/address_space.h"
+#include "simulator/chips.h"
+#include "simulator/condition_packets.h"
+#include "simulator/cp_state.h"
+#include "simulator/draw_state.h"
+#include "simulator/stats.h"
+
+namespace nacre::simulator {
+
+// An Adreno command processor (Mesa's names: SQE, ME, PFP) as one sequential
+// machine: each packet is complete before the next starts, so waits for idle,
+// cache operations and the pipeline's own synchronisation have nothing to do.
+//
+// Follows indirect buffers (nested, chained) and draw-state groups, performs
+// conditions, register and memory moves, waits, events and their writes. Draws,
+// dispatches and blits are counted; packets that are not executed although they
+// would mean something are counted by name.
+//
+// The stream is the guest's and changes while it is read. Every packet is
+// copied before it is looked at; nothing in a stream makes this crash, hang, or
+// reach memory outside the address space. For the GPU thread alone.
+class CommandProcessor {
+ public:
+  struct Options {
+    Generation generation = Generation::kA6xx;
+    std::chrono::milliseconds hang_timeout{500};  // Longest wait.
+    uint64_t work_limit = uint64_t{1} << 26;      // Dwords a submission.
+    // Ends the running submission once true; outlives this, may be null.
+    const std::atomic<bool>* stop = nullptr;
+  };
+
+  // Buffers within buffers, draw-state groups included. Mesa needs three.
+  static constexpr size_t kMaxNesting = 8;
+
+  explicit CommandProcessor(const Options& options);
+
+  // Runs a submission's command buffers in order. On a hang the rest of it is
+  // not run and the GPU is reset: registers are 0 again, memory stays.
+  Hang Run(std::shared_ptr<const AddressSpace> space,
+           std::span<const IndirectBuffer> buffers);
+
+  // What happened since the last call.
+  CommandProcessorStats TakeStats();
+
+ private:
+  // A buffer being executed; what is left of it.
+  struct Frame {
+    uint64_t iova = 0;
+    uint32_t dwords = 0;
+    bool is_draw_state = false;
+  };
+
+  std::optional<IndirectBuffer> NextImmediateGroup();
+  Hang RunBuffer(const IndirectBuffer& buffer);
+  Hang Enter(const IndirectBuffer& buffer, bool is_draw_state = false);
+  Hang Step();
+  Hang Execute(Opcode opcode, Payload payload);
+  // Draws and dispatches: first the draw-state groups that are due; the packet
+  // itself runs again after each of them.
+  Hang Draw(uint64_t& counter);
+  Hang EnterIndirectBuffer(Payload payload);
+  Hang Chain(Payload payload);
+  Hang Apply(const Condition& condition);
+
+  const Options options_;
+  CpState state_;
+  DrawState draw_state_;
+  std::vector<Frame> frames_;
+  Frame packet_start_;  // Where the packet that runs begins.
+  std::vector<uint32_t> payload_;
+};
+
+}  // namespace nacre::simulator
+
+#endif  // NACRE_SIMULATOR_COMMAND_PROCESSOR_H_

@@ -1,0 +1,89 @@
+#ifndef NACRE_SIMULATOR_GPU_MEMORY_H_
+#define NACRE_SIMULATOR_GPU_MEMORY_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include "simulator/address_space.h"
+#include "simulator/buffer.h"
+
+namespace nacre::simulator {
+
+// The GPU's loads and stores: through the address space of the submission that
+// runs, into the memfds that guests have mapped too. That memory changes at any
+// moment: each dword is loaded once, and a value is judged from the copy.
+//
+// Accesses are dwords at dword-aligned addresses; the low address bits are
+// ignored, as hardware does. Stores are 32-bit atomic with release order, so
+// that whoever loads one with acquire order sees all earlier ones. Where no
+// buffer is, loads give 0 and stores do nothing; both are counted.
+//
+// Buffers are mapped when first touched. At most kMaxMappings stay mapped: a
+// mapping per buffer of a guest that has tens of thousands would use up the
+// mappings that the kernel gives a process (vm.max_map_count, 65530).
+//
+// For the GPU thread alone.
+class GpuMemory {
+ public:
+  static constexpr size_t kMaxMappings = 4096;
+
+  explicit GpuMemory(size_t max_mappings = kMaxMappings)
+      : max_mappings_(max_mappings) {}
+
+  // The space for what follows; keeps it, and buffers touched, alive until
+  // Detach.
+  void Attach(std::shared_ptr<const AddressSpace> space);
+  void Detach();
+
+  uint32_t Load32(uint64_t iova);
+  uint64_t Load64(uint64_t iova);  // Low dword first.
+  void Load(uint64_t iova, std::span<uint32_t> dwords);
+  void Store32(uint64_t iova, uint32_t value);
+  void Store64(uint64_t iova, uint64_t value);
+
+  struct Counters {
+    uint64_t unmapped_loads = 0;   // Dwords, as all of these.
+    uint64_t unmapped_stores = 0;  // To read-only buffers too.
+    uint64_t stores = 0;
+  };
+  // Since the last call.
+  Counters TakeCounters() { return std::exchange(counters_, {}); }
+
+ private:
+  // A buffer as seen from the address space; the whole of it is mapped.
+  struct Entry {
+    std::shared_ptr<Buffer> buffer;
+    uint64_t start = 0;
+    uint64_t size = 0;
+    uint8_t* bytes = nullptr;
+    bool writable = false;
+  };
+  static constexpr size_t kEntries = 16;
+
+  // The entry that holds the dword at `iova`, or null.
+  const Entry* Find(uint64_t iova);
+  const Entry* FindSlow(uint64_t iova);
+  bool EnsureMapped(const std::shared_ptr<Buffer>& buffer);
+  void Forget();
+
+  const size_t max_mappings_;
+  std::shared_ptr<const AddressSpace> space_;
+  uint64_t generation_ = 0;
+  // Translations in use, the most recent ones; next_ is the oldest.
+  std::array<Entry, kEntries> entries_;
+  size_t last_ = 0;
+  size_t next_ = 0;
+  // Buffers that were mapped, oldest first; some may be gone.
+  std::deque<std::weak_ptr<Buffer>> mapped_;
+
+  Counters counters_;
+};
+
+}  // namespace nacre::simulator
+
+#endif  // NACRE_SIMULATOR_GPU_MEMORY_H_

@@ -1,0 +1,55 @@
+#ifndef NACRE_SIMULATOR_JOB_H_
+#define NACRE_SIMULATOR_JOB_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "simulator/address_space.h"
+#include "simulator/buffer.h"
+#include "simulator/draw_state.h"
+#include "simulator/fence.h"
+#include "simulator/reservation.h"
+#include "simulator/submit_queue.h"
+
+namespace nacre::simulator {
+
+// The part of an open file that its submissions share, and that outlives it
+// while they are in flight.
+struct FileState {
+  FileState(uint64_t file_id, uint64_t va_start, uint64_t va_size)
+      : id(file_id), space(std::make_shared<AddressSpace>(va_start, va_size)) {}
+
+  const uint64_t id;
+  const std::shared_ptr<AddressSpace> space;
+  std::atomic<bool> closed{false};
+  std::atomic<uint64_t> faults{0};
+  // Sum of Job::cost() over the jobs that are not retired.
+  std::atomic<uint64_t> queued_cost{0};
+};
+
+// A submission on its way to the GPU. Keeps what it uses alive.
+struct Job {
+  struct Command {
+    IndirectBuffer buffer;
+    // MSM_SUBMIT_CMD_CTX_RESTORE_BUF: only after another file's submission.
+    bool only_after_switch = false;
+  };
+
+  std::shared_ptr<FileState> file;
+  std::shared_ptr<SubmitQueue> queue;
+  uint32_t fence_number = 0;
+  std::vector<std::shared_ptr<Buffer>> buffers;
+  std::vector<Command> commands;
+  // Of other contexts; to be signalled before this one may run.
+  FenceSet dependencies;
+  std::shared_ptr<Fence> fence;  // Its context is the FIFO this goes through.
+
+  // What a queued job takes of the host's memory, in pointers, roughly.
+  uint64_t cost() const { return 16 + 2 * (buffers.size() + commands.size()); }
+};
+
+}  // namespace nacre::simulator
+
+#endif  // NACRE_SIMULATOR_JOB_H_

@@ -1,0 +1,89 @@
+#include "simulator/scheduler.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace nacre::simulator {
+namespace {
+
+bool Ready(const Job& job) {
+  return std::all_of(
+      job.dependencies.begin(), job.dependencies.end(),
+      [](const std::shared_ptr<Fence>& fence) { return fence->signalled(); });
+}
+
+}  // namespace
+
+Scheduler::Scheduler(RunJob run) : run_(std::move(run)) {
+  gpu_ = std::thread([this] { Loop(); });
+  pthread_setname_np(gpu_.native_handle(), "simulated-gpu");
+}
+
+Scheduler::~Scheduler() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.Signal();
+  gpu_.join();
+  for (;;) {
+    std::unique_ptr<Job> job;
+    {
+      MutexLock lock(mutex_);
+      job = Pick();
+    }
+    if (job == nullptr) break;
+    run_(std::move(job));
+  }
+}
+
+void Scheduler::Submit(std::unique_ptr<Job> job) {
+  const uint64_t context = job->fence->context();
+  {
+    MutexLock lock(mutex_);
+    Context& queue = contexts_[context];
+    queue.push_back({next_sequence_++, std::move(job)});
+    if (queue.size() > 1) return;  // Not its context's turn before.
+    ranked_.emplace(RankOf(context, queue.front()), context);
+  }
+  wake_.Signal();
+}
+
+void Scheduler::Loop() {
+  for (;;) {
+    std::unique_ptr<Job> job;
+    {
+      MutexLock lock(mutex_);
+      while (!stopping_ && (job = Pick()) == nullptr) wake_.Wait(mutex_);
+      if (stopping_ && job == nullptr) return;
+    }
+    run_(std::move(job));
+  }
+}
+
+std::unique_ptr<Job> Scheduler::Pick() {
+  for (auto ranked = ranked_.begin(); ranked != ranked_.end(); ++ranked) {
+    const uint64_t context = ranked->second;
+    const auto entry = contexts_.find(context);
+    Context& queue = entry->second;
+    if (!Ready(*queue.front().job)) continue;
+    std::unique_ptr<Job> job = std::move(queue.front().job);
+    queue.pop_front();
+    ranked_.erase(ranked);
+    if (queue.empty()) {
+      contexts_.erase(entry);
+    } else {
+      ranked_.emplace(RankOf(context, queue.front()), context);
+    }
+    return job;
+  }
+  return nullptr;
+}
+
+Scheduler::Rank Scheduler::RankOf(uint64_t context, const Queued& first) {
+  return {first.job->queue->prio(), first.sequence, context};
+}
+
+}  // namespace nacre::simulator

@@ -1,0 +1,169 @@
+#include "simulator/simulated_device.h"
+
+#include <atomic>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "base/mutex.h"
+#include "base/status_macros.h"
+#include "glog/logging.h"
+#include "simulator/buffer_pool.h"
+#include "simulator/command_processor.h"
+#include "simulator/scheduler.h"
+#include "simulator/simulated_file.h"
+
+namespace nacre::simulator {
+
+class SimulatedDevice::Impl final : public FileHost {
+ public:
+  Impl(const SimulatorConfig& config, const Chip& chip)
+      : chip_(chip),
+        buffers_(config.memory_limit),
+        command_processor_({.generation = chip.generation,
+                            .hang_timeout = config.hang_timeout,
+                            .work_limit = config.work_limit,
+                            .stop = &stop_}),
+        scheduler_([this](std::unique_ptr<Job> job) { Run(std::move(job)); }) {}
+
+  ~Impl() override { stop_.store(true, std::memory_order_relaxed); }
+
+  const Chip& chip() const override { return chip_; }
+  BufferPool& buffers() override { return buffers_; }
+  uint64_t global_faults() const override { return global_faults_.load(); }
+  void Submit(std::unique_ptr<Job> job,
+              std::span<const BufferUse> uses) override;
+  void OnFileClosed() override { --files_open_; }
+
+  std::unique_ptr<msm::DrmFile> Open() {
+    ++files_open_;
+    return std::make_unique<SimulatedFile>(*this, next_file_id_++);
+  }
+
+  SimulatorStats stats() const;
+
+ private:
+  // On the GPU thread; in the destructor also without one.
+  void Run(std::unique_ptr<Job> job);
+  void RunCommands(const Job& job);
+
+  const Chip& chip_;
+  BufferPool buffers_;
+  std::atomic<bool> stop_{false};
+  std::atomic<uint64_t> next_file_id_{0};
+  std::atomic<uint64_t> files_open_{0};
+  std::atomic<uint64_t> submissions_{0};
+  std::atomic<uint64_t> submissions_retired_{0};
+  std::atomic<uint64_t> faults_{0};
+  std::atomic<uint64_t> global_faults_{0};
+
+  mutable Mutex stats_mutex_;
+  CommandProcessorStats command_processor_stats_ ABSL_GUARDED_BY(stats_mutex_);
+
+  // The GPU thread's.
+  CommandProcessor command_processor_;
+  std::optional<uint64_t> last_file_id_;
+
+  // Held while a submission's fences are collected and added: two submissions
+  // of the same buffers would else wait for each other.
+  Mutex submit_mutex_;
+  Scheduler scheduler_;
+};
+
+void SimulatedDevice::Impl::Submit(std::unique_ptr<Job> job,
+                                   std::span<const BufferUse> uses) {
+  ++submissions_;
+  MutexLock lock(submit_mutex_);
+  const std::shared_ptr<Fence>& fence = job->fence;
+  for (size_t i = 0; i < uses.size(); ++i) {
+    if (!uses[i].implicit) continue;
+    job->buffers[i]->reservation().AddDependencies(
+        uses[i].use, fence->context(), job->dependencies);
+  }
+  for (size_t i = 0; i < uses.size(); ++i) {
+    job->buffers[i]->reservation().Add(fence, uses[i].use);
+  }
+  scheduler_.Submit(std::move(job));
+}
+
+void SimulatedDevice::Impl::Run(std::unique_ptr<Job> job) {
+  const std::shared_ptr<FileState> file = job->file;
+  if (!file->closed.load() && !stop_.load()) RunCommands(*job);
+
+  const std::shared_ptr<Fence> fence = job->fence;
+  fence->MarkSignalled();
+  job->queue->Retire(job->fence_number);
+  file->queued_cost -= job->cost();
+  ++submissions_retired_;
+  job.reset();
+  fence->WakePollers();
+}
+
+void SimulatedDevice::Impl::RunCommands(const Job& job) {
+  std::vector<IndirectBuffer> buffers;
+  for (const Job::Command& command : job.commands) {
+    if (command.only_after_switch && last_file_id_ == job.file->id) continue;
+    buffers.push_back(command.buffer);
+  }
+  last_file_id_ = job.file->id;
+  const Hang hang = command_processor_.Run(job.file->space, buffers);
+  if (hang != Hang::kNone && hang != Hang::kDeviceGone) {
+    constexpr int kMaxLoggedHangs = 20;
+    LOG_FIRST_N(WARNING, kMaxLoggedHangs)
+        << "simulated GPU: submission " << job.fence_number << " of file "
+        << job.file->id << " ended early: " << HangName(hang);
+    job.queue->AddFault();
+    ++faults_;
+    if (job.file->closed.load()) {
+      ++global_faults_;
+    } else {
+      ++job.file->faults;
+    }
+  }
+  MutexLock lock(stats_mutex_);
+  command_processor_stats_.Add(command_processor_.TakeStats());
+}
+
+SimulatorStats SimulatedDevice::Impl::stats() const {
+  const BufferPool::Usage usage = buffers_.usage();
+  SimulatorStats stats;
+  stats.submissions = submissions_.load();
+  stats.submissions_retired = submissions_retired_.load();
+  stats.files_open = files_open_.load();
+  stats.faults = faults_.load();
+  stats.buffers = usage.buffers;
+  stats.buffers_peak = usage.buffers_peak;
+  stats.buffer_bytes = usage.bytes;
+  stats.buffer_bytes_peak = usage.bytes_peak;
+  MutexLock lock(stats_mutex_);
+  stats.command_processor = command_processor_stats_;
+  return stats;
+}
+
+absl::StatusOr<std::unique_ptr<SimulatedDevice>> SimulatedDevice::Create(
+    const SimulatorConfig& config) {
+  ASSIGN_OR_RETURN(const Chip* chip, FindChip(config.chip));
+  return std::unique_ptr<SimulatedDevice>(
+      new SimulatedDevice(std::make_unique<Impl>(config, *chip)));
+}
+
+SimulatedDevice::SimulatedDevice(std::unique_ptr<Impl> impl)
+    : impl_(std::move(impl)) {}
+
+SimulatedDevice::~SimulatedDevice() = default;
+
+msm::DriverVersion SimulatedDevice::version() const {
+  return {.major = 1, .minor = 12, .patchlevel = 0};
+}
+
+absl::StatusOr<std::unique_ptr<msm::DrmFile>> SimulatedDevice::Open() {
+  return impl_->Open();
+}
+
+const Chip& SimulatedDevice::chip() const { return impl_->chip(); }
+
+SimulatorStats SimulatedDevice::stats() const { return impl_->stats(); }
+
+}  // namespace nacre::simulator
