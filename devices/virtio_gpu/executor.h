@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/fd.h"
+#include "base/log_limiter.h"
 #include "devices/virtio_gpu/command.h"
 #include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/context_table.h"
@@ -37,6 +38,7 @@ class Executor {
     HostVisibleWindow* window = nullptr;
     DisplaySink* sink = nullptr;
     Stats* stats = nullptr;
+    LogLimiter* log_limiter = nullptr;  // For what the guest does wrong.
     uint32_t num_scanouts = 0;
     uint32_t width = 0;  // Of each scanout, in pixels.
     uint32_t height = 0;

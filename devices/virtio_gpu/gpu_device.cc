@@ -19,6 +19,8 @@ namespace {
 // has in flight.
 constexpr std::array<uint16_t, 2> kQueueSizes = {512, 64};
 
+constexpr uint32_t kMaxErrorLines = 64;
+
 absl::Status CheckConfig(const VirtioGpu::Config& config) {
   if (config.num_scanouts > wire::kMaxScanouts) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -72,6 +74,7 @@ VirtioGpu::VirtioGpu(const Config& config,
     : config_(config),
       context_types_(std::move(context_types)),
       sink_(std::move(sink)),
+      log_limiter_(kMaxErrorLines),
       window_(std::move(window)) {}
 
 VirtioGpu::~VirtioGpu() = default;
@@ -127,6 +130,7 @@ absl::Status VirtioGpu::Activate(virtio::Activation activation) {
       .window = &window_,
       .sink = sink_.get(),
       .stats = &stats_,
+      .log_limiter = &log_limiter_,
       .num_scanouts = config_.num_scanouts,
       .width = config_.width,
       .height = config_.height,

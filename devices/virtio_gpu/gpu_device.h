@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/log_limiter.h"
 #include "devices/virtio/virtio_device.h"
 #include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/display/sink.h"
@@ -83,6 +84,8 @@ class VirtioGpu : public virtio::VirtioDevice {
   const std::vector<std::unique_ptr<ContextType>> context_types_;
   const std::unique_ptr<DisplaySink> sink_;
   Stats stats_;
+  // For the device's life: a guest may reset it without end.
+  LogLimiter log_limiter_;
   // The rest is the active session's while there is one.
   HostVisibleWindow window_;
   std::unique_ptr<Session> session_;

@@ -28,9 +28,6 @@ constexpr int kBatchSize = 64;
 // A guest's rare large requests do not hold our memory for good.
 constexpr size_t kMaxIdleBuffer = 64 * 1024;
 
-// Lines about commands that failed, in one session.
-constexpr uint32_t kMaxErrorLines = 32;
-
 absl::Status AddToEpoll(const Fd& epoll, const EventFd& event_fd,
                         uint32_t events) {
   epoll_event event = {};
@@ -75,8 +72,7 @@ Session::Session(const Executor::Environment& environment,
       features_(activation.driver_features),
       notifier_(activation.notifier),
       epoll_(std::move(epoll)),
-      stop_(std::move(stop)),
-      error_log_(kMaxErrorLines) {
+      stop_(std::move(stop)) {
   MutexLock lock(mutex_);
   for (virtio::ActiveQueue& queue : activation.queues) {
     queues_.push_back({queue.index == wire::kControlQueue ? QueueKind::kControl
@@ -144,7 +140,7 @@ std::optional<virtio::DescriptorChain> Session::Pop(const Queue& queue) {
   do {
     auto chain = ring.Pop();
     if (!chain.ok()) {
-      LOG_IF(WARNING, error_log_.Allow())
+      LOG_IF(WARNING, env_.log_limiter->Allow())
           << "virtio-gpu queue " << queue.index << ": " << chain.status();
       broken_ = true;
       return std::nullopt;
@@ -177,7 +173,7 @@ void Session::Process(const Queue& queue, Executor& executor,
     CountAndLogError(header, error, response.status());
     written = WriteErrorResponse(header, error, chain);
   }
-  LOG_IF(ERROR, !written.ok() && error_log_.Allow())
+  LOG_IF(ERROR, !written.ok() && env_.log_limiter->Allow())
       << "answering a virtio-gpu command: " << written;
 
   // The cursor queue has no timelines: Linux leaves no room for answers there.
@@ -189,7 +185,7 @@ void Session::Process(const Queue& queue, Executor& executor,
   absl::StatusOr<Fd> fence = executor.FenceOf(header);
   if (!fence.ok()) {
     // Nothing to wait for but what came before: a fence never gets lost.
-    LOG_IF(WARNING, error_log_.Allow())
+    LOG_IF(WARNING, env_.log_limiter->Allow())
         << "fence of context " << header.ctx_id << ": " << fence.status();
     fence = Fd();
   }
@@ -247,7 +243,7 @@ void Session::FinishFenced(const Queue& queue, const TimelineId& timeline,
   }
   if (const absl::Status status = reactor_->Watch(std::move(fence), token);
       !status.ok()) {
-    LOG_IF(ERROR, error_log_.Allow()) << status;
+    LOG_IF(ERROR, env_.log_limiter->Allow()) << status;
     OnFencesSignalled(std::span(&token, 1));
   }
 }
@@ -255,7 +251,7 @@ void Session::FinishFenced(const Queue& queue, const TimelineId& timeline,
 void Session::CountAndLogError(const CommandHeader& header, wire::Type response,
                                const absl::Status& status) {
   env_.stats->errors(response).Add();
-  if (!error_log_.Allow()) return;
+  if (!env_.log_limiter->Allow()) return;
   LOG(WARNING) << absl::StrFormat(
       "virtio-gpu command %#x of context %u: response %#x: %s",
       static_cast<uint32_t>(header.type), header.ctx_id,
@@ -286,7 +282,7 @@ void Session::Complete(const Queue& queue, virtio::DescriptorChain chain) {
   }
   if (const absl::Status status = rings_[queue.ring].Complete(std::move(chain));
       !status.ok()) {
-    LOG_IF(WARNING, error_log_.Allow())
+    LOG_IF(WARNING, env_.log_limiter->Allow())
         << "virtio-gpu queue " << queue.index << ": " << status;
     broken_ = true;
   }

@@ -14,7 +14,6 @@
 #include "absl/status/statusor.h"
 #include "base/event_fd.h"
 #include "base/fd.h"
-#include "base/log_limiter.h"
 #include "base/mutex.h"
 #include "devices/virtio/virtio_device.h"
 #include "devices/virtio/virtqueue.h"
@@ -93,7 +92,6 @@ class Session {
   std::vector<Queue> queues_;  // Control first; fixed at start.
   std::atomic<bool> stopping_{false};
 
-  LogLimiter error_log_;
   // The device thread's alone.
   std::vector<uint8_t> buffer_;  // The request's bytes behind its header.
 
