@@ -1,0 +1,24 @@
+#include <cstddef>
+#include <cstdint>
+
+#include "devices/virtio_gpu/msm/context_type.h"
+#include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
+#include "devices/virtio_gpu/msm/testing/random_guest.h"
+#include "glog/logging.h"
+
+// A guest made of the input, in a context over the fake driver: nothing may
+// crash, and nothing may be left when it is gone.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  nacre::msm::FakeDrmDevice device;
+  const auto type = *nacre::msm::MsmContextType::Create(device);
+  {
+    nacre::msm::RandomGuest guest(*type, device,
+                                  {.broken_framing = true, .failures = true});
+    guest.Run({data, size});
+  }
+  device.FinishAll();
+  CHECK_EQ(device.files(), 0u);
+  CHECK_EQ(device.objects(), 0u);
+  CHECK_EQ(type->counters().objects.value(), 0u);
+  return 0;
+}
