@@ -210,7 +210,10 @@ void RandomGuest::Add(uint32_t cmd, std::initializer_list<uint32_t> words,
   const uint32_t slot = std::exchange(next_slot_, (next_slot_ + 1) % kSlots);
   uint32_t rsp_off = slot * kSlot;
   if (Rarely()) {
-    rsp_off = Word();
+    // Outside, or across the end, where no slot is: answers must not meet what
+    // the guest presets for later commands of a batch.
+    rsp_off = Below(2) != 0 ? Word() | kShmemSize
+                            : kSlots * kSlot + Below(2 * kResponseArea);
   } else if (shmem_.valid()) {
     const uint32_t room = Mostly(kSlot);
     std::memcpy(shmem_.data() + kResponseArea + rsp_off, &room, sizeof(room));
