@@ -48,8 +48,23 @@ Client::Client(msm::DrmDevice& device)
       next_iova_(file_->GetParam(msm::MSM_PARAM_VA_START).value()) {}
 
 ClientBuffer Client::NewBuffer(uint64_t size) {
+  return Adopt(file_->GemNew(size, msm::MSM_BO_WC).value());
+}
+
+ClientBuffer Client::Import(const Fd& dmabuf) {
+  return Adopt(file_->GemImport(dmabuf.get()).value());
+}
+
+void Client::Close(const ClientBuffer& buffer) {
+  std::erase_if(listed_,
+                [&](const auto& bo) { return bo.handle == buffer.handle; });
+  CHECK(file_->GemSetIova(buffer.handle, 0).ok());
+  CHECK(file_->GemClose(buffer.handle).ok());
+}
+
+ClientBuffer Client::Adopt(uint32_t handle) {
   ClientBuffer buffer;
-  buffer.handle = file_->GemNew(size, msm::MSM_BO_WC).value();
+  buffer.handle = handle;
   buffer.iova = next_iova_;
   const uint64_t whole = file_->GemGetSize(buffer.handle).value();
   next_iova_ += whole;

@@ -61,7 +61,10 @@ class Client {
   void Exit() { file_.reset(); }
 
   ClientBuffer NewBuffer(uint64_t size = 4096);
-  // Submits the first `dwords` of `commands`, all buffers made here listed.
+  ClientBuffer Import(const Fd& dmabuf);
+  // Releases address and handle, as Mesa does.
+  void Close(const ClientBuffer& buffer);
+  // Submits the first `dwords` of `commands`, all buffers of this file listed.
   absl::StatusOr<Fd> TrySubmit(const ClientBuffer& commands, size_t dwords,
                                uint32_t queue = 0);
   // Puts the stream into a buffer of its own and submits it.
@@ -72,6 +75,8 @@ class Client {
   uint64_t Faults();
 
  private:
+  ClientBuffer Adopt(uint32_t handle);
+
   std::unique_ptr<msm::DrmFile> file_;
   std::vector<msm::drm_msm_gem_submit_bo> listed_;
   uint64_t next_iova_;

@@ -1,0 +1,113 @@
+#include "simulator/gpu_memory.h"
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "simulator/cp_fixture.h"
+
+namespace nacre::simulator {
+namespace {
+
+class GpuMemoryTest : public CpFixture {
+ protected:
+  GpuMemoryTest() { memory_.Attach(space_); }
+  ~GpuMemoryTest() override { memory_.Detach(); }
+
+  GpuMemory memory_;
+};
+
+TEST_F(GpuMemoryTest, LoadsAndStoresReachTheBuffer) {
+  Dword(3) = 7;
+  EXPECT_EQ(memory_.Load32(IovaOf(3)), 7u);
+  memory_.Store64(IovaOf(4), 0x1122334455667788);
+  EXPECT_EQ(Dword(4), 0x55667788u);
+  EXPECT_EQ(Dword(5), 0x11223344u);
+  EXPECT_EQ(memory_.Load64(IovaOf(4)), 0x1122334455667788u);
+  EXPECT_EQ(memory_.TakeCounters().stores, 2u);
+}
+
+TEST_F(GpuMemoryTest, LowAddressBitsAreIgnored) {
+  memory_.Store32(IovaOf(2) + 3, 9);
+  EXPECT_EQ(Dword(2), 9u);
+}
+
+// abi C.6: SMMU faults.
+TEST_F(GpuMemoryTest, UnmappedLoadsGiveZeroAndStoresDoNothing) {
+  EXPECT_EQ(memory_.Load32(kUnmapped), 0u);
+  EXPECT_EQ(memory_.Load32(0), 0u);
+  EXPECT_EQ(memory_.Load32(~uint64_t{0}), 0u);
+  memory_.Store32(kUnmapped, 1);
+  const GpuMemory::Counters counters = memory_.TakeCounters();
+  EXPECT_EQ(counters.unmapped_loads, 3u);
+  EXPECT_EQ(counters.unmapped_stores, 1u);
+  EXPECT_EQ(counters.stores, 0u);
+}
+
+TEST_F(GpuMemoryTest, ALoadAcrossTheEndOfABufferIsUnmappedFromThere) {
+  Dword(kSize / 4 - 1) = 5;
+  std::array<uint32_t, 3> dwords = {8, 8, 8};
+  memory_.Load(kIova + kSize - 4, dwords);
+  EXPECT_EQ(dwords, (std::array<uint32_t, 3>{5, 0, 0}));
+}
+
+TEST_F(GpuMemoryTest, ALoadGoesOnInTheNextBuffer) {
+  const std::shared_ptr<Buffer> next = MapNew(kIova + kSize, 4096);
+  memory_.Store32(kIova + kSize, 6);
+  Dword(kSize / 4 - 1) = 5;
+  std::array<uint32_t, 2> dwords;
+  memory_.Load(kIova + kSize - 4, dwords);
+  EXPECT_EQ(dwords, (std::array<uint32_t, 2>{5, 6}));
+}
+
+TEST_F(GpuMemoryTest, ReadOnlyBuffersAreNotWritten) {
+  const std::shared_ptr<Buffer> constant =
+      MapNew(kUnmapped, 4096, msm::MSM_BO_WC | msm::MSM_BO_GPU_READONLY);
+  memory_.Store32(kUnmapped, 1);
+  EXPECT_EQ(memory_.Load32(kUnmapped), 0u);
+  EXPECT_EQ(memory_.TakeCounters().unmapped_stores, 1u);
+}
+
+// abi C.6: SET_IOVA 0 is effective at once, also while the GPU runs.
+TEST_F(GpuMemoryTest, AReleasedAddressIsNoLongerReached) {
+  Dword(0) = 1;
+  ASSERT_EQ(memory_.Load32(kIova), 1u);
+  ASSERT_TRUE(space_->Assign(buffer_, 0).ok());
+  EXPECT_EQ(memory_.Load32(kIova), 0u);
+  const std::shared_ptr<Buffer> other = MapNew(kIova, 4096);
+  memory_.Store32(kIova, 2);
+  EXPECT_EQ(Dword(0), 1u);
+}
+
+size_t BufferMappings() {
+  std::ifstream maps("/proc/self/maps");
+  size_t count = 0;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("msm-gem") != std::string::npos) ++count;
+  }
+  return count;
+}
+
+TEST_F(GpuMemoryTest, MappingsAreBounded) {
+  constexpr size_t kMost = 8;
+  constexpr size_t kBuffers = 40;
+  const size_t before = BufferMappings();
+  std::vector<std::shared_ptr<Buffer>> buffers;
+  GpuMemory bounded(kMost);
+  bounded.Attach(space_);
+  for (int round = 1; round <= 3; ++round) {
+    for (size_t i = 0; i < kBuffers; ++i) {
+      const uint64_t iova = kUnmapped + i * 4096;
+      if (round == 1) buffers.push_back(MapNew(iova, 4096));
+      bounded.Store32(iova, bounded.Load32(iova) + 1);
+      EXPECT_EQ(bounded.Load32(iova), static_cast<uint32_t>(round));
+    }
+    EXPECT_LE(BufferMappings(), before + kMost);
+  }
+  bounded.Detach();
+  buffers.clear();
+  EXPECT_EQ(BufferMappings(), before);
+}
+
+}  // namespace
+}  // namespace nacre::simulator
