@@ -21,7 +21,8 @@ inline constexpr uint64_t kCommandLineAddress = 0x20000;
 // The legacy area that a PC keeps for video memory and firmware: reserved, and
 // the firmware's part holds the ACPI tables.
 inline constexpr uint64_t kLegacyHoleStart = 0x9fc00;
-inline constexpr AddressRange kAcpiTables = {0xe0000, 0x20000};
+inline constexpr AddressRange kAcpiTables = {0xe0000, 0x1fff0};
+inline constexpr uint64_t kResetVector = 0xffff0;  // F000:FFF0.
 inline constexpr uint64_t kHighMemoryStart = 1 * kMiB;
 
 // The hole.

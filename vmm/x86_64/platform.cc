@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -42,6 +43,13 @@ absl::StatusOr<AddressRange> PlacePciWindow64(
   }
   return AddressRange{base, std::min(kPciWindow64Size, address_end - base)};
 }
+
+// All the firmware that there is: what a guest that reboots "by the BIOS" jumps
+// to, in real mode. Linux 6.12 does so on reduced hardware, where it would
+// rather call EFI than the FADT's reset register.
+//   mov al, 0xfe; out 0x64, al; hlt
+constexpr std::array<uint8_t, 5> kResetCode = {0xb0, 0xfe, 0xe6, kI8042Port,
+                                               0xf4};
 
 absl::Status CheckCommandLine(const std::string& command_line, uint32_t limit) {
   if (command_line.size() > limit) {
@@ -177,6 +185,7 @@ absl::Status Platform::LoadGuest(const GuestMemory& memory) {
   RETURN_IF_ERROR(memory.Write(
       kAcpiTables.address,
       MakeAcpiTables({vcpus_, pci_window64_}, kAcpiTables.address)));
+  RETURN_IF_ERROR(memory.Write(kResetVector, kResetCode));
   RETURN_IF_ERROR(memory.WriteValue(
       kBootParamsAddress,
       MakeBootParams(kernel_, initrd_, kAcpiTables.address, MemoryMap(ram_))));
