@@ -1,0 +1,150 @@
+// A guest that accesses the registers and configuration space of a virtio PCI
+// device in any order. The input is a sequence of accesses, each a byte that
+// says which and the values it takes; see the switch.
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "devices/virtio/common_config.h"
+#include "devices/virtio/pci_transport.h"
+#include "devices/virtio/testing/fake_pci_driver.h"
+#include "devices/virtio/virtio_device.h"
+#include "glog/logging.h"
+
+namespace nacre::virtio {
+namespace {
+
+constexpr vmm::PciAddress kAddress = {.device = 1};
+constexpr uint64_t kBarBytes = 0x8000;
+
+// Serves its queues when told to, on the caller's thread.
+class SteppedDevice : public VirtioDevice {
+ public:
+  explicit SteppedDevice(std::span<uint8_t> region) : region_(region) {}
+
+  uint16_t device_id() const override { return 16; }
+  uint64_t device_features() const override { return 0x1f; }
+  bool AcceptsFeatures(uint64_t features) const override {
+    return (features & 0x11) != 0x10;
+  }
+  std::span<const uint16_t> max_queue_sizes() const override {
+    static constexpr std::array<uint16_t, 2> kSizes = {64, 16};
+    return kSizes;
+  }
+  std::vector<SharedMemoryRegion> shared_memory_regions() override {
+    return {{.id = 1, .host = region_}};
+  }
+  void ReadConfig(uint64_t /*offset*/, std::span<uint8_t> data) override {
+    std::fill(data.begin(), data.end(), uint8_t{0});
+  }
+  void WriteConfig(uint64_t /*offset*/,
+                   std::span<const uint8_t> /*data*/) override {}
+  absl::Status Activate(Activation activation) override {
+    CHECK(!active_.has_value()) << "activated twice";
+    active_ = std::move(activation);
+    return absl::OkStatus();
+  }
+  void Reset() override { active_.reset(); }
+
+  void Step() {
+    if (!active_.has_value()) return;
+    for (ActiveQueue& active : active_->queues) {
+      while (true) {
+        auto popped = active.queue.Pop();
+        if (!popped.ok()) {
+          active_->notifier->SetNeedsReset();
+          active_.reset();
+          return;
+        }
+        if (!popped->has_value()) break;
+        CHECK(active.queue.Complete(**std::move(popped)).ok());
+      }
+      active.queue.EnableKicks();
+      if (active.queue.NeedsInterrupt()) {
+        active_->notifier->NotifyUsedBuffers(active.index);
+      }
+    }
+    active_->notifier->NotifyConfigChange();
+  }
+
+ private:
+  const std::span<uint8_t> region_;
+  std::optional<Activation> active_;
+};
+
+void Run(ByteReader input) {
+  static auto* const region = new std::vector<uint8_t>(0x1000);
+  SteppedDevice device(*region);
+  FakePciMachine machine;
+  FakePciDriver driver(&machine, kAddress);
+  auto transport = PciTransport::Create(&device, kAddress, 0x0380,
+                                        {.memory = &machine.ram.memory(),
+                                         .mmio_bus = &machine.mmio,
+                                         .kick_binder = &machine.kicks,
+                                         .memory_windows = &machine.windows,
+                                         .msi_controller = &machine.msi});
+  CHECK(transport.ok());
+  CHECK(machine.bus.Add(kAddress, *std::move(transport)).ok());
+
+  std::array<uint8_t, 8> data = {};
+  while (input.remaining() > 0) {
+    const auto step = input.ReadZeroExtended<uint8_t>();
+    const std::span<uint8_t> bytes =
+        std::span(data).first(size_t{1} << ((step >> 4) & 3));
+    switch (step & 7) {
+      case 0:
+        machine.mmio.Read(driver.pci().ReadBar(0) +
+                              input.ReadZeroExtended<uint16_t>() % kBarBytes,
+                          bytes);
+        break;
+      case 1: {
+        const auto offset = input.ReadZeroExtended<uint16_t>();
+        data = input.ReadZeroExtended<std::array<uint8_t, 8>>();
+        machine.mmio.Write(driver.pci().ReadBar(0) + offset % kBarBytes, bytes);
+        break;
+      }
+      case 2: {
+        const auto offset = input.ReadZeroExtended<uint8_t>();
+        machine.bus.ReadConfig(8, offset, bytes);
+        break;
+      }
+      case 3: {
+        const auto offset = input.ReadZeroExtended<uint8_t>();
+        data = input.ReadZeroExtended<std::array<uint8_t, 8>>();
+        machine.bus.WriteConfig(8, offset, bytes);
+        break;
+      }
+      case 4:  // All that a driver does to begin.
+        machine.bus.Reset();
+        driver.Start(kFeatureVersion1);
+        break;
+      case 5:
+        device.Step();
+        break;
+      case 6:
+        machine.kicks.Write(input.ReadZeroExtended<uint64_t>(), 2);
+        break;
+      case 7:  // One of the 56 bytes that matter most.
+        data = input.ReadZeroExtended<std::array<uint8_t, 8>>();
+        machine.mmio.Write(
+            driver.pci().ReadBar(0) + input.ReadZeroExtended<uint8_t>() % 64,
+            bytes);
+        break;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace nacre::virtio
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  nacre::virtio::Run(nacre::ByteReader({data, size}));
+  return 0;
+}
