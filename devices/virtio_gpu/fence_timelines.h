@@ -57,28 +57,31 @@ class FenceTimelines {
     return std::nullopt;
   }
 
-  // Calls `complete(Payload)` for each fence that completes by this signal, in
-  // order. Tokens that are unknown or signalled already are ignored.
-  template <typename Complete>
-  void Signal(Token token, Complete&& complete) {
+  // Signals a fence. What completes by it is for TakeCompleted, of the timeline
+  // returned. Nullopt for tokens that are unknown or spent: nothing happens.
+  std::optional<TimelineId> Signal(Token token) {
     const auto index = static_cast<uint32_t>(token);
     if (index >= fences_.size() || !fences_[index].payload ||
         TokenOf(index) != token) {
-      return;
+      return std::nullopt;
     }
     fences_[index].signalled = true;
-    const auto timeline = timelines_.find(fences_[index].timeline);
-    uint32_t head = timeline->second.head;
-    while (head != kNone && fences_[head].signalled) {
-      const uint32_t next = fences_[head].next;
-      complete(Take(head));
-      head = next;
-    }
-    if (head == kNone) {
+    return fences_[index].timeline;
+  }
+
+  // The next fence of the timeline that is complete, in order; nullopt when
+  // there is none.
+  std::optional<Payload> TakeCompleted(const TimelineId& id) {
+    const auto timeline = timelines_.find(id);
+    if (timeline == timelines_.end()) return std::nullopt;
+    const uint32_t head = timeline->second.head;
+    if (!fences_[head].signalled) return std::nullopt;
+    if (fences_[head].next == kNone) {
       timelines_.erase(timeline);
     } else {
-      timeline->second.head = head;
+      timeline->second.head = fences_[head].next;
     }
+    return Take(head);
   }
 
   // Forgets every fence: `drop(Payload)` for each, in no order.

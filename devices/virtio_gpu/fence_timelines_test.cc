@@ -30,8 +30,11 @@ class FenceTimelinesTest : public testing::Test {
   }
   std::vector<int> Signal(Timelines::Token token) {
     std::vector<int> completed;
-    timelines_.Signal(
-        token, [&](std::unique_ptr<int> id) { completed.push_back(*id); });
+    const auto timeline = timelines_.Signal(token);
+    if (!timeline) return completed;
+    while (const auto id = timelines_.TakeCompleted(*timeline)) {
+      completed.push_back(**id);
+    }
     return completed;
   }
 

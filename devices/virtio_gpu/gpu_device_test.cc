@@ -1,9 +1,12 @@
 #include "devices/virtio_gpu/gpu_device.h"
 
 #include <cstring>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
+#include "devices/virtio_gpu/display/headless_sink.h"
 #include "devices/virtio_gpu/testing/fake_gpu.h"
 #include "devices/virtio_gpu/testing/gpu_driver.h"
 #include "devices/virtio_gpu/testing/requests.h"
@@ -96,6 +99,96 @@ TEST(VirtioGpuTest, HoldsAFencedResponseUntilItsWorkIsDone) {
   EXPECT_TRUE(g.Idle());
   g.gpu().SignalFence(0);
   EXPECT_EQ(g.WaitFenceId(), 11u);
+}
+
+std::vector<std::unique_ptr<ContextType>> TypesOf(FakeGpu& gpu, int count) {
+  std::vector<std::unique_ptr<ContextType>> types;
+  for (int i = 0; i < count; ++i) types.push_back(gpu.CreateType());
+  return types;
+}
+
+absl::StatusOr<std::unique_ptr<VirtioGpu>> Create(
+    const VirtioGpu::Config& config) {
+  return VirtioGpu::Create(config, {}, std::make_unique<HeadlessSink>());
+}
+
+TEST(VirtioGpuCreateTest, OffersWhatItHas) {
+  FakeGpu gpu;
+  VirtioGpu::Config config;
+  auto device = *VirtioGpu::Create(config, TypesOf(gpu, 1),
+                                   std::make_unique<HeadlessSink>());
+  EXPECT_EQ(device->device_id(), 16);
+  EXPECT_EQ(device->device_features(), 0x1fu);
+  EXPECT_EQ(device->max_queue_sizes().size(), 2u);
+  const auto regions = device->shared_memory_regions();
+  ASSERT_EQ(regions.size(), 1u);
+  EXPECT_EQ(regions[0].id, 1);
+  EXPECT_EQ(regions[0].host.size(), config.window_bytes);
+
+  config.num_scanouts = 0;
+  config.window_bytes = 0;
+  device = *Create(config);
+  EXPECT_EQ(device->device_features(),
+            wire::kFeatureResourceUuid | wire::kFeatureResourceBlob);
+  EXPECT_TRUE(device->shared_memory_regions().empty());
+}
+
+// 5.7.3.1: CONTEXT_INIT requires VIRGL.
+TEST(VirtioGpuCreateTest, RefusesFeaturesWithoutWhatTheyNeed) {
+  const auto device = *Create({});
+  EXPECT_TRUE(device->AcceptsFeatures(0));
+  EXPECT_TRUE(device->AcceptsFeatures(wire::kFeatureVirgl));
+  EXPECT_TRUE(
+      device->AcceptsFeatures(wire::kFeatureVirgl | wire::kFeatureContextInit));
+  EXPECT_FALSE(device->AcceptsFeatures(wire::kFeatureContextInit));
+}
+
+TEST(VirtioGpuCreateTest, RefusesConfigsThatCannotBe) {
+  const auto refused = [](auto change) {
+    VirtioGpu::Config config;
+    change(config);
+    return Create(config).status().code() == absl::StatusCode::kInvalidArgument;
+  };
+  EXPECT_FALSE(refused([](auto&) {}));
+  EXPECT_TRUE(refused([](auto& c) { c.num_scanouts = 17; }));
+  EXPECT_TRUE(refused([](auto& c) { c.width = 0; }));
+  EXPECT_TRUE(refused([](auto& c) { c.height = 4096; }));
+  EXPECT_TRUE(refused([](auto& c) { c.window_bytes = 12345; }));
+  FakeGpu gpu;
+  EXPECT_FALSE(
+      VirtioGpu::Create({}, TypesOf(gpu, 2), std::make_unique<HeadlessSink>())
+          .ok());
+  EXPECT_FALSE(VirtioGpu::Create({}, {}, nullptr).ok());
+}
+
+// 5.7.4, and any other access that a guest may try.
+TEST(VirtioGpuCreateTest, ConfigReadsAreZeroBeyondItsEnd) {
+  VirtioGpu::Config config;
+  config.num_scanouts = 3;
+  FakeGpu gpu;
+  const auto device = *VirtioGpu::Create(config, TypesOf(gpu, 1),
+                                         std::make_unique<HeadlessSink>());
+  const auto read = [&device](uint64_t offset, size_t size) {
+    std::vector<uint8_t> data(size, 0xee);
+    device->ReadConfig(offset, data);
+    return data;
+  };
+  using Bytes = std::vector<uint8_t>;
+  EXPECT_EQ(read(0, 4), Bytes({0, 0, 0, 0}));
+  EXPECT_EQ(read(8, 8), Bytes({3, 0, 0, 0, 1, 0, 0, 0}));
+  EXPECT_EQ(read(12, 6), Bytes({1, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(read(13, 1), Bytes({0}));
+  EXPECT_EQ(read(16, 4), Bytes({0, 0, 0, 0}));
+  EXPECT_EQ(read(UINT64_MAX, 4), Bytes({0, 0, 0, 0}));
+  const uint8_t ones[4] = {0xff, 0xff, 0xff, 0xff};
+  device->WriteConfig(4, ones);
+  device->WriteConfig(UINT64_MAX, ones);
+  EXPECT_EQ(read(8, 1), Bytes({3}));
+}
+
+TEST(VirtioGpuCreateTest, ActivationNeedsTheControlQueue) {
+  const auto device = *Create({});
+  EXPECT_EQ(device->Activate({}).code(), absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

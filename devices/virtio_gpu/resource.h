@@ -19,7 +19,7 @@ namespace nacre::virtio_gpu {
 // bytes, zeroed at first.
 struct Image {
   struct Free {
-    void operator()(uint8_t* pixels) const { std::free(pixels); }
+    void operator()(uint8_t* memory) const { std::free(memory); }
   };
 
   uint64_t stride() const { return uint64_t{width} * kBytesPerPixel; }

@@ -262,15 +262,15 @@ void Session::OnFencesSignalled(std::span<const uint64_t> tokens) {
   const Queue& control = queues_.front();
   {
     MutexLock lock(mutex_);
-    const size_t before = timelines_.pending();
     for (const uint64_t token : tokens) {
-      timelines_.Signal(token, [this, &control](virtio::DescriptorChain chain)
-                                   ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-                                     Complete(control, std::move(chain));
-                                   });
+      const std::optional<TimelineId> timeline = timelines_.Signal(token);
+      if (!timeline) continue;
+      while (auto chain = timelines_.TakeCompleted(*timeline)) {
+        env_.stats->fences_completed.Add();
+        env_.stats->fences_pending.Set(timelines_.pending());
+        Complete(control, *std::move(chain));
+      }
     }
-    env_.stats->fences_completed.Add(before - timelines_.pending());
-    env_.stats->fences_pending.Set(timelines_.pending());
   }
   Notify(control);
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <span>
+#include <utility>
 
 namespace nacre::virtio_gpu {
 namespace {
@@ -65,8 +66,9 @@ void HeadlessSink::SetCursor(uint32_t scanout, const Picture* picture,
   cursor.hot_y = hot_y;
   cursor.frame.reset();
   if (picture == nullptr) return;
-  Update(*picture, {0, 0, picture->width(), picture->height()},
-         cursor.frame.emplace());
+  Frame frame;
+  Update(*picture, {0, 0, picture->width(), picture->height()}, frame);
+  cursor.frame = std::move(frame);
 }
 
 void HeadlessSink::MoveCursor(uint32_t scanout, uint32_t x, uint32_t y) {

@@ -1,0 +1,251 @@
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "base/bytes.h"
+#include "devices/virtio/testing/fake_driver.h"
+#include "devices/virtio_gpu/testing/fake_gpu.h"
+#include "devices/virtio_gpu/testing/gpu_driver.h"
+#include "devices/virtio_gpu/testing/open_fds.h"
+#include "devices/virtio_gpu/testing/requests.h"
+#include "devices/virtio_gpu/wire.h"
+#include "gtest/gtest.h"
+
+// Guests that cut requests into odd pieces, ask for too much, or break the
+// queue: the device answers, counts and goes on.
+namespace nacre::virtio_gpu {
+namespace {
+
+using wire::Type;
+
+constexpr uint32_t kPage = 4096;
+
+Type TypeOf(const std::vector<uint8_t>& response) {
+  return static_cast<Type>(
+      ByteReader(response).ReadZeroExtended<wire::CtrlHeader>().type);
+}
+
+Request Create2d(uint32_t id, uint32_t width, uint32_t height) {
+  return Request(Type::kResourceCreate2d)
+      .With(wire::ResourceCreate2d{id, 1, width, height});
+}
+
+VirtioGpu::Config SmallConfig() {
+  VirtioGpu::Config config = GpuDriver::DefaultConfig();
+  config.limits.max_resources = 4;
+  config.limits.max_contexts = 3;
+  config.limits.max_attachments = 5;
+  config.limits.max_mem_entries = 4;
+  config.limits.max_total_mem_entries = 6;
+  config.limits.max_submit_bytes = 256;
+  config.limits.max_blob_bytes = 16 * kPage;
+  config.limits.max_total_image_bytes = 64 * 64 * 4;
+  config.limits.max_mapped_blobs = 2;
+  return config;
+}
+
+// 2.7.4.1: no request depends on how it is cut into descriptors.
+TEST(GpuHostileTest, ARequestMayBeCutAnywhere) {
+  GpuDriver g;
+  const std::vector<uint8_t> bytes = Create2d(1, 16, 16).bytes();
+  for (size_t cut = 1; cut < bytes.size(); ++cut) {
+    auto& queue = g.driver().queue(wire::kControlQueue);
+    queue.Chain().ReadableCut(bytes, {cut}).Writable(10).Writable(14).Submit();
+    g.Kick();
+    const auto used = g.driver().WaitUsed(wire::kControlQueue);
+    EXPECT_EQ(used.written, 24u);
+    EXPECT_EQ(TypeOf(used.response),
+              cut == 1 ? Type::kOkNodata : Type::kErrInvalidResourceId);
+  }
+}
+
+TEST(GpuHostileTest, WritesNoMoreThanThereIsRoomFor) {
+  GpuDriver g;
+  for (const uint32_t room : {0u, 1u, 23u, 24u, 25u, 407u, 408u, 4096u}) {
+    const auto response = g.CallBytes(Request(Type::kGetDisplayInfo), room);
+    EXPECT_EQ(response.size(), std::min(room, 408u));
+  }
+  EXPECT_EQ(g.CallBytes(Request(Type::kGetCapset)
+                            .With(wire::GetCapset{FakeGpu::kCapsetId, 0}),
+                        26)
+                .size(),
+            26u);
+}
+
+TEST(GpuHostileTest, AnswersRequestsWithoutAWholeHeader) {
+  GpuDriver g;
+  for (const size_t size : {1u, 4u, 23u}) {
+    const std::vector<uint8_t> bytes(size, 1);
+    EXPECT_EQ(TypeOf(g.driver().Call(wire::kControlQueue, bytes, 24)),
+              Type::kErrUnspec);
+  }
+  auto& queue = g.driver().queue(wire::kControlQueue);
+  queue.Chain().Writable(24).Submit();
+  g.Kick();
+  EXPECT_EQ(TypeOf(g.driver().WaitUsed(wire::kControlQueue).response),
+            Type::kErrUnspec);
+}
+
+TEST(GpuHostileTest, AnEndlessRequestIsNotCopied) {
+  GpuDriver g(SmallConfig());
+  auto& ram = g.driver().ram();
+  const uint64_t big = ram.Allocate(16 << 20);
+  for (const Type type :
+       {Type::kGetDisplayInfo, Type::kSubmit3d, Type::kResourceAttachBacking}) {
+    ram.Write(big, Request(type).With(uint64_t{0xffffffff}).bytes());
+    g.driver()
+        .queue(wire::kControlQueue)
+        .Chain()
+        .Range(big, 16 << 20, false)
+        .Writable(24)
+        .Submit();
+    g.Kick();
+    g.driver().WaitUsed(wire::kControlQueue);
+  }
+  EXPECT_EQ(g.Call(Request(Type::kGetDisplayInfo)), Type::kOkDisplayInfo);
+}
+
+TEST(GpuHostileTest, CapsResources) {
+  GpuDriver g(SmallConfig());
+  for (uint32_t id = 1; id <= 4; ++id) {
+    EXPECT_EQ(g.Call(Create2d(id, 1, 1)), Type::kOkNodata);
+  }
+  EXPECT_EQ(g.Call(Create2d(5, 1, 1)), Type::kErrOutOfMemory);
+  g.CreateContext(1);
+  EXPECT_EQ(g.Call(HostBlobRequest(1, 5, kPage)), Type::kErrOutOfMemory);
+  EXPECT_EQ(g.gpu().live_blobs(), 0);
+  EXPECT_EQ(g.Call(ResourceRequest(Type::kResourceUnref, 2)), Type::kOkNodata);
+  EXPECT_EQ(g.Call(Create2d(5, 1, 1)), Type::kOkNodata);
+}
+
+TEST(GpuHostileTest, CapsThePixelsOf2dResources) {
+  GpuDriver g(SmallConfig());
+  EXPECT_EQ(g.Call(Create2d(1, 64, 65)), Type::kErrOutOfMemory);
+  EXPECT_EQ(g.Call(Create2d(1, 16384, 16384)), Type::kErrOutOfMemory);
+  EXPECT_EQ(g.Call(Create2d(1, 64, 64)), Type::kOkNodata);
+  EXPECT_EQ(g.Call(Create2d(2, 1, 1)), Type::kErrOutOfMemory);
+  EXPECT_EQ(g.Call(ResourceRequest(Type::kResourceUnref, 1)), Type::kOkNodata);
+  EXPECT_EQ(g.Call(Create2d(2, 1, 1)), Type::kOkNodata);
+}
+
+TEST(GpuHostileTest, CapsContextsAndAttachments) {
+  GpuDriver g(SmallConfig());
+  for (uint32_t id = 1; id <= 3; ++id) g.CreateContext(id);
+  EXPECT_EQ(g.Call(CreateContextRequest(4, FakeGpu::kCapsetId)),
+            Type::kErrOutOfMemory);
+  const auto attach = [&](uint32_t ctx_id, uint32_t resource_id) {
+    return g.Call(
+        ResourceRequest(Type::kCtxAttachResource, resource_id).Context(ctx_id));
+  };
+  for (uint32_t id = 1; id <= 2; ++id) {
+    ASSERT_EQ(g.Call(Create2d(id, 1, 1)), Type::kOkNodata);
+    for (uint32_t ctx = 1; ctx <= 3; ++ctx) {
+      EXPECT_EQ(attach(ctx, id), ctx + 3 * (id - 1) <= 5
+                                     ? Type::kOkNodata
+                                     : Type::kErrOutOfMemory);
+    }
+  }
+  ASSERT_EQ(g.Call(Request(Type::kCtxDestroy).Context(1)), Type::kOkNodata);
+  EXPECT_EQ(attach(3, 2), Type::kOkNodata);
+}
+
+TEST(GpuHostileTest, CapsMemoryEntriesOfOneAndOfAll) {
+  GpuDriver g(SmallConfig());
+  const uint64_t page = g.driver().ram().Allocate(kPage);
+  const auto attach = [&](uint32_t id, uint32_t count) {
+    Request request(Type::kResourceAttachBacking);
+    request.With(wire::ResourceAttachBacking{id, count});
+    // Pieces that do not touch.
+    for (uint32_t i = 0; i < count; ++i) {
+      request.With(wire::MemEntry{page + i * 16, 8, 0});
+    }
+    return g.Call(request);
+  };
+  for (uint32_t id = 1; id <= 2; ++id) {
+    ASSERT_EQ(g.Call(Create2d(id, 1, 1)), Type::kOkNodata);
+  }
+  EXPECT_EQ(attach(1, 5), Type::kErrOutOfMemory);
+  EXPECT_EQ(attach(1, 4), Type::kOkNodata);
+  EXPECT_EQ(attach(2, 3), Type::kErrOutOfMemory);
+  EXPECT_EQ(attach(2, 2), Type::kOkNodata);
+  EXPECT_EQ(g.Call(ResourceRequest(Type::kResourceUnref, 1)), Type::kOkNodata);
+  EXPECT_EQ(g.Call(ResourceRequest(Type::kResourceDetachBacking, 2)),
+            Type::kOkNodata);
+  EXPECT_EQ(attach(2, 4), Type::kOkNodata);
+}
+
+TEST(GpuHostileTest, CapsSubmissionsBlobsAndMappings) {
+  GpuDriver g(SmallConfig());
+  g.CreateContext(1);
+  const std::vector<uint8_t> nops(256);
+  EXPECT_EQ(g.Call(SubmitRequest(1, nops)), Type::kOkNodata);
+  const std::vector<uint8_t> more(257);
+  EXPECT_EQ(g.Call(SubmitRequest(1, more)), Type::kErrOutOfMemory);
+  EXPECT_EQ(g.Call(HostBlobRequest(1, 1, 17 * kPage)),
+            Type::kErrInvalidParameter);
+  for (uint32_t id = 1; id <= 3; ++id) {
+    g.CreateHostBlob(1, id, kPage);
+    EXPECT_EQ(g.Call(MapRequest(id, id * kPage)),
+              id <= 2 ? Type::kOkMapInfo : Type::kErrOutOfMemory);
+  }
+}
+
+TEST(GpuHostileTest, ABrokenRingStopsTheDeviceUntilReset) {
+  GpuDriver g;
+  g.CreateContext(1);
+  g.driver().queue(wire::kControlQueue).WriteAvailableIndex(0x8000);
+  g.driver().KickAnyway(wire::kControlQueue);
+  g.driver().WaitNeedsReset();
+  EXPECT_EQ(g.stats().broken_queues.value(), 1u);
+  // The other queue is out of service too, and nothing more is said.
+  g.driver().KickAnyway(wire::kCursorQueue);
+  g.driver().Reset();
+  EXPECT_TRUE(g.gpu().contexts().empty());
+  ASSERT_TRUE(g.driver().Start().ok());
+  g.CreateContext(1);
+  EXPECT_EQ(g.stats().broken_queues.value(), 1u);
+}
+
+TEST(GpuHostileTest, ABrokenRingAbandonsPendingFences) {
+  GpuDriver g;
+  g.CreateContext(1);
+  g.Start(g.Work(1, 1, 11));
+  g.gpu().WaitFences(1);
+  g.driver().queue(wire::kControlQueue).WriteAvailableIndex(0x8000);
+  g.driver().KickAnyway(wire::kControlQueue);
+  g.driver().WaitNeedsReset();
+  const uint16_t used = g.driver().queue(wire::kControlQueue).used_index();
+  g.gpu().SignalFence(0);
+  g.driver().Reset();
+  EXPECT_EQ(used, 1u);  // The context's creation.
+}
+
+TEST(GpuHostileTest, ManyRandomCommandsLeaveNothingBehind) {
+  GpuDriver g;
+  const size_t fds = OpenFds();
+  std::mt19937 random(3);
+  for (int i = 0; i < 20000; ++i) {
+    // Small ids and sizes, so that commands find each other's traces.
+    const uint32_t base[] = {0x0100, 0x0200};
+    const auto type = static_cast<Type>(base[random() % 2] + random() % 15);
+    Request request(type);
+    request.Context(random() % 4);
+    for (int word = 0; word < 18; ++word) {
+      const uint32_t choice = random() % 4;
+      request.With(choice == 0   ? uint32_t{0}
+                   : choice == 1 ? static_cast<uint32_t>(random() % 8)
+                   : choice == 2 ? static_cast<uint32_t>(kPage)
+                                 : static_cast<uint32_t>(random()));
+    }
+    g.CallBytes(request, 24);
+  }
+  EXPECT_FALSE(g.driver().needs_reset());
+  g.driver().Reset();
+  EXPECT_EQ(g.gpu().live_blobs(), 0);
+  EXPECT_TRUE(g.gpu().contexts().empty());
+  // The driver's and the session's own are gone, too.
+  EXPECT_LE(OpenFds(), fds);
+}
+
+}  // namespace
+}  // namespace nacre::virtio_gpu

@@ -1,0 +1,25 @@
+#ifndef NACRE_DEVICES_VIRTIO_GPU_TESTING_OPEN_FDS_H_
+#define NACRE_DEVICES_VIRTIO_GPU_TESTING_OPEN_FDS_H_
+
+#include <dirent.h>
+
+#include <cstddef>
+
+#include "glog/logging.h"
+
+namespace nacre::virtio_gpu {
+
+// How many descriptors this process has open, for tests that want as many
+// before as after.
+inline size_t OpenFds() {
+  DIR* const directory = opendir("/proc/self/fd");
+  PCHECK(directory != nullptr);
+  size_t count = 0;
+  while (readdir(directory) != nullptr) ++count;
+  closedir(directory);
+  return count;
+}
+
+}  // namespace nacre::virtio_gpu
+
+#endif  // NACRE_DEVICES_VIRTIO_GPU_TESTING_OPEN_FDS_H_
