@@ -183,7 +183,7 @@ int Main(int argc, char** argv) {
                         {nullptr, nullptr, 0, 0}};
   ParseFlags(argc, argv, flags);
 
-  const int fds_before = OpenFds();
+  const std::set<std::string> fds_before = OpenFds();
   Totals totals;
   int64_t milliseconds = 0;
   {
@@ -196,8 +196,7 @@ int Main(int argc, char** argv) {
     while (totals.frames < frames) scene.DrawFrame(egl, totals);
     milliseconds = MillisecondsSince(start);
   }
-  const int fds_leaked = OpenFds() - fds_before;
-  if (fds_leaked > 0) Fail("%d file descriptors left open", fds_leaked);
+  FailIfFdsLeaked(fds_before);
   std::printf(
       "gles_frames: ok frames=%u fences=%u buffers_allocated=%u "
       "buffers_released=%u textures_allocated=%u textures_released=%u "

@@ -1,6 +1,7 @@
 #include "guest/programs/report.h"
 
 #include <dirent.h>
+#include <unistd.h>
 
 #include <cinttypes>
 #include <cstdarg>
@@ -67,15 +68,36 @@ void ParseFlags(int argc, char** argv, const Flag* flags) {
   }
 }
 
-int OpenFds() {
-  DIR* fds = opendir("/proc/self/fd");
-  if (fds == nullptr) Fail("cannot read /proc/self/fd: is /proc mounted?");
-  int count = 0;
-  while (const dirent* entry = readdir(fds)) {
-    if (entry->d_name[0] != '.') ++count;
+std::set<std::string> OpenFds() {
+  std::set<std::string> fds;
+  DIR* folder = opendir("/proc/self/fd");
+  if (folder == nullptr) Fail("cannot read /proc/self/fd: is /proc mounted?");
+  while (const dirent* entry = readdir(folder)) {
+    const std::string name = entry->d_name;
+    if (name[0] == '.' || name == std::to_string(dirfd(folder))) continue;
+    char target[256] = {};
+    if (readlinkat(dirfd(folder), entry->d_name, target, sizeof(target) - 1) <
+        0) {
+      Fail("cannot read /proc/self/fd/%s", name.c_str());
+    }
+    fds.insert(name + " (" + target + ")");
   }
-  closedir(fds);
-  return count - 1;  // without the one that reads the folder
+  closedir(folder);
+  return fds;
+}
+
+void FailIfFdsLeaked(const std::set<std::string>& before) {
+  // Mesa 25.0's virtio backend of freedreno reads its own command line, for the
+  // host's logs, and leaves the file open.
+  const std::string mesas_own = "/cmdline)";
+  std::string leaked;
+  for (const std::string& fd : OpenFds()) {
+    const bool known = fd.size() > mesas_own.size() &&
+                       fd.compare(fd.size() - mesas_own.size(),
+                                  std::string::npos, mesas_own) == 0;
+    if (!known && before.count(fd) == 0) leaked += " " + fd;
+  }
+  if (!leaked.empty()) Fail("file descriptors left open:%s", leaked.c_str());
 }
 
 }  // namespace nacre::guest

@@ -7,6 +7,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <set>
+#include <string>
 
 namespace nacre::guest {
 
@@ -27,8 +29,10 @@ struct Flag {
 // and exits with 2. `flags` ends with an entry whose name is nullptr.
 void ParseFlags(int argc, char** argv, const Flag* flags);
 
-// The number of file descriptors that this process has open.
-int OpenFds();
+// The file descriptors that this process has open, as "number (target)".
+std::set<std::string> OpenFds();
+// Fails, naming them, if there are any that are not in `before`.
+void FailIfFdsLeaked(const std::set<std::string>& before);
 
 // Milliseconds since `start`.
 inline int64_t MillisecondsSince(std::chrono::steady_clock::time_point start) {

@@ -188,7 +188,7 @@ int Main(int argc, char** argv) {
                         {nullptr, nullptr, 0, 0}};
   ParseFlags(argc, argv, flags);
 
-  const int fds_before = OpenFds();
+  const std::set<std::string> fds_before = OpenFds();
   Totals totals;
   uint32_t allocated = 0;
   uint32_t released = 0;
@@ -207,8 +207,7 @@ int Main(int argc, char** argv) {
     released = device.buffers_released();
   }
   vkDestroyInstance(instance, nullptr);
-  const int fds_leaked = OpenFds() - fds_before;
-  if (fds_leaked > 0) Fail("%d file descriptors left open", fds_leaked);
+  FailIfFdsLeaked(fds_before);
   if (allocated != released || totals.fences_waited != totals.submits) {
     Fail("%u buffers allocated, %u released; %u submits, %u fences waited for",
          allocated, released, totals.submits, totals.fences_waited);
