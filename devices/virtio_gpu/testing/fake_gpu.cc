@@ -151,6 +151,12 @@ void FakeGpu::SignalFence(size_t index) {
   fences_.at(index).Signal();
 }
 
+void FakeGpu::FinishAll() {
+  MutexLock lock(mutex_);
+  for (const EventFd& fence : fences_) fence.Signal();
+  fences_.clear();
+}
+
 void FakeGpu::FailWith(absl::Status status) {
   MutexLock lock(mutex_);
   failure_ = std::move(status);

@@ -48,6 +48,8 @@ class FakeGpu {
   void WaitFences(size_t count) const;
   // Ends the work that the index-th fence ever stands for.
   void SignalFence(size_t index);
+  // Ends all work and forgets the fences: they count from 0 again.
+  void FinishAll();
 
   // The status of each CreateContext, CreateBlob, GetMemory, AttachResource
   // and FenceRing from now on.
