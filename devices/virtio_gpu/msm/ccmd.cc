@@ -129,7 +129,6 @@ std::optional<Ccmd> CcmdReader::Next() {
   if (header->len < sizeof(vdrm_ccmd_req) || header->len % 4 != 0 ||
       header->len > rest_.size()) {
     rest_ = {};
-    complete_ = false;
     return Ccmd{*header, MalformedCcmd{"length of a ccmd out of range"}};
   }
   const std::span<const uint8_t> command = rest_.first(header->len);

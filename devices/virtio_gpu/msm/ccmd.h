@@ -101,7 +101,8 @@ class CcmdReader {
   // where the header's length itself is wrong, it is the last one.
   std::optional<Ccmd> Next();
 
-  // Whether the stream ended where a command did.
+  // False where bytes were left that are no header: no command came out for
+  // them. (For a wrong length one did.)
   bool complete() const { return complete_; }
 
  private:

@@ -3,6 +3,7 @@
 #include <utility>
 #include <variant>
 
+#include "absl/base/optimization.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/msm/gem_blob.h"
@@ -32,6 +33,11 @@ MsmContext::~MsmContext() { counters_.contexts.Subtract(); }
 
 absl::Status MsmContext::Submit(std::span<const uint8_t> commands) {
   absl::Status first_error;
+  const auto show = [&](absl::Status error) {
+    counters_.async_errors.Add();
+    if (shmem_) shmem_->AddAsyncError();
+    if (first_error.ok()) first_error = std::move(error);
+  };
   CcmdReader reader(commands);
   while (const std::optional<Ccmd> ccmd = reader.Next()) {
     const vdrm_ccmd_req& header = ccmd->header;
@@ -39,18 +45,12 @@ absl::Status MsmContext::Submit(std::span<const uint8_t> commands) {
     absl::Status status =
         std::visit([&](const auto& request) { return Run(header, request); },
                    ccmd->request);
-    if (ABSL_PREDICT_FALSE(!status.ok())) {
-      counters_.async_errors.Add();
-      if (shmem_) shmem_->AddAsyncError();
-      if (first_error.ok()) first_error = std::move(status);
-    }
+    if (ABSL_PREDICT_FALSE(!status.ok())) show(std::move(status));
     if (shmem_) shmem_->PublishSeqno(header.seqno);
   }
-  if (!reader.complete()) {
+  if (ABSL_PREDICT_FALSE(!reader.complete())) {
     counters_.malformed.Add();
-    if (first_error.ok()) {
-      first_error = absl::InvalidArgumentError("ccmd stream ends in a header");
-    }
+    show(absl::InvalidArgumentError("ccmd stream ends within a header"));
   }
   return first_error;
 }

@@ -66,9 +66,16 @@ TEST_F(ContextHostileTest, ABrokenLengthEndsTheStreamButNotTheWait) {
   EXPECT_EQ(guest_->seqno(), next);
 }
 
+TEST_F(ContextHostileTest, AStreamThatEndsWithinAHeaderShows) {
+  const uint32_t seqno = guest_->batch().Add(MSM_CCMD_NOP, {});
+  guest_->batch().bytes().resize(16 + 12);
+  EXPECT_FALSE(guest_->Flush().ok());
+  EXPECT_EQ(guest_->seqno(), seqno);
+  EXPECT_EQ(guest_->async_error(), 1u);
+}
+
 TEST_F(ContextHostileTest, MalformedRequestsThatHaveAnAnswerGetOne) {
-  // Turned into something malformed by nothing but its kind's own rules there
-  // is none; a stream cut inside a synchronous command is.
+  // A stream cut inside a synchronous command.
   Preset(0, 16, 16);
   guest_->batch().Add(MSM_CCMD_WAIT_FENCE, {1, 2}, {}, 0);
   guest_->batch().bytes().resize(20);

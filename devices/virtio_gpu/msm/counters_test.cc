@@ -1,0 +1,42 @@
+#include "devices/virtio_gpu/msm/counters.h"
+
+#include <atomic>
+#include <thread>
+
+#include "gtest/gtest.h"
+
+namespace nacre::msm {
+namespace {
+
+TEST(CountersTest, GaugesRememberTheirPeak) {
+  Gauge gauge;
+  gauge.Add(3);
+  gauge.Add();
+  gauge.Subtract(2);
+  EXPECT_EQ(gauge.value(), 2u);
+  EXPECT_EQ(gauge.peak(), 4u);
+}
+
+// The VMM's summary reads while the device thread counts.
+TEST(CountersTest, AreReadFromAnotherThread) {
+  Counters counters;
+  std::atomic<bool> stop = false;
+  std::thread reader([&] {
+    uint64_t last = 0;
+    while (!stop) {
+      const uint64_t now = counters.ccmds[MSM_CCMD_GEM_SUBMIT].value();
+      EXPECT_GE(now, last);
+      last = now;
+    }
+  });
+  for (int i = 0; i < 10000; ++i) {
+    counters.ccmds[MSM_CCMD_GEM_SUBMIT].Add();
+    counters.objects.Add();
+  }
+  stop = true;
+  reader.join();
+  EXPECT_EQ(counters.ccmds[MSM_CCMD_GEM_SUBMIT].value(), 10000u);
+}
+
+}  // namespace
+}  // namespace nacre::msm

@@ -1,0 +1,91 @@
+#include "devices/virtio_gpu/msm/gem.h"
+
+#include <cerrno>
+
+#include "base/errno_status.h"
+#include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
+#include "gtest/gtest.h"
+
+namespace nacre::msm {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kIova = FakeDrmDevice::kVaStart;
+
+class GemTest : public testing::Test {
+ protected:
+  size_t set_iovas() const { return device_.calls(DrmCall::kGemSetIova); }
+
+  FakeDrmDevice device_;
+  Counters counters_;
+  std::shared_ptr<GemFile> file_ =
+      std::make_shared<GemFile>(*device_.Open(), counters_);
+};
+
+TEST_F(GemTest, AnObjectThatCannotHaveItsAddressIsNotMade) {
+  device_.FailOnce(DrmCall::kGemSetIova, ENOSPC);
+  EXPECT_EQ(StatusErrno(file_->New(kPage, MSM_BO_WC, kIova).status()), ENOSPC);
+  EXPECT_EQ(device_.handles(), 0u);
+}
+
+TEST_F(GemTest, AddressesCostNoMoreCallsThanTheyMust) {
+  auto object = *file_->New(kPage, MSM_BO_WC, 0);
+  EXPECT_TRUE(object->SetIova(0).ok());
+  EXPECT_EQ(set_iovas(), 0u);
+  EXPECT_TRUE(object->SetIova(kIova).ok());
+  EXPECT_TRUE(object->SetIova(kIova).ok());
+  EXPECT_EQ(set_iovas(), 1u);
+  EXPECT_TRUE(object->SetIova(0).ok());
+  object.reset();
+  EXPECT_EQ(set_iovas(), 2u);
+}
+
+TEST_F(GemTest, AnAddressStillSetIsGivenBackBeforeTheHandle) {
+  // Somebody else has the object open, so that closing does not free it.
+  auto object = *file_->New(kPage, MSM_BO_WC, kIova);
+  const Fd dmabuf = *object->Export();
+  object.reset();
+  EXPECT_EQ(set_iovas(), 2u);
+  EXPECT_EQ(device_.handles(), 0u);
+}
+
+// Linux 6.1 refuses while the GPU uses the object.
+TEST_F(GemTest, AReleaseThatFailedIsTriedAgain) {
+  auto object = *file_->New(kPage, MSM_BO_WC, kIova);
+  device_.FailOnce(DrmCall::kGemSetIova, EBUSY);
+  EXPECT_EQ(StatusErrno(object->SetIova(0)), EBUSY);
+  EXPECT_TRUE(object->SetIova(0).ok());
+  EXPECT_EQ(device_.iova(object->handle()), 0u);
+}
+
+TEST_F(GemTest, ImportingWhatIsOpenGivesTheSameObject) {
+  const auto object = *file_->New(kPage, MSM_BO_WC, 0);
+  const Fd dmabuf = *object->Export();
+  EXPECT_EQ(*file_->Import(dmabuf.get(), kPage), object);
+  EXPECT_EQ(*file_->Import(dmabuf.get(), kPage), object);
+  EXPECT_EQ(counters_.objects.value(), 1u);
+}
+
+TEST_F(GemTest, AnObjectKeepsItsFile) {
+  auto object = *file_->New(kPage, MSM_BO_WC, 0);
+  file_.reset();
+  EXPECT_EQ(device_.files(), 1u);
+  EXPECT_TRUE(object->GetMemory().ok());
+  object.reset();
+  EXPECT_EQ(device_.files(), 0u);
+  EXPECT_EQ(counters_.files.value(), 0u);
+}
+
+TEST_F(GemTest, UploadsMapTheObjectOnce) {
+  const auto object = *file_->New(2 * kPage, MSM_BO_WC, 0);
+  const std::vector<uint8_t> data(100, 7);
+  EXPECT_TRUE(object->Upload(4090, data).ok());
+  EXPECT_TRUE(object->Upload(0, data).ok());
+  EXPECT_TRUE(object->Upload(0, {}).ok());
+  EXPECT_FALSE(object->Upload(2 * kPage - 99, data).ok());
+  EXPECT_EQ(device_.calls(DrmCall::kGemGetMemory), 1u);
+  EXPECT_EQ(counters_.upload_bytes.value(), 200u);
+}
+
+}  // namespace
+}  // namespace nacre::msm
