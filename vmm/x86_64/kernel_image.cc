@@ -3,6 +3,7 @@
 #include <elf.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <optional>
 
@@ -17,6 +18,8 @@ namespace nacre::vmm::x86_64 {
 namespace {
 
 constexpr size_t kSetupHeaderOffset = 0x1f1;
+// Where the byte after the jump's opcode counts from.
+constexpr size_t kHeaderEndBase = 0x202;
 constexpr size_t kSectorSize = 512;
 constexpr uint16_t kBootFlag = 0xaa55;
 constexpr uint32_t kHeaderMagic = 0x53726448;  // "HdrS"
@@ -74,6 +77,13 @@ absl::StatusOr<KernelImage> ParseBzImage(const setup_header& header,
   const uint64_t payload_size = file_size - payload;
   KernelImage image;
   image.header = header;
+  // The header says where it ends; what follows in the file is not of it.
+  const size_t length = std::clamp<size_t>(
+      kHeaderEndBase + (header.jump >> 8) - kSetupHeaderOffset,
+      offsetof(setup_header, init_size) + sizeof(header.init_size),
+      sizeof(header));
+  std::memset(reinterpret_cast<uint8_t*>(&image.header) + length, 0,
+              sizeof(header) - length);
   // Preferred by the kernel itself: no relocation to do.
   image.start = header.pref_address;
   const std::optional<uint64_t> end = CheckedAdd(
