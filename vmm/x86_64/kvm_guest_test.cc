@@ -1,0 +1,304 @@
+// What KVM does with our slots, events and interrupts, seen from within a
+// guest: a few bytes of 16-bit code each.
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/event_fd.h"
+#include "base/mapping.h"
+#include "gtest/gtest.h"
+#include "vmm/x86_64/testing/tiny_guest.h"
+
+namespace nacre::vmm::x86_64 {
+namespace {
+
+using Code = std::vector<uint8_t>;
+
+constexpr uint8_t kPort = 0x80;
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kOutside = 0x9000;  // Neither RAM nor, at first, a device.
+
+Code operator+(Code a, const Code& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+// The few instructions that the guests are made of.
+Code MovAl(uint8_t value) { return {0xb0, value}; }
+Code MovAx(uint16_t value) {
+  return {0xb8, static_cast<uint8_t>(value), static_cast<uint8_t>(value >> 8)};
+}
+Code InAl(uint8_t port) { return {0xe4, port}; }
+Code OutAl(uint8_t port) { return {0xe6, port}; }
+Code LoadAl(uint16_t address) {
+  return {0xa0, static_cast<uint8_t>(address),
+          static_cast<uint8_t>(address >> 8)};
+}
+Code StoreAl(uint16_t address) {
+  return {0xa2, static_cast<uint8_t>(address),
+          static_cast<uint8_t>(address >> 8)};
+}
+Code StoreAx(uint16_t address) {
+  return {0xa3, static_cast<uint8_t>(address),
+          static_cast<uint8_t>(address >> 8)};
+}
+const Code kIncAl = {0xfe, 0xc0};
+const Code kSpin = {0xeb, 0xfe};
+const Code kSti = {0xfb};
+const Code kDone = OutAl(TinyGuest::kDonePort) + kSpin;
+
+class KvmGuestTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    absl::StatusOr<std::unique_ptr<TinyGuest>> guest = TinyGuest::Create();
+    if (!guest.ok()) GTEST_SKIP() << guest.status();
+    guest_ = *std::move(guest);
+    ASSERT_TRUE(guest_->ports().Insert(kPort, 4, &port_).ok());
+  }
+
+  Outcome Run(const Code& code) {
+    guest_->Load(code);
+    return guest_->Run();
+  }
+
+  std::unique_ptr<TinyGuest> guest_;
+  PortDevice port_;
+};
+
+TEST_F(KvmGuestTest, PortsReachTheirDevice) {
+  port_.value = 41;
+  EXPECT_EQ(Run(InAl(kPort) + kIncAl + OutAl(kPort + 1) + kDone).kind,
+            Outcome::Kind::kStopped);
+  EXPECT_EQ(port_.value, 42u);
+  EXPECT_EQ(port_.offset, 1u);
+  EXPECT_EQ(guest_->counters().port_reads, 1u);
+  EXPECT_EQ(guest_->counters().port_writes, 2u);
+}
+
+TEST_F(KvmGuestTest, StringOutputArrivesWhole) {
+  std::vector<uint64_t> seen;
+  PortDevice device([&](uint64_t, uint64_t value) { seen.push_back(value); });
+  ASSERT_TRUE(guest_->ports().Insert(0x30, 1, &device).ok());
+  ASSERT_TRUE(
+      guest_->memory().Write(0x2000, std::vector<uint8_t>{5, 6, 7}).ok());
+  // mov si, 0x2000; mov cx, 3; mov dx, 0x30; cld; rep outsb
+  Run(Code{0xbe, 0x00, 0x20, 0xb9, 0x03, 0x00, 0xba, 0x30, 0x00, 0xfc, 0xf3,
+           0x6e} +
+      kDone);
+  EXPECT_EQ(seen, (std::vector<uint64_t>{5, 6, 7}));
+}
+
+TEST_F(KvmGuestTest, MmioReachesItsDevice) {
+  PortDevice device;
+  device.value = 7;
+  ASSERT_TRUE(guest_->mmio().Insert(kOutside, 0x100, &device).ok());
+  Run(LoadAl(kOutside + 4) + kIncAl + StoreAl(kOutside + 8) + kDone);
+  EXPECT_EQ(device.value, 8u);
+  EXPECT_EQ(device.offset, 8u);
+  EXPECT_EQ(device.size, 1u);
+  EXPECT_EQ(guest_->counters().mmio_reads, 1u);
+  EXPECT_EQ(guest_->counters().mmio_writes, 1u);
+}
+
+TEST_F(KvmGuestTest, NothingThereReadsAllOnes) {
+  Run(LoadAl(kOutside) + OutAl(kPort) + kDone);
+  EXPECT_EQ(port_.value, 0xffu);
+  EXPECT_EQ(guest_->mmio().unmatched_reads(), 1u);
+}
+
+TEST_F(KvmGuestTest, AKickSignalsItsEventWithoutAnExit) {
+  const EventFd event = EventFd::Create().value();
+  ASSERT_TRUE(guest_->vm().io_events().BindKick(kOutside, 2, event).ok());
+  Run(MovAx(3) + StoreAx(kOutside) + kDone);
+  EXPECT_EQ(event.Clear(), 1u);
+  EXPECT_EQ(guest_->counters().mmio_writes, 0u);
+}
+
+TEST_F(KvmGuestTest, AnUnboundKickExitsAgain) {
+  const EventFd event = EventFd::Create().value();
+  IoEvents& io_events = guest_->vm().io_events();
+  ASSERT_TRUE(io_events.BindKick(kOutside, 2, event).ok());
+  ASSERT_TRUE(io_events.UnbindKick(kOutside, 2, event).ok());
+  EXPECT_EQ(io_events.UnbindKick(kOutside, 2, event).code(),
+            absl::StatusCode::kNotFound);
+  Run(StoreAx(kOutside) + kDone);
+  EXPECT_EQ(event.Clear(), 0u);
+  EXPECT_EQ(guest_->counters().mmio_writes, 1u);
+}
+
+TEST_F(KvmGuestTest, TwoKicksAtOneAddressAreRefused) {
+  const EventFd event = EventFd::Create().value();
+  const EventFd other = EventFd::Create().value();
+  ASSERT_TRUE(guest_->vm().io_events().BindKick(kOutside, 2, event).ok());
+  EXPECT_EQ(guest_->vm().io_events().BindKick(kOutside, 2, other).code(),
+            absl::StatusCode::kAlreadyExists);
+}
+
+TEST_F(KvmGuestTest, AWindowFollowsWhatIsMappedBehindIt) {
+  Mapping window = Mapping::Anonymous(2 * kPage, kPage).value();
+  const Fd blob = CreateMemfd("blob", kPage).value();
+  ASSERT_TRUE(
+      guest_->vm().memory_slots().AddWindow(kOutside, window.bytes()).ok());
+  std::vector<uint64_t> seen;
+  PortDevice mapper([&](uint64_t, uint64_t value) {
+    seen.push_back(value);
+    // Between the guest's two reads.
+    void* at = mmap(window.data(), kPage, PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_FIXED, blob.get(), 0);
+    ASSERT_EQ(at, window.data());
+    window.data()[1] = 99;
+  });
+  ASSERT_TRUE(guest_->ports().Insert(0x30, 1, &mapper).ok());
+  window.data()[1] = 11;
+  Run(LoadAl(kOutside + 1) + OutAl(0x30) + LoadAl(kOutside + 1) + OutAl(kPort) +
+      MovAl(55) + StoreAl(kOutside + 2) + kDone);
+  EXPECT_EQ(seen, std::vector<uint64_t>{11});
+  EXPECT_EQ(port_.value, 99u);
+  EXPECT_EQ(window.data()[2], 55);  // Of the blob now.
+  EXPECT_EQ(guest_->counters().mmio_reads, 0u);
+}
+
+TEST_F(KvmGuestTest, ARemovedWindowIsGone) {
+  Mapping window = Mapping::Anonymous(kPage, kPage).value();
+  MemorySlots& slots = guest_->vm().memory_slots();
+  ASSERT_TRUE(slots.AddWindow(kOutside, window.bytes()).ok());
+  ASSERT_TRUE(slots.RemoveWindow(kOutside).ok());
+  EXPECT_EQ(slots.RemoveWindow(kOutside).code(), absl::StatusCode::kNotFound);
+  Run(LoadAl(kOutside) + OutAl(kPort) + kDone);
+  EXPECT_EQ(port_.value, 0xffu);
+}
+
+TEST_F(KvmGuestTest, WindowsMustBePagesAndNotOverlap) {
+  Mapping window = Mapping::Anonymous(2 * kPage, kPage).value();
+  MemorySlots& slots = guest_->vm().memory_slots();
+  EXPECT_EQ(slots.AddWindow(kOutside + 1, window.bytes()).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(slots.AddWindow(kOutside, window.bytes().first(100)).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(
+      slots.AddWindow(TinyGuest::kMemorySize - kPage, window.bytes()).code(),
+      absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(slots.AddWindow(0, {}).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(KvmGuestTest, AGuestThatNeverExitsCanBeStopped) {
+  struct sigaction action = {};
+  action.sa_handler = [](int) {};
+  ASSERT_EQ(sigaction(SIGRTMIN, &action, nullptr), 0);
+  KvmVcpu& vcpu = guest_->Load(kSpin);
+  Outcome outcome = {Outcome::Kind::kPowerOff, ""};
+  std::thread runner([&] { outcome = guest_->Run(); });
+  vcpu.RequestStop();
+  pthread_kill(runner.native_handle(), SIGRTMIN);
+  runner.join();
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kStopped);
+}
+
+// With the local APIC on and interrupts enabled: one message, one interrupt.
+class KvmInterruptTest : public KvmGuestTest {
+ protected:
+  static constexpr uint8_t kVector = 0x40;
+  static constexpr uint16_t kHandler = 0x3000;
+  static constexpr uint64_t kMessageAddress = 0xfee00000;
+
+  // The handler reports by kPort and ends the run.
+  void LoadWaitingGuest() {
+    ASSERT_TRUE(guest_->memory()
+                    .Write(kHandler, MovAl(77) + OutAl(kPort) + kDone)
+                    .ok());
+    ASSERT_TRUE(
+        guest_->memory().WriteValue<uint32_t>(kVector * 4, kHandler).ok());
+    KvmVcpu& vcpu = guest_->Load(kSti + kSpin);
+    kvm_lapic_state apic = {};
+    ASSERT_TRUE(vcpu.Control(KVM_GET_LAPIC, &apic, "KVM_GET_LAPIC").ok());
+    const uint32_t software_enabled = 0x1ff;
+    std::memcpy(apic.regs + 0xf0, &software_enabled, sizeof(software_enabled));
+    ASSERT_TRUE(vcpu.Control(KVM_SET_LAPIC, &apic, "KVM_SET_LAPIC").ok());
+  }
+};
+
+TEST_F(KvmInterruptTest, AMessageInterruptsTheGuest) {
+  std::unique_ptr<MsiLine> line =
+      guest_->vm().irq_router().CreateMsiLine(0).value();
+  LoadWaitingGuest();
+  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector).ok());
+  line->Trigger();
+  guest_->Run();
+  EXPECT_EQ(port_.value, 77u);
+}
+
+TEST_F(KvmInterruptTest, ATriggerBeforeTheMessageIsNotDeliveredLater) {
+  std::unique_ptr<MsiLine> line =
+      guest_->vm().irq_router().CreateMsiLine(0).value();
+  line->Trigger();
+  std::unique_ptr<MsiLine> other =
+      guest_->vm().irq_router().CreateMsiLine(0).value();
+  LoadWaitingGuest();
+  // A vector whose handler is address 0: would run zeroes, not report.
+  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector + 1).ok());
+  ASSERT_TRUE(other->SetMessage(kMessageAddress, kVector).ok());
+  other->Trigger();
+  guest_->Run();
+  EXPECT_EQ(port_.value, 77u);
+}
+
+TEST_F(KvmInterruptTest, AChangedMessageTakesEffect) {
+  std::unique_ptr<MsiLine> line =
+      guest_->vm().irq_router().CreateMsiLine(0).value();
+  LoadWaitingGuest();
+  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector + 1).ok());
+  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector).ok());
+  line->Trigger();
+  guest_->Run();
+  EXPECT_EQ(port_.value, 77u);
+}
+
+TEST_F(KvmInterruptTest, LinesWindowsAndKicksOutliveAReset) {
+  const EventFd event = EventFd::Create().value();
+  Mapping window = Mapping::Anonymous(kPage, kPage).value();
+  KvmVm& vm = guest_->vm();
+  std::unique_ptr<MsiLine> line = vm.irq_router().CreateMsiLine(0).value();
+  ASSERT_TRUE(vm.io_events().BindKick(kOutside, 2, event).ok());
+  ASSERT_TRUE(
+      vm.memory_slots().AddWindow(kOutside + kPage, window.bytes()).ok());
+  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector).ok());
+  guest_->Load(kDone);
+  guest_->Run();
+
+  ASSERT_TRUE(guest_->Reset().ok());
+  window.data()[0] = 33;
+  Run(StoreAx(kOutside) + LoadAl(kOutside + kPage) + OutAl(kPort) + kDone);
+  EXPECT_EQ(event.Clear(), 1u);
+  EXPECT_EQ(port_.value, 33u);
+
+  ASSERT_TRUE(guest_->Reset().ok());
+  LoadWaitingGuest();
+  line->Trigger();
+  guest_->Run();
+  EXPECT_EQ(port_.value, 77u);
+}
+
+TEST_F(KvmGuestTest, MsiLinesComeFromALimitedSupplyAndGoBack) {
+  IrqRouter& router = guest_->vm().irq_router();
+  std::vector<std::unique_ptr<MsiLine>> lines;
+  absl::StatusOr<std::unique_ptr<MsiLine>> line = router.CreateMsiLine(0);
+  // KVM's table has 4096 entries; file descriptors may run out before.
+  while (line.ok() && lines.size() < 200) {
+    lines.push_back(*std::move(line));
+    line = router.CreateMsiLine(0);
+  }
+  EXPECT_EQ(lines.size(), 200u);
+  lines.clear();
+  EXPECT_TRUE(router.CreateMsiLine(0).ok());
+}
+
+}  // namespace
+}  // namespace nacre::vmm::x86_64
