@@ -204,6 +204,7 @@ Hang CommandProcessor::Execute(Opcode opcode, Payload payload) {
     case Opcode::kDrawIndirect:
     case Opcode::kDrawIndxIndirect:
     case Opcode::kDrawIndirectMulti:
+    case Opcode::kDrawIndxIndirectImplicit:
     case Opcode::kDrawIndxOffset:
       return Draw(state_.stats.draws_not_executed);
     case Opcode::kExecCs:
@@ -213,9 +214,9 @@ Hang CommandProcessor::Execute(Opcode opcode, Payload payload) {
       ++state_.stats.blits_not_executed;
       return Hang::kNone;
 
-    // Order of a pipeline that is always idle, state that only the engines
-    // read, hints about preemption and power, and visibility streams, which
-    // never let anything be skipped here.
+    // Order of a pipeline (a7xx: of two) that is always idle, state that only
+    // the engines read, hints about preemption and power, and visibility
+    // streams, which never let anything be skipped here.
     case Opcode::kNop:
     case Opcode::kWaitMemWrites:
     case Opcode::kWaitForMe:
@@ -234,6 +235,8 @@ Hang CommandProcessor::Execute(Opcode opcode, Payload payload) {
     case Opcode::kLoadState6Geom:
     case Opcode::kLoadState6Frag:
     case Opcode::kSetSubdrawSize:
+    case Opcode::kSetIndexBuffer:
+    case Opcode::kSetUnkBinData:
     case Opcode::kSetPseudoReg:
     case Opcode::kSetMode:
     case Opcode::kSetAmble:
@@ -241,19 +244,29 @@ Hang CommandProcessor::Execute(Opcode opcode, Payload payload) {
     case Opcode::kPreemptDisable:
       return Hang::kNone;
 
-    case Opcode::kThreadControl:
-    case Opcode::kMemToScratchMem:
-      if (state_.generation == Generation::kA7xx) {
-        return opcode == Opcode::kThreadControl
-                   ? ThreadControl(state_, payload)
-                   : MemToScratchMem(state_, payload);
-      }
-      break;
     default:
-      break;
+      if (state_.generation == Generation::kA7xx) {
+        return ExecuteA7xx(opcode, payload);
+      }
+      state_.CountNotExecuted(opcode);
+      return Hang::kNone;
   }
-  state_.CountNotExecuted(opcode);
-  return Hang::kNone;
+}
+
+Hang CommandProcessor::ExecuteA7xx(Opcode opcode, Payload payload) {
+  switch (opcode) {
+    case Opcode::kThreadControl:
+      return ThreadControl(state_, payload);
+    case Opcode::kMemToScratchMem:
+      return MemToScratchMem(state_, payload);
+    case Opcode::kBvBrCountOps:
+    case Opcode::kModifyTimestamp:
+    case Opcode::kResourceList:
+      return Hang::kNone;
+    default:
+      state_.CountNotExecuted(opcode);
+      return Hang::kNone;
+  }
 }
 
 Hang CommandProcessor::Draw(uint64_t& counter) {

@@ -66,6 +66,8 @@ class CommandProcessor {
   Hang Enter(const IndirectBuffer& buffer, bool is_draw_state = false);
   Hang Step();
   Hang Execute(Opcode opcode, Payload payload);
+  // What only this generation has.
+  Hang ExecuteA7xx(Opcode opcode, Payload payload);
   // Draws and dispatches: first the draw-state groups that are due; the packet
   // itself runs again after each of them.
   Hang Draw(uint64_t& counter);

@@ -48,7 +48,8 @@ void RunStream(const uint8_t* data, size_t size) {
       (data[0] & 1) != 0 ? Generation::kA7xx : Generation::kA6xx;
   const bool make_valid = (data[0] & 2) != 0;
   std::vector<uint32_t> stream(std::min<size_t>((size - 1) / 4, kSize / 4));
-  if (!stream.empty()) std::memcpy(stream.data(), data + 1, 4 * stream.size());
+  if (stream.empty()) return;
+  std::memcpy(stream.data(), data + 1, 4 * stream.size());
   if (make_valid) MakeHeadersValid(stream);
 
   BufferPool pool(uint64_t{1} << 30);
