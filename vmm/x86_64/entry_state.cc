@@ -121,6 +121,20 @@ absl::Status EnterLongMode(KvmVcpu& vcpu, uint64_t entry,
   return vcpu.Control(KVM_SET_REGS, &regs, "KVM_SET_REGS");
 }
 
+absl::Status EnterRealMode(KvmVcpu& vcpu, uint16_t address) {
+  kvm_sregs sregs = {};
+  RETURN_IF_ERROR(vcpu.Control(KVM_GET_SREGS, &sregs, "KVM_GET_SREGS"));
+  // A vCPU is made with CS at the reset vector.
+  sregs.cs.base = 0;
+  sregs.cs.selector = 0;
+  RETURN_IF_ERROR(vcpu.Control(KVM_SET_SREGS, &sregs, "KVM_SET_SREGS"));
+  kvm_regs regs = {};
+  regs.rip = address;
+  regs.rsp = address;
+  regs.rflags = kRflagsReserved;
+  return vcpu.Control(KVM_SET_REGS, &regs, "KVM_SET_REGS");
+}
+
 absl::Status SetUpCommonState(KvmVcpu& vcpu,
                               const std::vector<kvm_cpuid_entry2>& cpuid) {
   RETURN_IF_ERROR(SetCpuid(vcpu, cpuid));

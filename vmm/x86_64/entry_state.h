@@ -22,6 +22,10 @@ absl::Status WriteEntryTables(const GuestMemory& memory);
 absl::Status EnterLongMode(KvmVcpu& vcpu, uint64_t entry,
                            uint64_t boot_params_address);
 
+// Puts a vCPU at `address` (below 64 KiB) in real mode with an empty stack
+// below it, all segments at 0. For code of ours, without a kernel.
+absl::Status EnterRealMode(KvmVcpu& vcpu, uint16_t address);
+
 // What every vCPU gets: its CPUID, RAM cacheable by default. Those but the
 // first then wait for their start-up interrupt.
 absl::Status SetUpCommonState(KvmVcpu& vcpu,

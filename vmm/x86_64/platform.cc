@@ -1,6 +1,5 @@
 #include "vmm/x86_64/platform.h"
 
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,13 +11,13 @@
 #include "absl/strings/str_format.h"
 #include "base/bytes.h"
 #include "base/checked.h"
-#include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "vmm/x86_64/acpi_tables.h"
 #include "vmm/x86_64/boot_params.h"
 #include "vmm/x86_64/cpuid.h"
 #include "vmm/x86_64/entry_state.h"
 #include "vmm/x86_64/layout.h"
+#include "vmm/x86_64/vm_platform.h"
 
 namespace nacre::vmm::x86_64 {
 namespace {
@@ -60,20 +59,6 @@ absl::Status CheckCommandLine(const std::string& command_line, uint32_t limit) {
   if (command_line.find('\0') != std::string::npos) {
     return absl::InvalidArgumentError(
         "the kernel command line contains a NUL character");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status SetUpVm(int vm) {
-  uint64_t identity_map = kIdentityMapAddress;
-  if (ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) != 0) {
-    return ErrnoStatus("KVM_SET_IDENTITY_MAP_ADDR");
-  }
-  if (ioctl(vm, KVM_SET_TSS_ADDR, kTssAddress) != 0) {
-    return ErrnoStatus("KVM_SET_TSS_ADDR");
-  }
-  if (ioctl(vm, KVM_CREATE_IRQCHIP, 0) != 0) {
-    return ErrnoStatus("KVM_CREATE_IRQCHIP");
   }
   return absl::OkStatus();
 }
@@ -127,20 +112,7 @@ absl::StatusOr<std::unique_ptr<Platform>> Platform::Create(
       std::move(initrd_file), initrd, std::move(cpuid), pci_window64));
 }
 
-KvmVm::Platform Platform::KvmPlatform() const {
-  KvmVm::Platform platform;
-  platform.set_up = SetUpVm;
-  platform.first_msi_gsi = kIoApicInputs;
-  for (uint32_t pin = 0; pin < kIoApicInputs; ++pin) {
-    kvm_irq_routing_entry route = {};
-    route.gsi = pin;
-    route.type = KVM_IRQ_ROUTING_IRQCHIP;
-    route.u.irqchip.irqchip = KVM_IRQCHIP_IOAPIC;
-    route.u.irqchip.pin = pin;
-    platform.fixed_routes.push_back(route);
-  }
-  return platform;
-}
+KvmVm::Platform Platform::KvmPlatform() const { return MakeVmPlatform(); }
 
 PciRanges Platform::pci_ranges() const {
   return {kEcam, kPciWindow32, pci_window64_, kPciConfigPort};

@@ -1,31 +1,16 @@
 #include "vmm/x86_64/testing/tiny_guest.h"
 
-#include <sys/ioctl.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
 
-#include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "glog/logging.h"
-#include "vmm/kvm/kvm_api.h"
+#include "vmm/x86_64/entry_state.h"
+#include "vmm/x86_64/vm_platform.h"
 
 namespace nacre::vmm::x86_64 {
-namespace {
-
-constexpr uint32_t kIoApicInputs = 24;
-
-absl::Status CreateIrqChip(int vm) {
-  if (ioctl(vm, KVM_CREATE_IRQCHIP, 0) != 0) {
-    return ErrnoStatus("KVM_CREATE_IRQCHIP");
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
-
 TinyGuest::TinyGuest(Kvm kvm, GuestMemory memory)
     : kvm_(std::move(kvm)), memory_(std::move(memory)) {}
 
@@ -42,18 +27,7 @@ absl::StatusOr<std::unique_ptr<TinyGuest>> TinyGuest::Create() {
 }
 
 absl::Status TinyGuest::Initialize() {
-  KvmVm::Platform platform;
-  platform.set_up = CreateIrqChip;
-  platform.first_msi_gsi = kIoApicInputs;
-  for (uint32_t pin = 0; pin < kIoApicInputs; ++pin) {
-    kvm_irq_routing_entry route = {};
-    route.gsi = pin;
-    route.type = KVM_IRQ_ROUTING_IRQCHIP;
-    route.u.irqchip.irqchip = KVM_IRQCHIP_IOAPIC;
-    route.u.irqchip.pin = pin;
-    platform.fixed_routes.push_back(route);
-  }
-  ASSIGN_OR_RETURN(vm_, KvmVm::Create(kvm_, std::move(platform)));
+  ASSIGN_OR_RETURN(vm_, KvmVm::Create(kvm_, MakeVmPlatform()));
   RETURN_IF_ERROR(vm_->memory_slots().AddRam(memory_));
   return ports_.Insert(kDonePort, 1, &done_);
 }
@@ -66,16 +40,7 @@ absl::Status TinyGuest::Reset() {
 KvmVcpu& TinyGuest::Load(std::span<const uint8_t> code) {
   CHECK(memory_.Write(kCodeAddress, code).ok());
   if (vcpu_ == nullptr) vcpu_ = KvmVcpu::Create(*vm_, 0).value();
-  kvm_sregs sregs = {};
-  CHECK(vcpu_->Control(KVM_GET_SREGS, &sregs, "KVM_GET_SREGS").ok());
-  sregs.cs.base = 0;
-  sregs.cs.selector = 0;
-  CHECK(vcpu_->Control(KVM_SET_SREGS, &sregs, "KVM_SET_SREGS").ok());
-  kvm_regs regs = {};
-  regs.rip = kCodeAddress;
-  regs.rsp = kCodeAddress;
-  regs.rflags = 2;
-  CHECK(vcpu_->Control(KVM_SET_REGS, &regs, "KVM_SET_REGS").ok());
+  CHECK(EnterRealMode(*vcpu_, kCodeAddress).ok());
   return *vcpu_;
 }
 
