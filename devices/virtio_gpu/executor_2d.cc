@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <span>
 
 #include "absl/strings/str_cat.h"
@@ -12,23 +11,14 @@
 namespace nacre::virtio_gpu {
 
 Executor::Result Executor::Run(const GetDisplayInfo&) {
-  wire::DisplayInfo info = {};
-  for (uint32_t i = 0; i < env_.num_scanouts; ++i) {
-    info.modes[i].r = {0, 0, env_.width, env_.height};
-    info.modes[i].enabled = 1;
-  }
-  return info;
+  return DisplayModes{env_.num_scanouts, env_.width, env_.height};
 }
 
 Executor::Result Executor::Run(const GetEdid& command) {
   if (command.scanout_id >= env_.num_scanouts) {
     return ScanoutIdError(command.scanout_id, "does not exist");
   }
-  const auto edid = MakeEdid(env_.width, env_.height);
-  wire::Edid response = {};
-  response.size = edid.size();
-  std::copy(edid.begin(), edid.end(), response.edid);
-  return response;
+  return Edid{MakeEdid(env_.width, env_.height)};
 }
 
 Executor::Result Executor::Run(const ResourceCreate2d& command) {

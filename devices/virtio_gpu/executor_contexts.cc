@@ -22,8 +22,8 @@ Executor::Result Executor::Run(const GetCapsetInfo& command) {
         "capset index ", command.index, ": below ", env_.context_types.size()));
   }
   const ContextType& type = *env_.context_types[command.index];
-  return wire::CapsetInfo{type.capset_id(), type.capset_version(),
-                          static_cast<uint32_t>(type.capset().size()), 0};
+  return CapsetInfo{type.capset_id(), type.capset_version(),
+                    static_cast<uint32_t>(type.capset().size())};
 }
 
 Executor::Result Executor::Run(const GetCapset& command) {

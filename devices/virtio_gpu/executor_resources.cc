@@ -1,6 +1,6 @@
 #include <sys/random.h>
 
-#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -54,9 +54,7 @@ Executor::Result Executor::Run(const ResourceAssignUuid& command) {
     uuid[8] = (uuid[8] & 0x3f) | 0x80;  // ... of the common variant.
     resource->uuid = uuid;
   }
-  wire::ResourceUuid response = {};
-  std::copy(resource->uuid->begin(), resource->uuid->end(), response.uuid);
-  return response;
+  return ResourceUuid{*resource->uuid};
 }
 
 Executor::Result Executor::Run(const ResourceCreateBlob& command) {
@@ -110,7 +108,7 @@ Executor::Result Executor::Run(const ResourceMapBlob& command) {
   RETURN_IF_ERROR(env_.window->Map(command.offset, blob.size, memory));
   blob.window_offset = command.offset;
   UpdateGauges();
-  return wire::MapInfo{static_cast<uint32_t>(memory.caching), 0};
+  return MapInfo{memory.caching};
 }
 
 Executor::Result Executor::Run(const ResourceUnmapBlob& command) {

@@ -101,6 +101,27 @@ TEST(VirtioGpuTest, HoldsAFencedResponseUntilItsWorkIsDone) {
   EXPECT_EQ(g.WaitFenceId(), 11u);
 }
 
+// As a driver older or simpler than Linux's might.
+TEST(VirtioGpuTest, WorksWithoutEventIndexOrIndirectDescriptors) {
+  for (const bool event_index : {false, true}) {
+    for (const bool indirect : {false, true}) {
+      virtio::FakeDriver::Options options;
+      options.queue_size = 8;
+      options.event_index = event_index;
+      options.indirect = indirect;
+      GpuDriver g(GpuDriver::DefaultConfig(), options);
+      g.CreateContext(1);
+      for (int i = 0; i < 100; ++i) {
+        g.Submit(SubmitRequest(1, {}).Fence(2 * i, 1));
+        g.Submit(SubmitRequest(1, {}).Fence(2 * i + 1, 2));
+        g.Kick();
+        EXPECT_EQ(g.WaitFenceId(), 2u * i);
+        EXPECT_EQ(g.WaitFenceId(), 2u * i + 1);
+      }
+    }
+  }
+}
+
 std::vector<std::unique_ptr<ContextType>> TypesOf(FakeGpu& gpu, int count) {
   std::vector<std::unique_ptr<ContextType>> types;
   for (int i = 0; i < count; ++i) types.push_back(gpu.CreateType());

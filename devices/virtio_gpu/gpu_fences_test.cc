@@ -102,6 +102,18 @@ TEST_F(GpuFencesTest, AFenceThatCannotBeMadeIsNotLost) {
   EXPECT_EQ(g_.Call(g_.Work(1, 1, 11)), Type::kOkNodata);
 }
 
+TEST_F(GpuFencesTest, AFenceThatCannotBeWatchedIsNotLost) {
+  g_.Start(g_.Work(1, 1, 11));
+  g_.gpu().WaitFences(1);
+  g_.gpu().BreakFences();
+  g_.Start(g_.Work(1, 1, 12));
+  Barrier();
+  EXPECT_TRUE(g_.Idle());  // Even so it keeps its place.
+  g_.gpu().SignalFence(0);
+  EXPECT_EQ(g_.WaitFenceId(), 11u);
+  EXPECT_EQ(g_.WaitFenceId(), 12u);
+}
+
 TEST_F(GpuFencesTest, RefusesARingBeyondTheLastAndEchoesItsFence) {
   EXPECT_EQ(g_.Call(Empty(1, 63, 11)), Type::kOkNodata);
   EXPECT_EQ(g_.Call(Empty(1, 64, 12)), Type::kErrInvalidParameter);

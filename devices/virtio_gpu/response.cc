@@ -1,7 +1,6 @@
 #include "devices/virtio_gpu/response.h"
 
 #include <algorithm>
-#include <cstddef>
 
 #include "base/bytes.h"
 #include "base/status_macros.h"
@@ -11,68 +10,82 @@ namespace {
 
 using wire::Type;
 
-struct Encoded {
-  Type type;
-  std::span<const uint8_t> body;
+// Writes one response: a header for `request`, then the body.
+class Writer {
+ public:
+  Writer(const CommandHeader& request, virtio::DescriptorChain& chain)
+      : request_(request), chain_(chain) {}
+
+  absl::Status Write(Type type, std::span<const uint8_t> body) {
+    wire::CtrlHeader header = {};
+    header.type = static_cast<uint32_t>(type);
+    header.ctx_id = request_.ctx_id;
+    if (request_.fenced) {
+      header.flags |= wire::kFlagFence;
+      header.fence_id = request_.fence_id;
+    }
+    if (request_.has_ring) {
+      header.flags |= wire::kFlagInfoRingIdx;
+      header.ring_idx = request_.ring_idx;
+    }
+    RETURN_IF_ERROR(WriteWhatFits(AsBytes(header)));
+    return WriteWhatFits(body);
+  }
+
+  absl::Status operator()(const NoData&) { return Write(Type::kOkNodata, {}); }
+  absl::Status operator()(const DisplayModes& modes) {
+    wire::DisplayInfo body = {};
+    for (uint32_t i = 0; i < modes.count; ++i) {
+      body.modes[i].r = {0, 0, modes.width, modes.height};
+      body.modes[i].enabled = 1;
+    }
+    return Write(Type::kOkDisplayInfo, AsBytes(body));
+  }
+  absl::Status operator()(const CapsetInfo& info) {
+    const wire::CapsetInfo body = {info.capset_id, info.max_version,
+                                   info.max_size, 0};
+    return Write(Type::kOkCapsetInfo, AsBytes(body));
+  }
+  absl::Status operator()(const CapsetData& capset) {
+    return Write(Type::kOkCapset, capset.bytes);
+  }
+  absl::Status operator()(const Edid& edid) {
+    wire::Edid body = {};
+    body.size = edid.block.size();
+    std::copy(edid.block.begin(), edid.block.end(), body.edid);
+    return Write(Type::kOkEdid, AsBytes(body));
+  }
+  absl::Status operator()(const ResourceUuid& uuid) {
+    wire::ResourceUuid body = {};
+    std::copy(uuid.uuid.begin(), uuid.uuid.end(), body.uuid);
+    return Write(Type::kOkResourceUuid, AsBytes(body));
+  }
+  absl::Status operator()(const MapInfo& info) {
+    const wire::MapInfo body = {static_cast<uint32_t>(info.caching), 0};
+    return Write(Type::kOkMapInfo, AsBytes(body));
+  }
+
+ private:
+  absl::Status WriteWhatFits(std::span<const uint8_t> bytes) {
+    const uint64_t room = chain_.writable_size() - chain_.bytes_written();
+    return chain_.Write(bytes.first(std::min<uint64_t>(room, bytes.size())));
+  }
+
+  const CommandHeader& request_;
+  virtio::DescriptorChain& chain_;
 };
-
-struct Encoder {
-  Encoded operator()(const NoData&) const { return {Type::kOkNodata, {}}; }
-  Encoded operator()(const CapsetData& capset) const {
-    return {Type::kOkCapset, capset.bytes};
-  }
-  Encoded operator()(const wire::DisplayInfo& body) const {
-    return {Type::kOkDisplayInfo, AsBytes(body)};
-  }
-  Encoded operator()(const wire::CapsetInfo& body) const {
-    return {Type::kOkCapsetInfo, AsBytes(body)};
-  }
-  Encoded operator()(const wire::Edid& body) const {
-    return {Type::kOkEdid, AsBytes(body)};
-  }
-  Encoded operator()(const wire::ResourceUuid& body) const {
-    return {Type::kOkResourceUuid, AsBytes(body)};
-  }
-  Encoded operator()(const wire::MapInfo& body) const {
-    return {Type::kOkMapInfo, AsBytes(body)};
-  }
-};
-
-absl::Status WriteWhatFits(std::span<const uint8_t> bytes,
-                           virtio::DescriptorChain& chain) {
-  const uint64_t room = chain.writable_size() - chain.bytes_written();
-  return chain.Write(bytes.first(std::min<uint64_t>(room, bytes.size())));
-}
-
-absl::Status WriteAnswer(const CommandHeader& request, const Encoded& encoded,
-                         virtio::DescriptorChain& chain) {
-  if (chain.writable_size() == 0) return absl::OkStatus();
-  wire::CtrlHeader header = {};
-  header.type = static_cast<uint32_t>(encoded.type);
-  header.ctx_id = request.ctx_id;
-  if (request.fenced) {
-    header.flags |= wire::kFlagFence;
-    header.fence_id = request.fence_id;
-  }
-  if (request.has_ring) {
-    header.flags |= wire::kFlagInfoRingIdx;
-    header.ring_idx = request.ring_idx;
-  }
-  RETURN_IF_ERROR(WriteWhatFits(AsBytes(header), chain));
-  return WriteWhatFits(encoded.body, chain);
-}
 
 }  // namespace
 
 absl::Status WriteResponse(const CommandHeader& request,
                            const Response& response,
                            virtio::DescriptorChain& chain) {
-  return WriteAnswer(request, std::visit(Encoder{}, response), chain);
+  return std::visit(Writer(request, chain), response);
 }
 
 absl::Status WriteErrorResponse(const CommandHeader& request, Type error,
                                 virtio::DescriptorChain& chain) {
-  return WriteAnswer(request, {error, {}}, chain);
+  return Writer(request, chain).Write(error, {});
 }
 
 }  // namespace nacre::virtio_gpu

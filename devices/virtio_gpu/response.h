@@ -1,6 +1,7 @@
 #ifndef NACRE_DEVICES_VIRTIO_GPU_RESPONSE_H_
 #define NACRE_DEVICES_VIRTIO_GPU_RESPONSE_H_
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <variant>
@@ -8,20 +9,41 @@
 #include "absl/status/status.h"
 #include "devices/virtio/virtqueue.h"
 #include "devices/virtio_gpu/command.h"
+#include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/wire.h"
 
 namespace nacre::virtio_gpu {
 
 struct NoData {};
+// The first `count` scanouts are enabled, each with this mode at the origin.
+struct DisplayModes {
+  uint32_t count;  // At most wire::kMaxScanouts.
+  uint32_t width;
+  uint32_t height;
+};
+struct CapsetInfo {
+  uint32_t capset_id;
+  uint32_t max_version;
+  uint32_t max_size;
+};
 // Borrowed from the context type, which outlives the response.
 struct CapsetData {
   std::span<const uint8_t> bytes;
 };
+struct Edid {
+  std::array<uint8_t, 128> block;
+};
+struct ResourceUuid {
+  std::array<uint8_t, 16> uuid;
+};
+struct MapInfo {
+  MapCaching caching;
+};
 
-// What a command that worked answers with, behind the header.
-using Response =
-    std::variant<NoData, wire::DisplayInfo, wire::CapsetInfo, CapsetData,
-                 wire::Edid, wire::ResourceUuid, wire::MapInfo>;
+// What a command that worked answers with. Small, unlike some of its encodings:
+// one goes through our hands for every command.
+using Response = std::variant<NoData, DisplayModes, CapsetInfo, CapsetData,
+                              Edid, ResourceUuid, MapInfo>;
 
 // Write the answer to `request` into its chain: the response type, the fence
 // fields as the request had them (virtio 1.3, 5.7.6.7), and what belongs to the

@@ -50,7 +50,7 @@ void HeadlessSink::Present(uint32_t scanout, const Picture& picture,
                            const Rectangle& damage) {
   MutexLock lock(mutex_);
   ++frames_presented_;
-  Update(picture, damage, frames_[scanout]);
+  if (keep_ == Keep::kFrames) Update(picture, damage, frames_[scanout]);
 }
 
 void HeadlessSink::Disable(uint32_t scanout) {
@@ -65,7 +65,7 @@ void HeadlessSink::SetCursor(uint32_t scanout, const Picture* picture,
   cursor.hot_x = hot_x;
   cursor.hot_y = hot_y;
   cursor.frame.reset();
-  if (picture == nullptr) return;
+  if (picture == nullptr || keep_ == Keep::kCounts) return;
   Frame frame;
   Update(*picture, {0, 0, picture->width(), picture->height()}, frame);
   cursor.frame = std::move(frame);

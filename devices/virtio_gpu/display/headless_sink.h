@@ -12,9 +12,15 @@
 namespace nacre::virtio_gpu {
 
 // A sink without a display: keeps the last frame of each scanout, so that
-// tests and screenshots can look at it. Thread-safe.
+// tests and screenshots can look at it, or only counts. Thread-safe.
 class HeadlessSink : public DisplaySink {
  public:
+  enum class Keep {
+    kFrames,
+    // No copies are made: frame() is always empty, as are cursors.
+    kCounts,
+  };
+
   struct Frame {
     PixelFormat format = PixelFormat::kB8G8R8X8;
     uint32_t width = 0;
@@ -28,6 +34,8 @@ class HeadlessSink : public DisplaySink {
     uint32_t x = 0;
     uint32_t y = 0;
   };
+
+  explicit HeadlessSink(Keep keep = Keep::kFrames) : keep_(keep) {}
 
   // What `scanout` shows; nullopt when nothing.
   std::optional<Frame> frame(uint32_t scanout) const;
@@ -43,6 +51,7 @@ class HeadlessSink : public DisplaySink {
   void MoveCursor(uint32_t scanout, uint32_t x, uint32_t y) override;
 
  private:
+  const Keep keep_;
   mutable Mutex mutex_;
   std::map<uint32_t, Frame> frames_ ABSL_GUARDED_BY(mutex_);
   std::map<uint32_t, Cursor> cursors_ ABSL_GUARDED_BY(mutex_);

@@ -54,6 +54,8 @@ class FakeGpu {
   // The status of each CreateContext, CreateBlob, GetMemory, AttachResource
   // and FenceRing from now on.
   void FailWith(absl::Status status);
+  // Hands out fences that epoll refuses.
+  void BreakFences();
   // What GetMemory says.
   void SetCaching(MapCaching caching);
 
@@ -68,6 +70,7 @@ class FakeGpu {
   int live_blobs_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<EventFd> fences_ ABSL_GUARDED_BY(mutex_);
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  bool broken_fences_ ABSL_GUARDED_BY(mutex_) = false;
   MapCaching caching_ ABSL_GUARDED_BY(mutex_) = MapCaching::kCached;
 };
 
