@@ -268,7 +268,7 @@ void CommonConfig::NotifyUsedBuffers(uint16_t index) {
 
 void CommonConfig::NotifyConfigChange() {
   ++generation_;
-  // 2.3.1: no notification before DRIVER_OK.
+  // Not before DRIVER_OK (2.1.2).
   if ((status_ & kStatusDriverOk) == 0) return;
   counters_.config_interrupts.fetch_add(1, std::memory_order_relaxed);
   interrupts_->InterruptForConfig();

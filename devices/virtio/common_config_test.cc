@@ -289,7 +289,7 @@ TEST_F(CommonConfigTest, ConfigGenerationChangesWithTheConfiguration) {
   EXPECT_EQ(interrupts_.config, 1);
 }
 
-// 2.3.1: "MUST NOT send notifications before DRIVER_OK".
+// 2.1.2: nothing is sent before DRIVER_OK.
 TEST_F(CommonConfigTest, NoInterruptBeforeDriverOk) {
   registers_->NotifyConfigChange();
   EXPECT_EQ(interrupts_.config, 0);

@@ -20,7 +20,7 @@ constexpr uint16_t kVirtioVendor = 0x1af4;
 constexpr uint16_t kModernDeviceBase = 0x1040;
 
 // BAR 0. Each part has a page.
-constexpr int kRegisterBar = 0;
+constexpr uint8_t kRegisterBar = 0;
 constexpr uint64_t kPart = 0x1000;
 constexpr uint64_t kCommon = 0x0000;
 constexpr uint64_t kIsr = 0x1000;
@@ -37,43 +37,8 @@ static_assert(PciTransport::kMaxQueues * kNotifyMultiplier <= kPart);
 constexpr int kFirstSharedMemoryBar = 2;
 constexpr size_t kMaxSharedMemoryRegions = 2;
 
-// Capability ids (PCI 3.0, appendix H) and virtio_pci_cap.cfg_type (4.1.4).
-constexpr uint8_t kPowerManagement = 0x01;
-constexpr uint8_t kVendorSpecific = 0x09;
-constexpr uint8_t kTypeCommon = 1;
-constexpr uint8_t kTypeNotify = 2;
-constexpr uint8_t kTypeIsr = 3;
-constexpr uint8_t kTypeDevice = 4;
-constexpr uint8_t kTypePciCfg = 5;
-constexpr uint8_t kTypeSharedMemory = 8;
-
 constexpr uint8_t kIsrQueue = 1;
 constexpr uint8_t kIsrConfig = 2;
-
-// struct virtio_pci_cap after id and next; the trailing fields are those of
-// the longer forms.
-struct CapabilityBody {
-  uint8_t cap_len = 16;
-  uint8_t cfg_type = 0;
-  uint8_t bar = kRegisterBar;
-  uint8_t id = 0;
-  uint8_t padding[2] = {};
-  uint32_t offset = 0;
-  uint32_t length = 0;
-  uint32_t extra[2] = {};
-} __attribute__((packed));
-static_assert(sizeof(CapabilityBody) == 22);
-
-constexpr uint16_t kCapabilityBar = 4;
-constexpr uint16_t kCapabilityOffset = 8;
-constexpr uint16_t kCapabilityLength = 12;
-constexpr uint16_t kCapabilityData = 16;
-
-// `cap_len` counts the id and next bytes, which a body does not have.
-std::span<const uint8_t> BodyBytes(const CapabilityBody& body,
-                                   uint8_t cap_len) {
-  return AsBytes(body).first(cap_len - 2);
-}
 
 // struct virtio_pci_common_cfg (4.1.4.3), up to what features that we do not
 // offer would add. Those without a Register are the transport's own.
@@ -107,10 +72,6 @@ constexpr CommonField kCommonFields[] = {
     {52, 4, Register::kQueueDeviceHigh},
 };
 constexpr uint64_t kCommonSize = 56;
-
-bool Overlaps(uint64_t offset, size_t size, uint64_t at, uint64_t length) {
-  return RangesOverlap(offset, size, at, length);
-}
 
 }  // namespace
 
@@ -169,40 +130,18 @@ PciTransport::~PciTransport() {
 }
 
 void PciTransport::AddCapabilities() {
-  const auto add = [this](uint8_t type, uint64_t offset, uint64_t length) {
-    CapabilityBody body{.cfg_type = type};
-    body.offset = static_cast<uint32_t>(offset);
-    body.length = static_cast<uint32_t>(length);
-    config().AddCapability(kVendorSpecific, BodyBytes(body, body.cap_len));
-  };
-  add(kTypeCommon, kCommon, kCommonSize);
-  add(kTypeIsr, kIsr, 1);
-  add(kTypeDevice, kDeviceConfig, kPart);
-
-  CapabilityBody notify{.cap_len = 20, .cfg_type = kTypeNotify};
-  notify.offset = kNotify;
-  notify.length = common_->num_queues() * kNotifyMultiplier;
-  notify.extra[0] = kNotifyMultiplier;
-  config().AddCapability(kVendorSpecific, BodyBytes(notify, notify.cap_len));
-
-  // A way in for software that cannot map BARs (4.1.4.9); its fields are the
-  // driver's, up to and including the data.
-  CapabilityBody window{.cap_len = 20, .cfg_type = kTypePciCfg};
-  CapabilityBody writable{.cap_len = 0, .bar = 0xff};
-  writable.offset = writable.length = writable.extra[0] = ~uint32_t{0};
-  window_capability_ =
-      config().AddCapability(kVendorSpecific, BodyBytes(window, window.cap_len),
-                             BodyBytes(writable, window.cap_len));
-
+  AddStructureCapability(config(), kStructureCommon, kRegisterBar, kCommon,
+                         kCommonSize);
+  AddStructureCapability(config(), kStructureIsr, kRegisterBar, kIsr, 1);
+  AddStructureCapability(config(), kStructureDevice, kRegisterBar,
+                         kDeviceConfig, kPart);
+  AddNotifyCapability(config(), kRegisterBar, kNotify,
+                      common_->num_queues() * kNotifyMultiplier,
+                      kNotifyMultiplier);
+  window_ = ConfigWindow::Add(config());
   msix_capability_ =
       msix_->AddCapability(config(), kRegisterBar, kMsixTable, kMsixPending);
-
-  // No_Soft_Reset: Linux from 6.12 on then leaves the device alone over a
-  // suspend, which virtio-gpu drivers do not survive otherwise. Power states
-  // are kept and mean nothing.
-  constexpr uint8_t kBody[] = {0x03, 0x00, 0x08, 0x00, 0x00, 0x00};
-  constexpr uint8_t kWritable[] = {0x00, 0x00, 0x03, 0x00, 0x00, 0x00};
-  config().AddCapability(kPowerManagement, kBody, kWritable);
+  AddPowerManagementCapability(config());
 }
 
 void PciTransport::AddRegisterBar(const Services& services) {
@@ -224,14 +163,8 @@ void PciTransport::AddSharedMemory(
     AddBar(
         bar, vmm::BarType::kMemory64Prefetchable, region.host.size(),
         std::make_unique<vmm::MemoryBar>(services.memory_windows, region.host));
-    CapabilityBody body{.cap_len = 24,
-                        .cfg_type = kTypeSharedMemory,
-                        .bar = static_cast<uint8_t>(bar),
-                        .id = region.id};
-    const uint64_t size = region.host.size();
-    body.length = static_cast<uint32_t>(size);
-    body.extra[1] = static_cast<uint32_t>(size >> 32);
-    config().AddCapability(kVendorSpecific, BodyBytes(body, body.cap_len));
+    AddSharedMemoryCapability(config(), static_cast<uint8_t>(bar), region.id,
+                              region.host.size());
     bar += 2;
   }
 }
@@ -292,7 +225,9 @@ void PciTransport::Write(uint64_t offset, std::span<const uint8_t> data) {
 
 void PciTransport::ReadCommon(uint64_t offset, std::span<uint8_t> data) {
   for (const CommonField& field : kCommonFields) {
-    if (!Overlaps(offset, data.size(), field.offset, field.size)) continue;
+    if (!RangesOverlap(offset, data.size(), field.offset, field.size)) {
+      continue;
+    }
     const uint32_t value = field.reg.has_value()
                                ? common_->Read(*field.reg)
                                : ReadCommonField(field.offset);
@@ -359,44 +294,26 @@ void PciTransport::ForgetVectors() {
   isr_ = 0;
 }
 
-std::optional<std::pair<uint32_t, uint32_t>> PciTransport::WindowTarget(
-    uint16_t offset, size_t size) const {
-  if (!Overlaps(offset, size, window_capability_ + kCapabilityData, 4)) {
-    return std::nullopt;
-  }
-  const auto at =
-      config().Get<uint32_t>(window_capability_ + kCapabilityOffset);
-  const auto length =
-      config().Get<uint32_t>(window_capability_ + kCapabilityLength);
-  // 4.1.4.9.1: what the driver must keep to; else it gets nothing.
-  if (config().Get<uint8_t>(window_capability_ + kCapabilityBar) !=
-          kRegisterBar ||
-      (length != 1 && length != 2 && length != 4) || !IsAligned(at, length) ||
-      !RangeFits(at, length, kRegisterBarSize)) {
-    return std::nullopt;
-  }
-  return std::pair(at, length);
-}
-
 void PciTransport::WillReadConfig(uint16_t offset, size_t size) {
-  if (const auto target = WindowTarget(offset, size)) {
+  if (const auto target = window_->Find(config(), offset, size, kRegisterBar,
+                                        kRegisterBarSize)) {
     uint32_t value = 0;
-    Read(target->first, AsWritableBytes(value).first(target->second));
-    config().Set<uint32_t>(window_capability_ + kCapabilityData, value);
+    Read(target->offset, AsWritableBytes(value).first(target->length));
+    config().Set<uint32_t>(window_->data_offset(), value);
   }
 }
 
 void PciTransport::DidWriteConfig(uint16_t offset, size_t size) {
   const uint16_t control = msix_capability_ + vmm::Msix::kControlOffset;
-  if (Overlaps(offset, size, control, 2)) {
+  if (RangesOverlap(offset, size, control, sizeof(uint16_t))) {
     const uint16_t value = config().Get<uint16_t>(control);
     msix_enabled_ = (value & vmm::Msix::kEnable) != 0;
     msix_->SetControl(value);
   }
-  if (const auto target = WindowTarget(offset, size)) {
-    const auto value =
-        config().Get<uint32_t>(window_capability_ + kCapabilityData);
-    Write(target->first, AsBytes(value).first(target->second));
+  if (const auto target = window_->Find(config(), offset, size, kRegisterBar,
+                                        kRegisterBarSize)) {
+    const auto value = config().Get<uint32_t>(window_->data_offset());
+    Write(target->offset, AsBytes(value).first(target->length));
   }
 }
 

@@ -6,13 +6,13 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "base/mutex.h"
 #include "devices/virtio/common_config.h"
+#include "devices/virtio/pci_capabilities.h"
 #include "devices/virtio/virtio_device.h"
 #include "vmm/guest_memory.h"
 #include "vmm/hypervisor.h"
@@ -88,11 +88,6 @@ class PciTransport : public vmm::PciDevice,
   void StoreVector(std::atomic<uint16_t>* vector, uint16_t value);
   void ForgetVectors();
 
-  // Offset in BAR 0 and size of the access that one to [offset, offset + size)
-  // of configuration space stands for, by the PCI_CFG capability (4.1.4.9).
-  std::optional<std::pair<uint32_t, uint32_t>> WindowTarget(uint16_t offset,
-                                                            size_t size) const;
-
   // PciDevice:
   void WillReadConfig(uint16_t offset, size_t size) override;
   void DidWriteConfig(uint16_t offset, size_t size) override;
@@ -105,7 +100,7 @@ class PciTransport : public vmm::PciDevice,
   VirtioDevice* const device_;
   const std::unique_ptr<vmm::Msix> msix_;
   uint8_t msix_capability_ = 0;
-  uint8_t window_capability_ = 0;  // PCI_CFG.
+  std::optional<ConfigWindow> window_;  // Set by AddCapabilities.
 
   // Also serializes the calls to the device.
   Mutex mutex_;

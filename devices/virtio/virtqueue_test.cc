@@ -77,7 +77,7 @@ TEST_F(VirtqueueTest, CarriesARequestAndItsAnswer) {
   EXPECT_THAT(used->response, ElementsAre(7, 8, 9));
 }
 
-// virtio 2.6.4.2: framing carries no meaning.
+// virtio 2.7.4: framing carries no meaning.
 TEST_F(VirtqueueTest, ReadsAStreamHoweverItIsCut) {
   for (const bool indirect : {false, true}) {
     driver_.Chain()
