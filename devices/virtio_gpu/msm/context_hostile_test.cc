@@ -242,6 +242,12 @@ TEST_F(ContextHostileTest, FlagsThatAreNotTheGuestsNeverReachTheDriver) {
   EXPECT_EQ(submit.cmds[0].pad, 0u);
 }
 
+// The fake refuses bits it does not know, as the kernel does.
+TEST_F(ContextHostileTest, BufferFlagsOutsideTheWiresAreDropped) {
+  EXPECT_TRUE(
+      guest_->NewBuffer(kPage, kIova, MSM_BO_WC | 0x80000000 | 0x8).ok());
+}
+
 TEST_F(ContextHostileTest, SubmitsThatTheKernelMustNotSeeAreRefused) {
   const uint32_t buffer = *guest_->NewBuffer(kPage, kIova);
   EXPECT_FALSE(guest_->Submit({.flags = 0}).ok());

@@ -66,6 +66,17 @@ TEST_F(GemTest, ImportingWhatIsOpenGivesTheSameObject) {
   EXPECT_EQ(counters_.objects.value(), 1u);
 }
 
+TEST_F(GemTest, AHandleUsedAgainIsAnotherObject) {
+  auto first = *file_->New(kPage, MSM_BO_WC, 0);
+  const uint32_t handle = first->handle();
+  EXPECT_TRUE(first->Export().ok());
+  first.reset();
+  const auto second = *file_->New(kPage, MSM_BO_WC, 0);
+  ASSERT_EQ(second->handle(), handle);
+  const Fd dmabuf = *second->Export();
+  EXPECT_EQ(*file_->Import(dmabuf.get(), kPage), second);
+}
+
 TEST_F(GemTest, AnObjectKeepsItsFile) {
   auto object = *file_->New(kPage, MSM_BO_WC, 0);
   file_.reset();
