@@ -129,8 +129,9 @@ void SimulatedDevice::Impl::RunCommands(const Job& job) {
 SimulatorStats SimulatedDevice::Impl::stats() const {
   const BufferPool::Usage usage = buffers_.usage();
   SimulatorStats stats;
-  stats.submissions = submissions_.load();
+  // In this order: never more retired than submitted.
   stats.submissions_retired = submissions_retired_.load();
+  stats.submissions = submissions_.load();
   stats.files_open = files_open_.load();
   stats.faults = faults_.load();
   stats.buffers = usage.buffers;
