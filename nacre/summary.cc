@@ -32,7 +32,8 @@ void AppendLine(std::string& text, const std::string& line) {
 void AppendGpu(std::string& text, const GpuSummary& gpu) {
   AppendLine(text, absl::StrCat("gpu ", gpu.device()));
   AppendLine(text, absl::StrCat("  contexts: ", gpu.contexts_created(),
-                                " created, ", gpu.contexts_now(), " now"));
+                                " created, ", gpu.contexts_now(), " now (",
+                                gpu.native_contexts_now(), " native)"));
   AppendLine(text, absl::StrCat("  resources: ", gpu.resources_created(),
                                 " created, ", gpu.resources_now(), " now"));
   AppendLine(text,

@@ -1,0 +1,47 @@
+#!/bin/bash
+# What a user sees who gives nacre something wrong: exit code 2, one line that
+# says what is wrong and what would be right, and nothing left behind.
+
+nacre=$PWD/$1
+failures=0
+
+# expect WORDS ARGUMENT...: nacre with the arguments complains with all WORDS
+# (separated by |) in one line.
+expect() {
+  local words=$1 output code word
+  shift
+  output=$("$nacre" "$@" 2>&1 >/dev/null)
+  code=$?
+  local complaint="nacre $*: exit code $code, output: $output"
+  ((code == 2)) || { echo "FAIL $complaint: code is not 2" && ((++failures)); }
+  [[ $(wc -l <<<"$output") == 1 && $output == nacre:* ]] ||
+    { echo "FAIL $complaint: not one line" && ((++failures)); }
+  while IFS= read -r -d '|' word; do
+    [[ $output == *"$word"* ]] ||
+      { echo "FAIL $complaint: lacks '$word'" && ((++failures)); }
+  done <<<"$words|"
+}
+
+cd "$TEST_TMPDIR" || exit 1
+head -c 65536 /dev/zero >zeroes
+cat >overlap.textproto <<'CONFIG'
+boot { kernel: "zeroes" }
+memory_region { guest_address: 0 size: 0x8000000 }
+memory_region { guest_address: 0x100000 size: 0x1000 }
+CONFIG
+
+expect 'no kernel|--kernel'
+expect '--kernle|--help' --kernle=x
+expect '/nowhere/kernel' --kernel=/nowhere/kernel
+expect 'zeroes|bzImage|vmlinux' --kernel=zeroes
+expect 'vcpus|1 to 64' --kernel=zeroes --vcpus=0
+expect 'overlaps|0x8000000' --config=overlap.textproto
+expect '/nowhere/vm.textproto' --config=/nowhere/vm.textproto
+expect 'a999|a630|a660|a730' --kernel=zeroes --gpu=sim:a999
+expect 'a660|sim:CHIP' --kernel=zeroes --gpu=a660
+expect '/nowhere/renderD128' --kernel=zeroes --gpu=/nowhere/renderD128
+expect '/dev/null|DRM' --kernel=zeroes --gpu=/dev/null
+expect 'power of two' --kernel=zeroes --gpu-window-mib=3
+
+((failures == 0)) && echo PASS
+exit $((failures != 0))

@@ -1,0 +1,66 @@
+#include "nacre/gpu.h"
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/strip.h"
+#include "base/status_macros.h"
+#include "devices/virtio_gpu/context.h"
+#include "devices/virtio_gpu/display/headless_sink.h"
+#include "devices/virtio_gpu/msm/libdrm_device.h"
+#include "nacre/gpu_counters.h"
+
+namespace nacre {
+namespace {
+
+constexpr char kSimulatorPrefix[] = "sim:";
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GpuStack>> GpuStack::Create(const Gpu& config) {
+  std::unique_ptr<GpuStack> stack(new GpuStack());
+  stack->name_ = config.device();
+
+  absl::string_view chip = config.device();
+  if (absl::ConsumePrefix(&chip, kSimulatorPrefix)) {
+    simulator::SimulatorConfig simulator_config;
+    simulator_config.chip = std::string(chip);
+    ASSIGN_OR_RETURN(std::unique_ptr<simulator::SimulatedDevice> simulator,
+                     simulator::SimulatedDevice::Create(simulator_config));
+    stack->simulator_ = simulator.get();
+    stack->drm_ = std::move(simulator);
+  } else {
+    ASSIGN_OR_RETURN(stack->drm_, msm::LibdrmDevice::Create(config.device()));
+  }
+
+  ASSIGN_OR_RETURN(std::unique_ptr<msm::MsmContextType> context_type,
+                   msm::MsmContextType::Create(*stack->drm_));
+  stack->msm_ = context_type.get();
+  std::vector<std::unique_ptr<virtio_gpu::ContextType>> context_types;
+  context_types.push_back(std::move(context_type));
+
+  virtio_gpu::VirtioGpu::Config device_config;
+  device_config.num_scanouts = config.scanouts();
+  device_config.width = config.width();
+  device_config.height = config.height();
+  device_config.window_bytes = config.window_mib() << 20;
+  ASSIGN_OR_RETURN(stack->device_,
+                   virtio_gpu::VirtioGpu::Create(
+                       device_config, std::move(context_types),
+                       std::make_unique<virtio_gpu::HeadlessSink>()));
+  return stack;
+}
+
+GpuSummary GpuStack::Summary() const {
+  GpuSummary summary;
+  summary.set_device(name_);
+  AddDeviceCounters(device_->stats(), summary);
+  AddMsmCounters(msm_->counters(), summary);
+  if (simulator_ != nullptr) {
+    AddSimulatorCounters(simulator_->stats(), *summary.mutable_simulator());
+  }
+  return summary;
+}
+
+}  // namespace nacre

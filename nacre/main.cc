@@ -1,0 +1,81 @@
+// nacre: boots a Linux guest on KVM with a virtio-gpu device. See --help.
+
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <string>
+#include <variant>
+
+#include "absl/status/status.h"
+#include "glog/logging.h"
+#include "nacre/flags.h"
+#include "nacre/summary.h"
+#include "nacre/vm.h"
+#include "vmm/probe.h"
+
+namespace nacre {
+namespace {
+
+int Complain(const absl::Status& status) {
+  std::fprintf(stderr, "nacre: %s\n", std::string(status.message()).c_str());
+  return status.code() == absl::StatusCode::kInternal ? kExitInternalError
+                                                      : kExitBadInput;
+}
+
+// Each buffer of the simulated GPU, and each pending fence, is a descriptor.
+void RaiseDescriptorLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// The default of 8 MiB attracts transparent huge pages, 2 MiB a thread.
+void UseSmallThreadStacks() {
+  constexpr size_t kStackBytes = 256 << 10;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStackBytes);
+  pthread_setattr_default_np(&attributes);
+  pthread_attr_destroy(&attributes);
+}
+
+int Run(const VmConfig& config) {
+  RaiseDescriptorLimit();
+  UseSmallThreadStacks();
+  const absl::StatusOr<VmSummary> summary = RunGuest(config);
+  if (!summary.ok()) return Complain(summary.status());
+  std::fputs(SummaryText(*summary).c_str(), stderr);
+  if (!config.summary_path().empty()) {
+    if (absl::Status status = WriteSummary(*summary, config.summary_path());
+        !status.ok()) {
+      return Complain(status);
+    }
+  }
+  return static_cast<int>(summary->exit_code());
+}
+
+int Main(int argc, char** argv) {
+  const absl::StatusOr<Command> command = ParseCommandLine(argc, argv);
+  if (!command.ok()) return Complain(command.status());
+  if (const auto* help = std::get_if<ShowHelp>(&*command)) {
+    std::fputs(help->text.c_str(), stdout);
+    return kExitOk;
+  }
+  if (std::holds_alternative<Probe>(*command)) {
+    const vmm::KvmProbe probe = vmm::ProbeKvm();
+    std::printf("%s\n", probe.message.c_str());
+    return probe.result == vmm::KvmProbe::Result::kOk ? 0 : 1;
+  }
+  return Run(std::get<RunVm>(*command).config);
+}
+
+}  // namespace
+}  // namespace nacre
+
+int main(int argc, char** argv) {
+  FLAGS_logtostderr = true;
+  google::InitGoogleLogging(argv[0]);
+  return nacre::Main(argc, argv);
+}
