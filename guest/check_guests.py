@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Checks what guest/run_guests.sh left behind.
+
+usage: check_guests.py OUT NAME...
+
+Prints a line "PASS guest NAME: what" or "FAIL guest NAME: what: why" per check,
+and the end of the console of a guest that failed one to standard error.
+"""
+import json
+import pathlib
+import sys
+
+
+class Guest:
+    """One guest's console, exit code and summary (proto/vm_summary.proto)."""
+
+    def __init__(self, out, name):
+        self.name = name
+        self.failed = False
+        read = lambda ending, default: (
+            (out / (name + ending)).read_text(errors="replace")
+            if (out / (name + ending)).exists() else default)
+        self.log = read(".log", "")
+        self.code = int(read(".code", "-1"))
+        self.summary = json.loads(read(".json", "{}"))
+        self.gpu = self.summary.get("gpu", {})
+
+    def check(self, what, good, why):
+        if good:
+            print(f"PASS guest {self.name}: {what}")
+        else:
+            self.failed = True
+            print(f"FAIL guest {self.name}: {what}: {why}")
+
+    def check_equal(self, what, found, wanted):
+        self.check(what, found == wanted, f"{found!r}, should be {wanted!r}")
+
+    def check_says(self, text):
+        self.check(f"says '{text}'", text in self.log, "it does not")
+
+    def count(self, *path):
+        value = self.summary
+        for key in path:
+            value = value.get(key, {})
+        return int(value) if value != {} else 0
+
+
+def check_ended_well(guest):
+    guest.check_equal("exit code", guest.code, 0)
+    guest.check_equal("outcome", guest.summary.get("outcome"), "power-off")
+    guest.check("reported success", guest.summary.get("guest_reported") and
+                guest.count("guest_status") == 0, "it did not")
+    guest.check_says("nacre-guest: PASS all")
+
+
+def check_nothing_is_left(guest):
+    """After its programs ended; the kernel's own console may keep a resource."""
+    for what in (("gpu", "native_contexts_now"), ("gpu", "fences_now"),
+                 ("gpu", "gem_objects_now"), ("gpu", "mapped_bytes_now"),
+                 ("gpu", "simulator", "buffers_now"),
+                 ("gpu", "simulator", "files_now")):
+        guest.check_equal("left behind: " + ".".join(what), guest.count(*what), 0)
+    for what in ("contexts_now", "resources_now"):
+        guest.check(f"left behind: gpu.{what}", guest.count("gpu", what) <= 1,
+                    guest.count("gpu", what))
+    guest.check_equal("descriptors after as before",
+                      guest.count("fds_after"), guest.count("fds_before"))
+
+
+def check_gpu_worked(guest):
+    for what in ("contexts_created", "submissions", "fences_created", "kicks",
+                 "interrupts", "mapped_bytes_peak"):
+        guest.check("counted " + what, guest.count("gpu", what) > 0, "none")
+    for ccmd in ("GEM_NEW", "GEM_SUBMIT", "GEM_SET_IOVA"):
+        guest.check("counted ccmd " + ccmd,
+                    guest.count("gpu", "ccmds", ccmd) > 0, "none")
+    guest.check_equal("fences completed", guest.count("gpu", "fences_completed"),
+                      guest.count("gpu", "fences_created"))
+    guest.check_equal("ccmd errors", guest.gpu.get("ccmd_errors"), {})
+    guest.check_equal("error responses", guest.gpu.get("errors"), {})
+    for what in ("hangs", "unmapped_accesses"):
+        guest.check_equal("simulated GPU: " + what,
+                          guest.count("gpu", "simulator", what), 0)
+    guest.check("own memory under 16 MiB",
+                0 < guest.count("own_memory_kib") < 16 * 1024,
+                f"{guest.count('own_memory_kib')} KiB")
+
+
+def check_demo(guest, renderer, device, frames):
+    check_ended_well(guest)
+    guest.check_says(f"GL_RENDERER: {renderer}")
+    guest.check_says("GL_VERSION: OpenGL ES 3.")
+    guest.check_says(f"Vulkan device: {device}")
+    guest.check_says("Vulkan driver: turnip Mesa driver (Mesa 25.")
+    guest.check_says(f"gles_frames: ok frames={frames} fences={frames} "
+                     f"buffers_allocated={frames} buffers_released={frames}")
+    guest.check_says(f"vulkan_submits: ok submits={frames} ")
+    check_gpu_worked(guest)
+    check_nothing_is_left(guest)
+
+
+def check_reload(guest):
+    check_ended_well(guest)
+    guest.check_says("PASS rmmod virtio_gpu, round 2")
+    check_gpu_worked(guest)
+    check_nothing_is_left(guest)
+
+
+def check_reboot(guest):
+    check_ended_well(guest)
+    guest.check_says("PASS reboot")
+    guest.check_equal("reboots", guest.count("resets"), 1)
+    check_gpu_worked(guest)
+    check_nothing_is_left(guest)
+
+
+def check_failing(guest):
+    guest.check_equal("exit code", guest.code, 1)
+    guest.check_equal("status", guest.count("guest_status"), 1)
+    guest.check_says("nacre-guest: FAIL all")
+
+
+CHECKS = {
+    "demo": lambda g: check_demo(g, "FD660", "Turnip Adreno (TM) 660", 60),
+    "demo-a630-bzimage":
+        lambda g: check_demo(g, "FD630", "Turnip Adreno (TM) 630", 5),
+    "demo-a730-one-vcpu":
+        lambda g: check_demo(g, "FD730", "Turnip Adreno (TM) 730", 5),
+    "reload": check_reload,
+    "reboot": check_reboot,
+    "failing": check_failing,
+}
+
+
+def main():
+    out = pathlib.Path(sys.argv[1])
+    for name in sys.argv[2:]:
+        guest = Guest(out, name)
+        CHECKS[name](guest)
+        print(f"==> guest {name}: first instruction after "
+              f"{guest.count('first_instruction_us') / 1000:.1f} ms, own memory "
+              f"{guest.count('own_memory_kib') / 1024:.1f} MiB", file=sys.stderr)
+        if guest.failed:
+            print(f"==> the end of the console of guest {name}:", file=sys.stderr)
+            print("\n".join(guest.log.splitlines()[-60:]), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
