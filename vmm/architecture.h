@@ -6,10 +6,12 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "vmm/guest_memory.h"
+#include "vmm/image_loader.h"
 #include "vmm/io_bus.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/kvm/kvm_vcpu.h"
@@ -39,8 +41,12 @@ class Architecture {
   // Returns those devices to their state after power-on.
   virtual void ResetDevices() = 0;
 
-  // Loads kernel, initrd and firmware tables into `memory`, which is zero.
-  virtual absl::Status LoadGuest(const GuestMemory& memory) = 0;
+  // What of kernel and initrd goes where, the kernel's entry first. The files
+  // are this object's.
+  virtual std::vector<ImagePiece> images() const = 0;
+  // Writes everything else that the guest finds at boot (tables, command line)
+  // into `memory`, which but for the images is zero.
+  virtual absl::Status WriteTables(const GuestMemory& memory) = 0;
   // Gives a new vCPU its state for boot: the first at the kernel's entry, the
   // others waiting for the guest to start them.
   virtual absl::Status SetUpVcpu(KvmVcpu& vcpu, uint32_t index) = 0;

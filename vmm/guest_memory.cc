@@ -91,9 +91,14 @@ absl::StatusOr<GuestMemory> GuestMemory::Create(
     ASSIGN_OR_RETURN(Fd fd, CreateMemfd("nacre-guest-ram", spec.size));
     ASSIGN_OR_RETURN(Mapping mapping, Mapping::SharedAligned(
                                           fd.get(), spec.size, kHugePageSize));
+    ASSIGN_OR_RETURN(
+        Mapping guest_mapping,
+        Mapping::SharedAligned(fd.get(), spec.size, kHugePageSize));
     // Advice: a kernel without transparent huge pages is merely slower.
     (void)madvise(mapping.data(), mapping.size(), MADV_HUGEPAGE);
-    result.push_back({spec.guest_address, std::move(fd), std::move(mapping)});
+    (void)madvise(guest_mapping.data(), guest_mapping.size(), MADV_HUGEPAGE);
+    result.push_back({spec.guest_address, std::move(fd), std::move(mapping),
+                      std::move(guest_mapping)});
   }
   return GuestMemory(std::move(result));
 }
@@ -186,6 +191,22 @@ absl::Status GuestMemory::StoreRelease16(uint64_t address,
   return absl::OkStatus();
 }
 
+absl::Status GuestMemory::SetGuestAccess(uint64_t address, uint64_t size,
+                                         bool allowed) const {
+  if (!IsAligned(address, kPageSize) || !IsAligned(size, kPageSize)) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "guest memory [%#x, +%#x) is not whole pages", address, size));
+  }
+  const Region* region = FindRegion(address, size);
+  if (region == nullptr) return OutOfRange(address, size);
+  uint8_t* host =
+      region->guest_mapping.data() + (address - region->guest_address);
+  if (mprotect(host, size, allowed ? PROT_READ | PROT_WRITE : PROT_NONE) != 0) {
+    return ErrnoStatus("mprotect of guest memory");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status GuestMemory::Discard() {
   for (const Region& region : regions_) {
     if (fallocate(region.fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -199,9 +220,9 @@ absl::Status GuestMemory::Discard() {
 std::vector<GuestMemory::HostRegion> GuestMemory::host_regions() const {
   std::vector<HostRegion> result;
   for (const Region& region : regions_) {
-    result.push_back({region.guest_address, region.mapping.size(),
-                      reinterpret_cast<uintptr_t>(region.mapping.data()),
-                      region.fd.get()});
+    result.push_back(
+        {region.guest_address, region.guest_mapping.size(),
+         reinterpret_cast<uintptr_t>(region.guest_mapping.data())});
   }
   return result;
 }
@@ -212,15 +233,22 @@ uint64_t GuestMemory::size() const {
   return total;
 }
 
-uint8_t* GuestMemory::Find(uint64_t address, uint64_t size) const {
+const GuestMemory::Region* GuestMemory::FindRegion(uint64_t address,
+                                                   uint64_t size) const {
   for (const Region& region : regions_) {
     if (address >= region.guest_address &&
         RangeFits(address - region.guest_address, size,
                   region.mapping.size())) {
-      return region.mapping.data() + (address - region.guest_address);
+      return &region;
     }
   }
   return nullptr;
+}
+
+uint8_t* GuestMemory::Find(uint64_t address, uint64_t size) const {
+  const Region* region = FindRegion(address, size);
+  if (region == nullptr) return nullptr;
+  return region->mapping.data() + (address - region->guest_address);
 }
 
 }  // namespace nacre::vmm

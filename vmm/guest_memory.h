@@ -34,10 +34,9 @@ class GuestMemory {
   struct HostRegion {
     uint64_t guest_address = 0;
     uint64_t size = 0;
-    // Host virtual address of the region's first byte. For registering with
-    // the hypervisor and for nothing else.
+    // Host virtual address of the region's first byte, in a mapping that is
+    // for the hypervisor's use and for nothing else (see SetGuestAccess).
     uint64_t host_address = 0;
-    int fd = -1;  // The memfd, borrowed.
   };
 
   // Errors: InvalidArgument for no region, unaligned, empty, wrapping or
@@ -83,6 +82,13 @@ class GuestMemory {
   // Whether every byte of [address, address + size) is RAM; an empty range is.
   bool Contains(uint64_t address, uint64_t size) const;
 
+  // Takes [address, address + size) away from the vCPUs or gives it back; Read,
+  // Write and the rest have access all the time. A vCPU that touches memory
+  // that was taken away stops with an error. The range is whole pages of one
+  // region. Errors: InvalidArgument, OutOfRange; the errno.
+  absl::Status SetGuestAccess(uint64_t address, uint64_t size,
+                              bool allowed) const;
+
   // Makes every byte zero again and gives the memory back to the host, so that
   // nothing of one boot leaks into the next. No vCPU or device may run.
   absl::Status Discard();
@@ -96,7 +102,8 @@ class GuestMemory {
   struct Region {
     uint64_t guest_address;
     Fd fd;
-    Mapping mapping;
+    Mapping mapping;        // Ours, for copying.
+    Mapping guest_mapping;  // The same bytes, for the hypervisor.
   };
 
   explicit GuestMemory(std::vector<Region> regions);
@@ -107,6 +114,8 @@ class GuestMemory {
   template <typename Visit>
   bool ForEachPiece(uint64_t address, uint64_t size, Visit visit) const;
 
+  // The region that [address, address + size) lies in, or null.
+  const Region* FindRegion(uint64_t address, uint64_t size) const;
   // Host address of `address` if [address, address + size) lies in one region.
   uint8_t* Find(uint64_t address, uint64_t size) const;
 

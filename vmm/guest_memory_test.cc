@@ -142,9 +142,34 @@ TEST_F(GuestMemoryTest, HostRegionsAscendAndAreAlignedForHugePages) {
   EXPECT_EQ(regions[2].guest_address, kHigh);
   for (const GuestMemory::HostRegion& region : regions) {
     EXPECT_EQ(region.host_address % (2 * 1024 * 1024), 0u);
-    EXPECT_GE(region.fd, 0);
   }
   EXPECT_EQ(memory_.size(), 4 * kPage);
+}
+
+TEST_F(GuestMemoryTest, TheHypervisorsViewHasTheSameBytes) {
+  ASSERT_TRUE(memory_.WriteValue<uint32_t>(kMiddle + 4, 0x12345678).ok());
+  const GuestMemory::HostRegion region = memory_.host_regions()[1];
+  const auto* view = reinterpret_cast<const uint32_t*>(region.host_address);
+  EXPECT_EQ(view[1], 0x12345678u);
+}
+
+TEST_F(GuestMemoryTest, MemoryTakenFromTheGuestIsStillOurs) {
+  ASSERT_TRUE(memory_.SetGuestAccess(kLow, kPage, false).ok());
+  EXPECT_TRUE(memory_.WriteValue<uint8_t>(kLow, 1).ok());
+  ASSERT_TRUE(memory_.SetGuestAccess(kLow, kPage, true).ok());
+  const GuestMemory::HostRegion region = memory_.host_regions()[0];
+  EXPECT_EQ(*reinterpret_cast<const uint8_t*>(region.host_address), 1);
+}
+
+TEST_F(GuestMemoryTest, OnlyWholePagesOfARegionCanBeTakenAway) {
+  EXPECT_EQ(memory_.SetGuestAccess(kLow + 1, kPage, false).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(memory_.SetGuestAccess(kLow, 100, false).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(memory_.SetGuestAccess(kLow, 3 * kPage, false).code(),
+            absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(memory_.SetGuestAccess(0, kPage, false).code(),
+            absl::StatusCode::kOutOfRange);
 }
 
 TEST(GuestMemoryCreateTest, RefusesNoRegion) {

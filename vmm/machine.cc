@@ -12,6 +12,7 @@
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "vmm/architecture.h"
+#include "vmm/image_loader.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/kvm/kvm_vcpu.h"
 #include "vmm/kvm/kvm_vm.h"
@@ -75,6 +76,7 @@ class KvmMachine final : public Machine {
   }
 
   ~KvmMachine() override {
+    loader_.reset();  // Reads the architecture's files.
     // Its interrupt lines belong to the virtual machine.
     architecture_.reset();
   }
@@ -88,10 +90,11 @@ class KvmMachine final : public Machine {
   PciRanges pci_ranges() const override { return architecture_->pci_ranges(); }
 
   Outcome Run(EventLoop& loop) override {
+    outcome_.Begin(&loop);
     if (absl::Status status = PrepareBoot(); !status.ok()) {
+      outcome_.Take();
       return InternalError(status);
     }
-    outcome_.Begin(&loop);
     const int kick = KickSignal();
     std::vector<std::thread> threads;
     for (const std::unique_ptr<KvmVcpu>& vcpu : vcpus_) {
@@ -99,6 +102,7 @@ class KvmMachine final : public Machine {
     }
     loop.Run();
     for (const std::unique_ptr<KvmVcpu>& vcpu : vcpus_) vcpu->RequestStop();
+    loader_->Abandon();
     for (std::thread& thread : threads) {
       pthread_kill(thread.native_handle(), kick);
       thread.join();
@@ -127,6 +131,7 @@ class KvmMachine final : public Machine {
   ExitCounters exits_;
   std::unique_ptr<KvmVm> vm_;
   std::unique_ptr<Architecture> architecture_;
+  std::unique_ptr<ImageLoader> loader_;
   std::vector<std::unique_ptr<KvmVcpu>> vcpus_;
   uint64_t boots_ = 0;
 
@@ -139,17 +144,24 @@ class KvmMachine final : public Machine {
 absl::Status KvmMachine::PrepareBoot() {
   if (boots_ > 0) {
     vcpus_.clear();
+    loader_.reset();
     RETURN_IF_ERROR(vm_->Reset());
     architecture_->ResetDevices();
     RETURN_IF_ERROR(memory_.Discard());
   }
   ++boots_;
-  RETURN_IF_ERROR(architecture_->LoadGuest(memory_));
+  RETURN_IF_ERROR(architecture_->WriteTables(memory_));
   for (uint32_t i = 0; i < vcpu_count_; ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<KvmVcpu> vcpu, KvmVcpu::Create(*vm_, i));
     RETURN_IF_ERROR(architecture_->SetUpVcpu(*vcpu, i));
     vcpus_.push_back(std::move(vcpu));
   }
+  // Last: its thread takes time from this one.
+  ASSIGN_OR_RETURN(loader_,
+                   ImageLoader::Start(memory_, architecture_->images(),
+                                      [this](const absl::Status& status) {
+                                        outcome_.End(InternalError(status));
+                                      }));
   return absl::OkStatus();
 }
 
@@ -158,7 +170,10 @@ void KvmMachine::RunVcpu(KvmVcpu& vcpu) {
     MutexLock lock(mutex_);
     time_to_first_instruction_ = TimeSinceProcessStart();
   });
-  Outcome outcome = vcpu.Run(port_bus_, mmio_bus_, exits_);
+  Outcome outcome = vcpu.Run(port_bus_, mmio_bus_, exits_,
+                             [this, blocks_seen = uint64_t{0}]() mutable {
+                               return loader_->WaitForMore(&blocks_seen);
+                             });
   if (outcome.kind != Outcome::Kind::kStopped) {
     outcome_.End(std::move(outcome));
   }

@@ -91,13 +91,19 @@ void KvmVcpu::RequestStop() {
   __atomic_store_n(&run().immediate_exit, uint8_t{1}, __ATOMIC_RELEASE);
 }
 
-Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters) {
+Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
+                     const std::function<bool()>& wait_for_memory) {
   while (!stop_.load()) {
     if (ioctl(fd_.get(), KVM_RUN, 0) != 0) {
       // EAGAIN: a vCPU that waited for its start-up interrupt got it.
       if (errno == EINTR || errno == EAGAIN) {
         Count(counters.interrupted);
         continue;
+      }
+      if (errno == EFAULT && wait_for_memory) {
+        Count(counters.other);
+        if (wait_for_memory() || stop_.load()) continue;
+        errno = EFAULT;
       }
       return InternalError(std::string(ErrnoStatus("KVM_RUN").message()));
     }

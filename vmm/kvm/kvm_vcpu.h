@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "absl/status/status.h"
@@ -42,8 +43,11 @@ class KvmVcpu {
                        absl::string_view what);
 
   // Runs the guest, its I/O answered by the buses, until RequestStop or
-  // something that only the whole machine can answer. Counts exits.
-  Outcome Run(IoBus& ports, IoBus& mmio, ExitCounters& counters);
+  // something that only the whole machine can answer. Counts exits. Where the
+  // guest touched memory that is mapped without access, calls
+  // `wait_for_memory` if there is one and tries again if that returns true.
+  Outcome Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
+              const std::function<bool()>& wait_for_memory = nullptr);
 
   // Makes Run return kStopped, now or when it is next called. The thread in
   // Run must also get a signal (with a handler that does nothing): it may be in

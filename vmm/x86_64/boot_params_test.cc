@@ -31,25 +31,25 @@ KernelImage MakeKernel() {
 TEST(MemoryMapTest, KeepsLegacyAreaAndEcamOutOfRam) {
   const std::vector<boot_e820_entry> map = MemoryMap(kLarge);
   ASSERT_EQ(map.size(), 5u);
-  EXPECT_EQ(map[0].addr, 0u);
-  EXPECT_EQ(map[0].size, kLegacyHoleStart);
-  EXPECT_EQ(map[0].type, 1u);
-  EXPECT_EQ(map[1].addr, kLegacyHoleStart);
-  EXPECT_EQ(map[1].type, 2u);
-  EXPECT_EQ(map[2].addr, kMiB);
-  EXPECT_EQ(map[2].addr + map[2].size, kDeviceHoleStart);
-  EXPECT_EQ(map[2].type, 1u);
-  EXPECT_EQ(map[3].addr, kEcam.address);
-  EXPECT_EQ(map[3].size, kEcam.size);
-  EXPECT_EQ(map[3].type, 2u);
-  EXPECT_EQ(map[4].addr, kDeviceHoleEnd);
-  EXPECT_EQ(map[4].size, 5 * kGiB);
-  EXPECT_EQ(map[4].type, 1u);
+  EXPECT_EQ(+map[0].addr, 0u);
+  EXPECT_EQ(+map[0].size, kLegacyHoleStart);
+  EXPECT_EQ(+map[0].type, 1u);
+  EXPECT_EQ(+map[1].addr, kLegacyHoleStart);
+  EXPECT_EQ(+map[1].type, 2u);
+  EXPECT_EQ(+map[2].addr, kMiB);
+  EXPECT_EQ(+map[2].addr + map[2].size, kDeviceHoleStart);
+  EXPECT_EQ(+map[2].type, 1u);
+  EXPECT_EQ(+map[3].addr, kEcam.address);
+  EXPECT_EQ(+map[3].size, kEcam.size);
+  EXPECT_EQ(+map[3].type, 2u);
+  EXPECT_EQ(+map[4].addr, kDeviceHoleEnd);
+  EXPECT_EQ(+map[4].size, 5 * kGiB);
+  EXPECT_EQ(+map[4].type, 1u);
 }
 
 TEST(MemoryMapTest, FirmwareTablesLieInReservedMemory) {
   const std::vector<boot_e820_entry> map = MemoryMap(kSmall);
-  EXPECT_GE(kAcpiTables.address, map[1].addr);
+  EXPECT_GE(kAcpiTables.address, +map[1].addr);
   EXPECT_LE(kAcpiTables.address + kAcpiTables.size, map[1].addr + map[1].size);
   EXPECT_LT(kResetVector, map[1].addr + map[1].size);
 }
@@ -94,16 +94,16 @@ TEST(BootParamsTest, FillsWhatTheBootProtocolWants) {
   const std::vector<boot_e820_entry> map = MemoryMap(kSmall);
   const boot_params params =
       MakeBootParams(kernel, {0x1e000000, 12345}, 0xe0000, map);
-  EXPECT_EQ(params.hdr.version, 0x20f);
-  EXPECT_EQ(params.hdr.type_of_loader, 0xff);
-  EXPECT_EQ(params.hdr.loadflags & LOADED_HIGH, LOADED_HIGH);
-  EXPECT_EQ(params.hdr.cmd_line_ptr, kCommandLineAddress);
-  EXPECT_EQ(params.hdr.ramdisk_image, 0x1e000000u);
-  EXPECT_EQ(params.hdr.ramdisk_size, 12345u);
-  EXPECT_EQ(params.acpi_rsdp_addr, 0xe0000u);
-  EXPECT_EQ(params.e820_entries, map.size());
-  EXPECT_EQ(params.e820_table[0].size, kLegacyHoleStart);
-  EXPECT_EQ(params.sentinel, 0);  // Else Linux distrusts the page.
+  EXPECT_EQ(+params.hdr.version, 0x20f);
+  EXPECT_EQ(+params.hdr.type_of_loader, 0xff);
+  EXPECT_EQ(+params.hdr.loadflags & LOADED_HIGH, LOADED_HIGH);
+  EXPECT_EQ(+params.hdr.cmd_line_ptr, kCommandLineAddress);
+  EXPECT_EQ(+params.hdr.ramdisk_image, 0x1e000000u);
+  EXPECT_EQ(+params.hdr.ramdisk_size, 12345u);
+  EXPECT_EQ(+params.acpi_rsdp_addr, 0xe0000u);
+  EXPECT_EQ(+params.e820_entries, map.size());
+  EXPECT_EQ(+params.e820_table[0].size, kLegacyHoleStart);
+  EXPECT_EQ(+params.sentinel, 0);  // Else Linux distrusts the page.
 }
 
 absl::Status Check(const Regions& regions) {

@@ -64,7 +64,7 @@ absl::StatusOr<KernelImage> ParseBzImage(const setup_header& header,
     return NotAKernel(absl::StrFormat(
         "a bzImage of boot protocol %#x without a 64-bit entry (0x20c and "
         "newer have one)",
-        header.version));
+        uint16_t{header.version}));
   }
   const uint64_t setup_sectors =
       header.setup_sects == 0 ? 4 : header.setup_sects;

@@ -63,7 +63,7 @@ TEST(BzImageTest, PayloadGoesToThePreferredAddress) {
   EXPECT_EQ(image.entry, kLoad + 0x200);
   EXPECT_EQ(image.start, kLoad);
   EXPECT_EQ(image.end, kLoad + 0x2000000);
-  EXPECT_EQ(image.header.cmdline_size, 2047u);
+  EXPECT_EQ(+image.header.cmdline_size, 2047u);
 }
 
 // boot.rst: "if setup_sects is 0, the real value is 4".
@@ -80,8 +80,8 @@ TEST(BzImageTest, LeavesOutWhatFollowsTheHeader) {
   header.kernel_info_offset = 0x55667788;
   header.jump = 0x66eb;  // Up to kernel_info_offset.
   const KernelImage image = Parse(BzImage(header)).value();
-  EXPECT_EQ(image.header.handover_offset, 0x11223344u);
-  EXPECT_EQ(image.header.kernel_info_offset, 0u);
+  EXPECT_EQ(+image.header.handover_offset, 0x11223344u);
+  EXPECT_EQ(+image.header.kernel_info_offset, 0u);
 }
 
 TEST(BzImageTest, RefusesOldProtocolsAndKernelsWithout64BitEntry) {
@@ -127,10 +127,10 @@ TEST(ElfTest, SegmentsGoToTheirPhysicalAddresses) {
 
 TEST(ElfTest, HasTheHeaderThatALoaderWouldFill) {
   const KernelImage image = Parse(MakeElf(kLoad, GoodSegments())).value();
-  EXPECT_EQ(image.header.boot_flag, 0xaa55);
-  EXPECT_EQ(image.header.header, 0x53726448u);
-  EXPECT_GE(image.header.version, 0x20c);
-  EXPECT_EQ(image.header.cmdline_size, 2047u);
+  EXPECT_EQ(+image.header.boot_flag, 0xaa55);
+  EXPECT_EQ(+image.header.header, 0x53726448u);
+  EXPECT_GE(+image.header.version, 0x20c);
+  EXPECT_EQ(+image.header.cmdline_size, 2047u);
 }
 
 TEST(ElfTest, RefusesOtherMachinesAndClasses) {

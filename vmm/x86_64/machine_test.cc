@@ -16,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "vmm/event_loop.h"
 #include "vmm/kvm/kvm.h"
+#include "vmm/probe.h"
 #include "vmm/x86_64/boot_params.h"
 #include "vmm/x86_64/layout.h"
 #include "vmm/x86_64/testing/elf_image.h"
@@ -201,7 +202,7 @@ TEST_F(MachineTest, LoadsInitrdAndCommandLine) {
   Boot(kPowerOff);
   const auto params =
       machine_->memory().ReadValue<boot_params>(kBootParamsAddress).value();
-  EXPECT_EQ(params.hdr.ramdisk_size, 5000u);
+  EXPECT_EQ(+params.hdr.ramdisk_size, 5000u);
   std::vector<uint8_t> initrd(5001);
   ASSERT_TRUE(machine_->memory().Read(params.hdr.ramdisk_image, initrd).ok());
   EXPECT_EQ(initrd[4999], 0xab);
@@ -211,6 +212,42 @@ TEST_F(MachineTest, LoadsInitrdAndCommandLine) {
       machine_->memory().Read(params.hdr.cmd_line_ptr, command_line).ok());
   EXPECT_STREQ(reinterpret_cast<const char*>(command_line.data()),
                config_.command_line.c_str());
+}
+
+// Most of a large kernel is loaded while it runs: its end may not be there yet.
+class LargeKernelTest : public MachineTest {
+ protected:
+  void SetUp() override {
+    MachineTest::SetUp();
+    // There a missing page is a failed instruction, not one to repeat.
+    if (ProbeKvm().result != KvmProbe::Result::kOk) {
+      GTEST_SKIP() << "a KVM that emulates instructions";
+    }
+  }
+};
+
+TEST_F(LargeKernelTest, WaitsForWhatIsNotYetLoaded) {
+  constexpr uint32_t kDistance = 24 * kMiB;
+  Code kernel = WithImmediate({0xe9}, kDistance - 5);  // jmp to the end
+  kernel.resize(kDistance);
+  kernel =
+      kernel + LoadAl(kKernel + kDistance / 2) + OutAl(kStatusPort) + kPowerOff;
+  kernel[kDistance / 2] = 44;
+  const Outcome outcome = Boot(kernel);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kPowerOff) << outcome.message;
+  EXPECT_EQ(machine_->guest_status(), 44);
+}
+
+TEST_F(LargeKernelTest, CannotBeReadToItsEnd) {
+  constexpr uint32_t kDistance = 24 * kMiB;
+  Code kernel = WithImmediate({0xe9}, kDistance - 5);
+  kernel.resize(kDistance);
+  WriteKernel(kernel + kPowerOff);
+  machine_ = Machine::Create(config_).value();
+  ASSERT_EQ(truncate(config_.kernel_path.c_str(), 8 * kMiB), 0);
+  const Outcome outcome = machine_->Run(*loop_);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kInternalError);
+  EXPECT_THAT(outcome.message, HasSubstr("kernel " + config_.kernel_path));
 }
 
 TEST_F(MachineTest, PciRangesStayClearOfRam) {

@@ -140,15 +140,22 @@ absl::Status Platform::AttachDevices(KvmVm& vm, IoBus& ports, IoBus&,
 
 void Platform::ResetDevices() { serial_->Reset(); }
 
-absl::Status Platform::LoadGuest(const GuestMemory& memory) {
+std::vector<ImagePiece> Platform::images() const {
+  std::vector<ImagePiece> pieces;
   for (const KernelImage::Segment& segment : kernel_.segments) {
-    RETURN_IF_ERROR(kernel_file_.LoadTo(memory, segment.file_offset,
-                                        segment.file_size, segment.address));
+    const ImagePiece piece = {&kernel_file_, segment.file_offset,
+                              segment.file_size, segment.address};
+    const bool has_entry = kernel_.entry >= segment.address &&
+                           kernel_.entry - segment.address < segment.file_size;
+    pieces.insert(has_entry ? pieces.begin() : pieces.end(), piece);
   }
   if (initrd_file_) {
-    RETURN_IF_ERROR(
-        initrd_file_->LoadTo(memory, 0, initrd_.size, initrd_.address));
+    pieces.push_back({&*initrd_file_, 0, initrd_.size, initrd_.address});
   }
+  return pieces;
+}
+
+absl::Status Platform::WriteTables(const GuestMemory& memory) {
   // RAM is zero: the command line ends where it ends.
   const std::span<const uint8_t> command_line(
       reinterpret_cast<const uint8_t*>(command_line_.data()),

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "vmm/architecture.h"
 #include "vmm/image_file.h"
+#include "vmm/image_loader.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine.h"
 #include "vmm/x86_64/guest_status.h"
@@ -37,7 +38,8 @@ class Platform final : public Architecture {
   absl::Status AttachDevices(KvmVm& vm, IoBus& ports, IoBus& mmio,
                              OutcomeSink& outcomes) override;
   void ResetDevices() override;
-  absl::Status LoadGuest(const GuestMemory& memory) override;
+  std::vector<ImagePiece> images() const override;
+  absl::Status WriteTables(const GuestMemory& memory) override;
   absl::Status SetUpVcpu(KvmVcpu& vcpu, uint32_t index) override;
   size_t WriteConsoleInput(std::span<const uint8_t> bytes) override;
   std::optional<uint8_t> guest_status() const override;
