@@ -23,7 +23,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 constexpr uint64_t kRegionAddress = 0x40'0000'0000;
-constexpr uint64_t kRegionBytes = 2 * 1024 * 1024;
+constexpr uint64_t kRegionBytes = uint64_t{2} << 20;
 constexpr std::array<uint8_t, 4> kRequest = {1, 2, 3, 4};
 
 class CountingIrq : public vmm::IrqLine {

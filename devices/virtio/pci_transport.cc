@@ -29,9 +29,11 @@ constexpr uint64_t kNotify = 0x3000;
 constexpr uint64_t kMsixTable = 0x4000;
 constexpr uint64_t kMsixPending = 0x5000;
 constexpr uint64_t kRegisterBarSize = 0x8000;
-static_assert((PciTransport::kMaxQueues + 1) * vmm::Msix::kEntrySize <= kPart);
+static_assert((PciTransport::kMaxQueues + uint64_t{1}) *
+                  vmm::Msix::kEntrySize <=
+              kPart);
 
-constexpr uint32_t kNotifyMultiplier = 4;
+constexpr uint64_t kNotifyMultiplier = 4;
 static_assert(PciTransport::kMaxQueues * kNotifyMultiplier <= kPart);
 
 constexpr int kFirstSharedMemoryBar = 2;
@@ -135,9 +137,10 @@ void PciTransport::AddCapabilities() {
   AddStructureCapability(config(), kStructureIsr, kRegisterBar, kIsr, 1);
   AddStructureCapability(config(), kStructureDevice, kRegisterBar,
                          kDeviceConfig, kPart);
-  AddNotifyCapability(config(), kRegisterBar, kNotify,
-                      common_->num_queues() * kNotifyMultiplier,
-                      kNotifyMultiplier);
+  AddNotifyCapability(
+      config(), kRegisterBar, kNotify,
+      static_cast<uint32_t>(common_->num_queues() * kNotifyMultiplier),
+      kNotifyMultiplier);
   window_ = ConfigWindow::Add(config());
   msix_capability_ =
       msix_->AddCapability(config(), kRegisterBar, kMsixTable, kMsixPending);

@@ -20,7 +20,7 @@ using ::testing::IsEmpty;
 
 constexpr vmm::PciAddress kAddress = {.device = 1};
 constexpr std::array<uint8_t, 4> kRequest = {1, 2, 3, 4};
-constexpr uint64_t kRegionBytes = 2 * 1024 * 1024;
+constexpr uint64_t kRegionBytes = uint64_t{2} << 20;
 constexpr uint16_t kNoVector = PciTransport::kNoVector;
 
 class PciTransportTest : public ::testing::Test {

@@ -1,10 +1,11 @@
 #include "devices/virtio/virtqueue.h"
 
 #include <atomic>
-#include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/status_macros.h"
@@ -17,8 +18,9 @@ namespace {
 // so that a guest's rare large chains do not pin memory for good.
 constexpr size_t kMaxSpareRanges = 64;
 
-absl::Status BrokenRing(const std::string& what) {
-  return absl::FailedPreconditionError("the driver broke its queue: " + what);
+absl::Status BrokenRing(absl::string_view what) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("the driver broke its queue: ", what));
 }
 
 absl::Status CheckPart(const vmm::GuestMemory& memory, const char* name,
@@ -158,7 +160,7 @@ absl::StatusOr<Virtqueue::Table> Virtqueue::CopyIndirectTable(
       descriptor.address,
       {reinterpret_cast<uint8_t*>(indirect_table_.data()), descriptor.length});
   if (!status.ok()) {
-    return BrokenRing("indirect table: " + std::string(status.message()));
+    return BrokenRing(absl::StrCat("indirect table: ", status.message()));
   }
   return Table{.length = length, .copy = indirect_table_.data()};
 }
@@ -191,7 +193,7 @@ absl::Status Virtqueue::Complete(DescriptorChain chain) {
   CHECK_GT(in_flight_, 0);
   const UsedElement element{.id = *chain.head_,
                             .length = chain.bytes_written()};
-  std::move(chain).Abandon();
+  chain.head_.reset();
   if (chain.ranges_.capacity() <= kMaxSpareRanges) {
     spare_storage_.push_back(std::move(chain.ranges_));
   }

@@ -76,7 +76,7 @@ void Serve(benchmark::State& state, bool indirect,
   const std::array<uint8_t, kResponseBytes> response = {};
   uint64_t bytes = 0;
   constexpr uint16_t kBatch = 16;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     ring.MakeAvailable(kBatch);
     for (uint16_t i = 0; i < kBatch; ++i) {
       DescriptorChain chain = **queue.Pop();

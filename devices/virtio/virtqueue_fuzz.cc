@@ -20,7 +20,7 @@
 namespace nacre::virtio {
 namespace {
 
-constexpr uint64_t kRamBytes = 1024 * 1024;
+constexpr uint64_t kRamBytes = uint64_t{1} << 20;
 constexpr uint64_t kTable = GuestRam::kBase;
 constexpr uint64_t kAvailable = kTable + 0x1000;
 constexpr uint64_t kUsed = kTable + 0x2000;
@@ -32,7 +32,7 @@ constexpr uint64_t kRingBytes = 0x4000;
 uint64_t TakeAddress(ByteReader& input) {
   const auto value = input.ReadZeroExtended<uint16_t>();
   if ((value & 0x8000) != 0) return input.ReadZeroExtended<uint64_t>();
-  return GuestRam::kBase + value * 64;  // To twice the size of RAM.
+  return GuestRam::kBase + value * uint64_t{64};  // To twice the size of RAM.
 }
 
 Descriptor TakeDescriptor(ByteReader& input) {
@@ -111,9 +111,9 @@ void Run(ByteReader input) {
         const auto head = input.ReadZeroExtended<uint8_t>();
         const auto index =
             ram->ReadValue<uint16_t>(kAvailable + kRingIndexOffset);
-        ram->WriteValue<uint16_t>(
-            kAvailable + kRingEntriesOffset + (index & (layout.size - 1)) * 2,
-            head);
+        ram->WriteValue<uint16_t>(kAvailable + kRingEntriesOffset +
+                                      (index & (layout.size - 1)) * uint64_t{2},
+                                  head);
         ram->WriteValue<uint16_t>(kAvailable + kRingIndexOffset,
                                   static_cast<uint16_t>(index + 1));
         break;

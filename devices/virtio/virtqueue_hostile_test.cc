@@ -200,7 +200,7 @@ TEST_F(HostileDriverTest, BuffersOutsideRam) {
 // virtio 2.7.5: no chain of more than 2^32 bytes; here 70 times all of RAM.
 TEST_F(HostileDriverTest, ChainOfMoreBytesThanALengthCanCount) {
   std::array<Descriptor, 70> table;
-  for (uint16_t i = 0; i < table.size(); ++i) {
+  for (size_t i = 0; i < table.size(); ++i) {
     table[i] = {GuestRam::kBase, GuestRam::kDefaultSize,
                 kDescriptorWrite | kDescriptorNext,
                 static_cast<uint16_t>(i + 1)};

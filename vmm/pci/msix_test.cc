@@ -34,17 +34,17 @@ class MsixTest : public ::testing::Test {
   }
   // As Linux does it: the message, then the mask bit.
   void Program(uint16_t vector, uint32_t data, bool masked = false) {
-    WriteTable<uint32_t>(vector * 16, 0xfee0'1000);
-    WriteTable<uint32_t>(vector * 16 + 4, 0);
-    WriteTable<uint32_t>(vector * 16 + 8, data);
+    WriteTable<uint32_t>(vector * uint64_t{16}, 0xfee0'1000);
+    WriteTable<uint32_t>(vector * uint64_t{16} + 4, 0);
+    WriteTable<uint32_t>(vector * uint64_t{16} + 8, data);
     SetMask(vector, masked);
   }
   void SetMask(uint16_t vector, bool masked) {
-    WriteTable<uint32_t>(vector * 16 + 12, masked ? 1 : 0);
+    WriteTable<uint32_t>(vector * uint64_t{16} + 12, masked ? 1 : 0);
   }
   bool Pending(uint16_t vector) {
     uint64_t word = 0;
-    msix_->ReadPending(vector / 64 * 8, AsWritableBytes(word));
+    msix_->ReadPending(vector / 64 * uint64_t{8}, AsWritableBytes(word));
     return (word >> (vector % 64) & 1) != 0;
   }
 
@@ -67,7 +67,7 @@ TEST_F(MsixTest, LinesCarryTheRequesterId) {
 
 TEST_F(MsixTest, EveryVectorIsMaskedAtFirst) {
   EXPECT_EQ(ReadTable<uint32_t>(12), 1u);
-  EXPECT_EQ(ReadTable<uint32_t>((kVectors - 1) * 16 + 12), 1u);
+  EXPECT_EQ(ReadTable<uint32_t>((kVectors - 1) * uint64_t{16} + 12), 1u);
 }
 
 TEST_F(MsixTest, SendsNothingWhileDisabled) {

@@ -19,7 +19,7 @@ namespace {
 
 using ::testing::IsEmpty;
 
-constexpr uint64_t kMiB = 1024 * 1024;
+constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr PciWindows kWindows = {.low = {0xc000'0000, 256 * kMiB},
                                  .high = {0x40'0000'0000, 65536 * kMiB}};
 constexpr uint64_t kWindowBytes = 16 * kMiB;

@@ -10,7 +10,7 @@ namespace nacre::virtio {
 EchoDevice::EchoDevice(std::span<uint8_t> shared_memory)
     : shared_memory_(shared_memory), stop_(*EventFd::Create()) {}
 
-EchoDevice::~EchoDevice() { Reset(); }
+EchoDevice::~EchoDevice() { EchoDevice::Reset(); }
 
 void EchoDevice::ChangeConfig(uint8_t first_byte) {
   config_[0] = first_byte;

@@ -74,10 +74,11 @@ void FakePciDriver::Probe() {
   const uint16_t vectors = (control & 0x7ff) + 1;
   pci_.Write<uint16_t>(msix + 2,
                        control | vmm::Msix::kEnable | vmm::Msix::kFunctionMask);
-  for (uint32_t i = 0; i < vectors; ++i) {
+  for (uint64_t i = 0; i < vectors; ++i) {
     Write<uint32_t>(msix_table_ + i * 16, 0xfee0'0000);
     Write<uint32_t>(msix_table_ + i * 16 + 4, 0);
-    Write<uint32_t>(msix_table_ + i * 16 + 8, kMessageBase + i);
+    Write<uint32_t>(msix_table_ + i * 16 + 8,
+                    kMessageBase + static_cast<uint32_t>(i));
     Write<uint32_t>(msix_table_ + i * 16 + 12, 0);
   }
   pci_.Write<uint16_t>(msix + 2, control | vmm::Msix::kEnable);

@@ -17,7 +17,7 @@ class GuestRam {
  public:
   // Away from 0, so that a null address is outside RAM.
   static constexpr uint64_t kBase = 0x4000'0000;
-  static constexpr uint64_t kDefaultSize = 64 * 1024 * 1024;
+  static constexpr uint64_t kDefaultSize = uint64_t{64} * 1024 * 1024;
 
   explicit GuestRam(uint64_t size = kDefaultSize);
 
