@@ -75,6 +75,9 @@ struct [[gnu::packed]] Fadt {
 static_assert(sizeof(TableHeader) + sizeof(Fadt) == 276);
 
 constexpr uint16_t kBootVgaNotPresent = 1 << 2;
+// There is one at its ports, but it has no interrupt, without which Linux's
+// driver complains; the time comes from kvm-clock.
+constexpr uint16_t kBootCmosRtcNotPresent = 1 << 5;
 constexpr uint32_t kFadtWbinvd = 1 << 0;
 constexpr uint32_t kFadtNoFixedPowerButton = 1 << 4;
 constexpr uint32_t kFadtNoFixedSleepButton = 1 << 5;
@@ -152,7 +155,7 @@ Bytes MakeFadt(uint64_t dsdt_address) {
   Fadt fadt;
   fadt.dsdt = static_cast<uint32_t>(dsdt_address);
   fadt.x_dsdt = dsdt_address;
-  fadt.boot_architecture = kBootVgaNotPresent;
+  fadt.boot_architecture = kBootVgaNotPresent | kBootCmosRtcNotPresent;
   fadt.flags = kFadtWbinvd | kFadtNoFixedPowerButton | kFadtNoFixedSleepButton |
                kFadtResetRegister | kFadtHardwareReduced;
   fadt.reset_register = PortRegister(kPowerPort + PowerDevice::kReset);
