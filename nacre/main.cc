@@ -1,5 +1,6 @@
 // nacre: boots a Linux guest on KVM with a virtio-gpu device. See --help.
 
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/resource.h>
 
@@ -41,9 +42,14 @@ void UseSmallThreadStacks() {
   pthread_attr_destroy(&attributes);
 }
 
+// What a guest made us allocate, images of several MiB for instance, goes back
+// to the host when it is freed: glibc would raise its threshold by and by.
+void ReturnLargeAllocations() { mallopt(M_MMAP_THRESHOLD, 256 << 10); }
+
 int Run(const VmConfig& config) {
   RaiseDescriptorLimit();
   UseSmallThreadStacks();
+  ReturnLargeAllocations();
   const absl::StatusOr<VmSummary> summary = RunGuest(config);
   if (!summary.ok()) return Complain(summary.status());
   std::fputs(SummaryText(*summary).c_str(), stderr);
