@@ -1,5 +1,7 @@
 #include "nacre/config.h"
 
+#include <filesystem>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -24,6 +26,18 @@ std::string ErrorOf(const std::string& text) {
 
 TEST(ConfigTest, KernelIsEnough) {
   EXPECT_TRUE(ValidateConfig(Parse("boot { kernel: 'k' }")).ok());
+}
+
+TEST(ConfigTest, ExamplesAreRight) {
+  int examples = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("testdata/config")) {
+    const absl::StatusOr<VmConfig> config = LoadConfig(entry.path());
+    ASSERT_TRUE(config.ok()) << config.status();
+    EXPECT_TRUE(ValidateConfig(*config).ok()) << entry.path();
+    ++examples;
+  }
+  EXPECT_GT(examples, 0);
 }
 
 TEST(ConfigTest, SyntaxErrorNamesThePlace) {

@@ -1,0 +1,74 @@
+"""The libraries that Nacre is built with."""
+
+load("//third_party:system.bzl", "pkg_config_libs", "system_protobuf")
+
+def nacre_dependencies():
+    """Declares Debian's libraries under upstream's labels.
+
+    For Nacre's WORKSPACE and for that of whoever embeds it.
+    """
+
+    # Upstream's labels on Debian's libraries.
+    pkg_config_libs(
+        name = "com_google_absl",
+        targets = {
+            "absl/base:core_headers": "absl_core_headers",
+            "absl/cleanup:cleanup": "absl_cleanup",
+            "absl/container:flat_hash_map": "absl_flat_hash_map",
+            "absl/container:flat_hash_set": "absl_flat_hash_set",
+            "absl/container:inlined_vector": "absl_inlined_vector",
+            "absl/flags:flag": "absl_flags",
+            "absl/flags:parse": "absl_flags_parse",
+            "absl/flags:usage": "absl_flags_usage",
+            "absl/functional:any_invocable": "absl_any_invocable",
+            "absl/functional:function_ref": "absl_function_ref",
+            "absl/status:status": "absl_status",
+            "absl/status:statusor": "absl_statusor",
+            "absl/strings:strings": "absl_strings absl_str_format",
+            "absl/time:time": "absl_time",
+            "absl/types:span": "absl_span",
+        },
+    )
+
+    pkg_config_libs(
+        name = "com_google_googletest",
+        targets = {
+            ":gtest": "gmock gtest",
+            ":gtest_main": "gmock_main gtest_main",
+        },
+    )
+
+    pkg_config_libs(
+        name = "com_github_google_benchmark",
+        targets = {":benchmark": "benchmark"},
+    )
+
+    pkg_config_libs(
+        name = "cli11",
+        targets = {":cli11": "CLI11"},
+    )
+
+    # --static: glog's own dependencies are named too, so that a fully static
+    # binary links; a shared one drops what it does not use.
+    pkg_config_libs(
+        name = "glog",
+        targets = {":glog": "--static libglog liblzma"},
+    )
+
+    pkg_config_libs(
+        name = "libdrm",
+        targets = {":libdrm": "--static libdrm"},
+    )
+
+    # What the programs run inside the guest link with (Mesa supplies the
+    # libraries there).
+    pkg_config_libs(
+        name = "khronos",
+        targets = {
+            ":egl": "egl",
+            ":glesv2": "glesv2",
+            ":vulkan": "vulkan",
+        },
+    )
+
+    system_protobuf(name = "com_google_protobuf")
