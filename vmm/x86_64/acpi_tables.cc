@@ -226,10 +226,6 @@ Bytes MakeDsdt(const AcpiConfig& config) {
                    aml::Name("_UID", aml::Integer(0)),
                    aml::Name("_CRS", aml::ResourceTemplate({aml::Memory32Fixed(
                                          kEcam.address, kEcam.size)}))}),
-      // No interrupt: it has none, and told so Linux does not ask for one.
-      aml::Device("RTC0", {aml::Name("_HID", aml::EisaId("PNP0B00")),
-                           aml::Name("_CRS", aml::ResourceTemplate(
-                                                 {aml::Ports(kRtcPort, 2)}))}),
       aml::Device("COM1",
                   {aml::Name("_HID", aml::EisaId("PNP0501")),
                    aml::Name("_UID", aml::Integer(0)),
