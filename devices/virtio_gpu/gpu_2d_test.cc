@@ -17,7 +17,7 @@ using wire::Type;
 
 constexpr uint32_t kWidth = 64;
 constexpr uint32_t kHeight = 48;
-constexpr uint64_t kStride = kWidth * 4;
+constexpr uint64_t kStride = uint64_t{kWidth} * 4;
 constexpr uint32_t kBytes = kStride * kHeight;
 constexpr uint32_t kFormat = 2;  // B8G8R8X8.
 
@@ -30,7 +30,7 @@ class Gpu2dTest : public testing::Test {
         Request(Type::kResourceCreate2d)
             .With(wire::ResourceCreate2d{id, kFormat, width, height}));
   }
-  Type Attach(uint32_t id, std::vector<wire::MemEntry> entries) {
+  Type Attach(uint32_t id, const std::vector<wire::MemEntry>& entries) {
     Request request(Type::kResourceAttachBacking);
     request.With(
         wire::ResourceAttachBacking{id, static_cast<uint32_t>(entries.size())});
@@ -55,7 +55,7 @@ class Gpu2dTest : public testing::Test {
     const uint64_t address = ram().Allocate(kBytes);
     for (uint32_t y = 0; y < kHeight; ++y) {
       for (uint32_t x = 0; x < kWidth; ++x) {
-        ram().WriteValue(address + y * kStride + x * 4,
+        ram().WriteValue(address + y * kStride + uint64_t{x} * 4,
                          seed << 24 | y << 16 | x);
       }
     }
@@ -69,7 +69,7 @@ class Gpu2dTest : public testing::Test {
     const auto frame = g_.sink().frame(scanout);
     EXPECT_TRUE(frame.has_value());
     uint32_t value = 0;
-    std::memcpy(&value, &frame->pixels[(y * frame->width + x) * 4], 4);
+    std::memcpy(&value, &frame->pixels[(size_t{y} * frame->width + x) * 4], 4);
     return value;
   }
 
@@ -98,7 +98,7 @@ TEST_F(Gpu2dTest, UpdatesOnlyTheTransferredAndFlushedPart) {
     ram().WriteValue(address + i, 0x77777777u);
   }
   const wire::Rect r = {8, 10, 4, 2};
-  ASSERT_EQ(Transfer(1, r, 10 * kStride + 8 * 4), Type::kOkNodata);
+  ASSERT_EQ(Transfer(1, r, 10 * kStride + 32), Type::kOkNodata);
   EXPECT_EQ(Pixel(0, 8, 10), 1u << 24 | 10 << 16 | 8);
   ASSERT_EQ(Flush(1, r), Type::kOkNodata);
   EXPECT_EQ(Pixel(0, 8, 10), 0x77777777u);

@@ -14,7 +14,7 @@ namespace {
 
 using wire::Type;
 
-constexpr uint32_t kPage = 4096;
+constexpr uint64_t kPage = 4096;
 
 class GpuBlobsTest : public testing::Test {
  protected:
@@ -172,6 +172,9 @@ class GpuBlobScanoutTest : public GpuBlobsTest {
     s.offsets[0] = 256;
     return s;
   }
+  // Where that puts pixel (5, 3).
+  static constexpr uint64_t kPixel = 256 + 3 * 128 + 5 * 4;
+
   Type Set(const wire::SetScanoutBlob& s) {
     return g_.Call(Request(Type::kSetScanoutBlob).With(s));
   }
@@ -182,7 +185,7 @@ class GpuBlobScanoutTest : public GpuBlobsTest {
   uint32_t Pixel(uint32_t x, uint32_t y) {
     const auto frame = g_.sink().frame(0);
     uint32_t value = 0;
-    std::memcpy(&value, &frame.value().pixels[(y * 16 + x) * 4], 4);
+    std::memcpy(&value, &frame.value().pixels[(size_t{y} * 16 + x) * 4], 4);
     return value;
   }
 };
@@ -192,7 +195,7 @@ TEST_F(GpuBlobScanoutTest, ShowsAGuestBlob) {
   ASSERT_EQ(CreateWithEntry(wire::BlobMem::kGuest, 2, page, kPage, 0),
             Type::kOkNodata);
   ASSERT_EQ(Set(Scanout(2)), Type::kOkNodata);
-  g_.driver().ram().WriteValue(page + 256 + 3 * 128 + 5 * 4, 0x12345678u);
+  g_.driver().ram().WriteValue(page + kPixel, 0x12345678u);
   ASSERT_EQ(Flush(2), Type::kOkNodata);
   EXPECT_EQ(Pixel(5, 3), 0x12345678u);
   // Without pages it keeps showing what it showed.
@@ -207,7 +210,7 @@ TEST_F(GpuBlobScanoutTest, ShowsABlobOfTheHost) {
   ASSERT_EQ(Map(2, 0), Type::kOkMapInfo);
   ASSERT_EQ(Set(Scanout(2)), Type::kOkNodata);
   const uint32_t value = 0x12345678;
-  std::memcpy(g_.window() + 256 + 3 * 128 + 5 * 4, &value, 4);
+  std::memcpy(g_.window() + kPixel, &value, 4);
   ASSERT_EQ(Flush(2), Type::kOkNodata);
   EXPECT_EQ(Pixel(5, 3), value);
   EXPECT_EQ(Unref(2), Type::kOkNodata);
@@ -217,7 +220,7 @@ TEST_F(GpuBlobScanoutTest, ShowsABlobOfTheHost) {
 TEST_F(GpuBlobScanoutTest, RefusesAFramebufferBeyondTheBlob) {
   g_.CreateHostBlob(1, 2, kPage);
   wire::SetScanoutBlob s = Scanout(2);
-  s.offsets[0] = kPage - 15 * 128 - 64;
+  s.offsets[0] = static_cast<uint32_t>(kPage) - 15 * 128 - 64;
   EXPECT_EQ(Set(s), Type::kOkNodata);
   s.offsets[0] += 1;
   EXPECT_EQ(Set(s), Type::kErrInvalidParameter);

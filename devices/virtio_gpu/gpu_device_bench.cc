@@ -59,7 +59,7 @@ void BM_Submit(benchmark::State& state) {
   uint64_t fence_id = 0;
   const double device_before = ThreadNanoseconds("gpu-device");
   const double reactor_before = ThreadNanoseconds("gpu-fences");
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (int64_t i = 0; i < batch; ++i) {
       g.Submit(MakeRequest(g, kind, ++fence_id));
     }

@@ -111,12 +111,12 @@ TEST(VirtioGpuTest, WorksWithoutEventIndexOrIndirectDescriptors) {
       options.indirect = indirect;
       GpuDriver g(GpuDriver::DefaultConfig(), options);
       g.CreateContext(1);
-      for (int i = 0; i < 100; ++i) {
-        g.Submit(SubmitRequest(1, {}).Fence(2 * i, 1));
-        g.Submit(SubmitRequest(1, {}).Fence(2 * i + 1, 2));
+      for (uint64_t id = 0; id < 200; id += 2) {
+        g.Submit(SubmitRequest(1, {}).Fence(id, 1));
+        g.Submit(SubmitRequest(1, {}).Fence(id + 1, 2));
         g.Kick();
-        EXPECT_EQ(g.WaitFenceId(), 2u * i);
-        EXPECT_EQ(g.WaitFenceId(), 2u * i + 1);
+        EXPECT_EQ(g.WaitFenceId(), id);
+        EXPECT_EQ(g.WaitFenceId(), id + 1);
       }
     }
   }
@@ -124,6 +124,7 @@ TEST(VirtioGpuTest, WorksWithoutEventIndexOrIndirectDescriptors) {
 
 std::vector<std::unique_ptr<ContextType>> TypesOf(FakeGpu& gpu, int count) {
   std::vector<std::unique_ptr<ContextType>> types;
+  types.reserve(count);
   for (int i = 0; i < count; ++i) types.push_back(gpu.CreateType());
   return types;
 }

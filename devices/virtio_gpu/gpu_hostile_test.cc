@@ -18,7 +18,7 @@ namespace {
 
 using wire::Type;
 
-constexpr uint32_t kPage = 4096;
+constexpr uint64_t kPage = 4096;
 
 Type TypeOf(const std::vector<uint8_t>& response) {
   return static_cast<Type>(
@@ -39,7 +39,7 @@ VirtioGpu::Config SmallConfig() {
   config.limits.max_total_mem_entries = 6;
   config.limits.max_submit_bytes = 256;
   config.limits.max_blob_bytes = 16 * kPage;
-  config.limits.max_total_image_bytes = 64 * 64 * 4;
+  config.limits.max_total_image_bytes = uint64_t{64} * 64 * 4;
   config.limits.max_mapped_blobs = 2;
   return config;
 }
@@ -157,7 +157,7 @@ TEST(GpuHostileTest, CapsMemoryEntriesOfOneAndOfAll) {
     request.With(wire::ResourceAttachBacking{id, count});
     // Pieces that do not touch.
     for (uint32_t i = 0; i < count; ++i) {
-      request.With(wire::MemEntry{page + i * 16, 8, 0});
+      request.With(wire::MemEntry{page + uint64_t{i} * 16, 8, 0});
     }
     return g.Call(request);
   };

@@ -17,7 +17,7 @@ namespace {
 
 using wire::Type;
 
-constexpr uint32_t kPage = 4096;
+constexpr uint64_t kPage = 4096;
 
 // A driver unloaded and loaded again, a guest reboot, a kexec.
 TEST(GpuResetTest, EverythingOfTheGuestIsGoneAndTheDeviceWorksAgain) {

@@ -26,7 +26,7 @@ namespace {
 constexpr int kBatchSize = 64;
 
 // A guest's rare large requests do not hold our memory for good.
-constexpr size_t kMaxIdleBuffer = 64 * 1024;
+constexpr size_t kMaxIdleBuffer = size_t{64} << 10;
 
 absl::Status AddToEpoll(const Fd& epoll, const EventFd& event_fd,
                         uint32_t events) {

@@ -67,8 +67,9 @@ class FakeGpu::FakeContext : public Context {
     MutexLock lock(gpu_->mutex_);
     RETURN_IF_ERROR(gpu_->failure_);
     if (busy_rings_.erase(ring_idx) == 0) return Fd();
-    if (gpu_->broken_fences_)
+    if (gpu_->broken_fences_) {
       return Fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    }
     ASSIGN_OR_RETURN(EventFd fence, EventFd::Create());
     Fd theirs(fcntl(fence.fd(), F_DUPFD_CLOEXEC, 0));
     PCHECK(theirs.valid());
