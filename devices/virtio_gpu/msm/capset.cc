@@ -1,10 +1,10 @@
 #include "devices/virtio_gpu/msm/capset.h"
 
 #include <cstdint>
-#include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/msm/uapi.h"
 
@@ -27,7 +27,7 @@ absl::StatusOr<uint64_t> RequiredParam(DrmFile& drm, uint32_t param,
   if (value.ok() && *value != 0) return value;
   return absl::FailedPreconditionError(absl::StrCat(
       "the host's msm driver gives no ", name, " (",
-      value.ok() ? "0" : std::string(value.status().message()),
+      value.ok() ? absl::string_view("0") : value.status().message(),
       "): a GPU with per-process page tables and a driver that lets programs "
       "choose addresses (Linux 6.1 or later) are needed"));
 }

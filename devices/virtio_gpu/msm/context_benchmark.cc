@@ -91,7 +91,7 @@ void RunStream(benchmark::State& state, Guest& guest,
                const std::vector<uint8_t>& stream, int ccmds) {
   guest.context().Submit(stream).IgnoreError();
   const uint64_t before = allocations;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(guest.context().Submit(stream).ok());
   }
   const double total = static_cast<double>(state.iterations()) * ccmds;
@@ -170,7 +170,8 @@ void BM_Submit(benchmark::State& state) {
   std::vector<drm_msm_gem_submit_bo> bos;
   for (uint32_t i = 0; i < count; ++i) {
     bos.push_back({MSM_SUBMIT_BO_READ,
-                   *setup.guest.NewBuffer(4096, kIova + i * 4096), 0});
+                   *setup.guest.NewBuffer(4096, kIova + uint64_t{i} * 4096),
+                   0});
   }
   const drm_msm_gem_submit_cmd cmd = {MSM_SUBMIT_CMD_BUF, 0, 0, 4, 0, 0, 0};
   std::vector<uint8_t> arrays(bos.size() * sizeof(bos[0]) + sizeof(cmd));
@@ -188,7 +189,7 @@ BENCHMARK(BM_Submit)->Arg(1)->Arg(100)->Arg(5000)->Arg(50000);
 // The life of a buffer: GEM_NEW, blob, attach, SET_IOVA 0, detach, unref.
 void BM_NewAndClose(benchmark::State& state) {
   Setup setup;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const uint32_t buffer = *setup.guest.NewBuffer(4096, kIova);
     setup.guest.CloseBuffer(buffer);
   }

@@ -133,7 +133,7 @@ void RunProgram(MsmContextType& type) {
   guest.Flush().IgnoreError();
   std::vector<std::unique_ptr<virtio_gpu::Blob>> blobs;
   for (uint32_t i = 2; i < 4; ++i) {
-    const uint64_t iova = FakeDrmDevice::kVaStart + i * 4096;
+    const uint64_t iova = FakeDrmDevice::kVaStart + uint64_t{i} * 4096;
     batch.Add(MSM_CCMD_GEM_NEW, {Low(iova), High(iova), 4096, 0, MSM_BO_WC, i});
     guest.Flush().IgnoreError();
     auto blob = guest.context().CreateBlob({.resource_id = i,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -91,7 +92,7 @@ std::string Refusal(FakeDrmDevice& device) {
   EXPECT_EQ(type.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(type.status().message()), Not(HasSubstr("\n")));
   EXPECT_EQ(device.files(), 0u);
-  return std::string(type.status().message());
+  return absl::StrCat(type.status().message());
 }
 
 TEST(MsmContextTypeTest, RefusesAnOldDriver) {

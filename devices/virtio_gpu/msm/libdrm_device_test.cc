@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "base/errno_status.h"
 #include "devices/virtio_gpu/msm/uapi.h"
 #include "gmock/gmock.h"
@@ -23,7 +24,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 
 std::string Message(const absl::Status& status) {
-  return std::string(status.message());
+  return absl::StrCat(status.message());
 }
 
 // The kernel's end of the ioctls: remembers each request with its bytes, and

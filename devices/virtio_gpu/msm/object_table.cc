@@ -23,7 +23,7 @@ absl::Status ObjectTable::CheckPending(uint64_t blob_id) const {
 
 void ObjectTable::AddPending(uint64_t blob_id,
                              std::shared_ptr<GemObject> object) {
-  pending_.emplace(blob_id, std::move(object));
+  pending_[blob_id] = std::move(object);
 }
 
 std::shared_ptr<GemObject> ObjectTable::TakePending(uint64_t blob_id) {

@@ -264,8 +264,9 @@ absl::StatusOr<uint32_t> FakeDrmFile::SubmitqueueQuery(uint32_t id,
                                                        std::span<uint8_t> out) {
   FAKE_ENTER(kSubmitqueueQuery);
   if (!last_fences_.contains(id)) return ErrnoStatus(ENOENT, "QUERY");
-  if (param != MSM_SUBMITQUEUE_PARAM_FAULTS)
+  if (param != MSM_SUBMITQUEUE_PARAM_FAULTS) {
     return ErrnoStatus(EINVAL, "QUERY");
+  }
   const uint32_t faults =
       static_cast<uint32_t>(state_->params[MSM_PARAM_FAULTS]);
   const size_t size = std::min(out.size(), sizeof(faults));

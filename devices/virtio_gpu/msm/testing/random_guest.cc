@@ -84,7 +84,8 @@ void RandomGuest::Step() {
       // As Mesa does it.
       const uint32_t blob_id = Below(kBlobIds);
       const uint32_t size = kPage * (1 + Below(3));
-      const uint64_t iova = FakeDrmDevice::kVaStart + size * Below(64);
+      const uint64_t iova =
+          FakeDrmDevice::kVaStart + uint64_t{size} * Below(64);
       Add(MSM_CCMD_GEM_NEW,
           {Low(iova), High(iova), size, 0, MSM_BO_WC, blob_id});
       Flush();
