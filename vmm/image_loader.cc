@@ -11,6 +11,7 @@ namespace {
 constexpr uint64_t kPageSize = 4096;
 // A huge page, so that giving a block to the guest splits none.
 constexpr uint64_t kBlockSize = 2 * 1024 * 1024;
+constexpr uint64_t kFirstBlockSize = 64 * 1024;
 
 uint64_t AlignDown(uint64_t value, uint64_t alignment) {
   return value / alignment * alignment;
@@ -44,6 +45,12 @@ std::vector<AddressRange> BlocksOf(const std::vector<ImagePiece>& pieces) {
       shared->address = start;
     }
   }
+  if (!blocks.empty() && blocks.front().size > kFirstBlockSize) {
+    const AddressRange whole = blocks.front();
+    blocks.front().size = kFirstBlockSize;
+    blocks.insert(blocks.begin() + 1, {whole.address + kFirstBlockSize,
+                                       whole.size - kFirstBlockSize});
+  }
   return blocks;
 }
 
@@ -57,7 +64,7 @@ ImageLoader::ImageLoader(const GuestMemory& memory,
       on_error_(std::move(on_error)),
       blocks_(BlocksOf(pieces_)) {}
 
-absl::StatusOr<std::unique_ptr<ImageLoader>> ImageLoader::Start(
+absl::StatusOr<std::unique_ptr<ImageLoader>> ImageLoader::Create(
     const GuestMemory& memory, std::vector<ImagePiece> pieces,
     std::function<void(absl::Status)> on_error) {
   std::unique_ptr<ImageLoader> loader(
@@ -68,8 +75,11 @@ absl::StatusOr<std::unique_ptr<ImageLoader>> ImageLoader::Start(
   if (!loader->blocks_.empty()) {
     RETURN_IF_ERROR(loader->Complete(loader->blocks_.front()));
   }
-  loader->thread_ = std::thread([raw = loader.get()] { raw->Run(); });
   return loader;
+}
+
+void ImageLoader::Start() {
+  thread_ = std::thread([this] { Run(); });
 }
 
 ImageLoader::~ImageLoader() {

@@ -34,18 +34,23 @@ struct ImagePiece {
 // virtualization does. A KVM that emulates instructions fails the instruction
 // instead: there only images of one block work. (None that boots is so slow.)
 //
-// Goes through memory in blocks of 2 MiB, in the order of the pieces.
+// Goes through memory in blocks of 2 MiB, in the order of the pieces; only the
+// first block is smaller, so that the guest can start soon.
 class ImageLoader {
  public:
-  // The first block is there when it returns, so pieces start with the entry
-  // point's. `memory` and the files outlive the loader; pieces are disjoint in
-  // memory. `on_error` is called on the loader's thread, at most once, where a
-  // file cannot be read to its end. Errors: those of the first block.
-  static absl::StatusOr<std::unique_ptr<ImageLoader>> Start(
+  // Takes the memory of `pieces` away from the guest and loads the first block,
+  // so the first piece is the one with the entry point. `memory` and the files
+  // outlive the loader; pieces are disjoint in memory. `on_error` is called on
+  // the loader's thread, at most once, where a file cannot be read to its end.
+  // Errors: those of the first block.
+  static absl::StatusOr<std::unique_ptr<ImageLoader>> Create(
       const GuestMemory& memory, std::vector<ImagePiece> pieces,
       std::function<void(absl::Status)> on_error);
   // Gives up what is not done; what was taken away from the guest stays so.
   ~ImageLoader();
+
+  // Loads the rest on a thread of its own. Once.
+  void Start();
 
   // For a vCPU that could not access memory: waits until there is more than
   // when it came last, which `seen` remembers for it (0 at first). Returns
@@ -57,8 +62,8 @@ class ImageLoader {
   void Abandon();
 
  private:
-  // The guest-physical memory that becomes accessible at once: the part of a
-  // 2 MiB block that holds pieces.
+  // The guest-physical memory that becomes accessible at once: what of 2 MiB
+  // holds pieces.
   using Block = AddressRange;
 
   ImageLoader(const GuestMemory& memory, std::vector<ImagePiece> pieces,

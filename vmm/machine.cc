@@ -100,6 +100,8 @@ class KvmMachine final : public Machine {
     for (const std::unique_ptr<KvmVcpu>& vcpu : vcpus_) {
       threads.emplace_back([this, &vcpu] { RunVcpu(*vcpu); });
     }
+    // After them: it takes time from the vCPUs, which can start without it.
+    loader_->Start();
     loop.Run();
     for (const std::unique_ptr<KvmVcpu>& vcpu : vcpus_) vcpu->RequestStop();
     loader_->Abandon();
@@ -156,12 +158,11 @@ absl::Status KvmMachine::PrepareBoot() {
     RETURN_IF_ERROR(architecture_->SetUpVcpu(*vcpu, i));
     vcpus_.push_back(std::move(vcpu));
   }
-  // Last: its thread takes time from this one.
   ASSIGN_OR_RETURN(loader_,
-                   ImageLoader::Start(memory_, architecture_->images(),
-                                      [this](const absl::Status& status) {
-                                        outcome_.End(InternalError(status));
-                                      }));
+                   ImageLoader::Create(memory_, architecture_->images(),
+                                       [this](const absl::Status& status) {
+                                         outcome_.End(InternalError(status));
+                                       }));
   return absl::OkStatus();
 }
 
