@@ -40,6 +40,16 @@ check() {
   fi
 }
 
+# run_part NAME COMMAND...: one that adds results of its own; ending early is a
+# failure too.
+run_part() {
+  local name=$1 code=0
+  shift
+  "$@" >&2 || code=$?
+  ((code == 0)) ||
+    printf 'FAIL %s: ended with code %d\n' "$name" "$code" >>"$results"
+}
+
 format_is_clean() {
   git -C "$root_dir" ls-files '*.cc' '*.h' |
     (cd "$root_dir" && xargs clang-format --dry-run --Werror)
@@ -53,10 +63,11 @@ ensure_tool_packages build test
 if ((unit)); then
   check "code is formatted" format_is_clean
   check "knowledge flows one way" layers_hold
-  "$root_dir/tools/run_bazel_tests.sh" "$results" default asan tsan || true
+  run_part "unit tests" "$root_dir/tools/run_bazel_tests.sh" "$results" \
+    default asan tsan
 fi
 if ((guest)); then
-  "$root_dir/guest/boot_test.sh" "$results" || true
+  run_part "guest boots" "$root_dir/guest/boot_test.sh" "$results"
 fi
 
 grep -E '^(FAIL|SKIP) ' "$results" || true

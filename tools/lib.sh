@@ -12,7 +12,7 @@ source "$tools_dir/packages.sh"
 
 # Everything that is slow to make is kept here, outside the clone, under keys
 # made of its content.
-cache_dir=${NACRE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/nacre}
+cache_dir=${NACRE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nacre}
 
 progress() { printf '==> %s\n' "$*" >&2; }
 
@@ -36,8 +36,9 @@ bazel_disk_cache() {
   local packages key
   packages=$(listed_packages "$tools_dir/packages.txt" build test)
   # shellcheck disable=SC2086
-  key=$(dpkg-query -W -f='${Package} ${Version}\n' $packages libc6-dev \
-    linux-libc-dev 2>/dev/null | sha256sum | cut -c1-16)
+  # Those that are not installed have no part in it.
+  key=$({ dpkg-query -W -f='${Package} ${Version}\n' $packages libc6-dev \
+    linux-libc-dev 2>/dev/null || true; } | sha256sum | cut -c1-16)
   printf '%s\n' "$cache_dir/bazel-$key"
 }
 
