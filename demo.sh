@@ -15,14 +15,14 @@
 # shellcheck source=guest/host.sh
 source "$(dirname "${BASH_SOURCE[0]}")/guest/host.sh"
 
-gpu=sim:a660 frames=60 mode='' test=demo
+gpu=sim:a660 frames=60 mode='' test=demo seconds=900
 for argument in "$@"; do
   case $argument in
     --gpu=*) gpu=${argument#*=} ;;
     --frames=*) frames=${argument#*=} ;;
     --direct) mode=direct ;;
     --nested) mode=nested ;;
-    --shell) test=console ;;
+    --shell) test=console seconds=86400 ;;
     --help) sed -n '2,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && exit 0 ;;
     *) fail "unknown option $argument; --help lists them" ;;
   esac
@@ -37,11 +37,15 @@ ensure_tool_packages build
 build_vm "$scratch/payload"
 choose_machine "$scratch/payload" "$mode"
 cat >"$scratch/payload/demo" <<DEMO
-./nacre --gpu="$gpu" --kernel=vmlinux --initrd=initrd --summary="\$OUT/summary" \\
+./nacre --gpu=$(printf %q "$gpu") --kernel=vmlinux --initrd=initrd --summary="\$OUT/summary" \\
   --cmdline="$guest_command_line nacre.test=$test nacre.frames=$frames nacre.submits=$frames"
 DEMO
 code=0
-run_payload "$scratch/payload" "$scratch/out" 900 demo || code=$?
+run_payload "$scratch/payload" "$scratch/out" "$seconds" demo || code=$?
+if ((code == 0)) && ! grep -q '"guest_reported": true' "$scratch/out/summary"; then
+  progress "the guest powered off without saying how it went"
+  code=1
+fi
 if ((code == 0)); then
   progress "the demo passed"
 else

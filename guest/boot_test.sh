@@ -36,15 +36,16 @@ guest reload --kernel=vmlinux \
   'cmdline nacre.test=reload nacre.frames=5 nacre.submits=5'
 guest reboot --kernel=vmlinux 'cmdline nacre.test=reboot nacre.frames=5'
 # Its own failure has to reach us.
-guest failing --kernel=vmlinux 'cmdline nacre.test=there-is-no-such-test'
+guest failing 'code 1' --kernel=vmlinux 'cmdline nacre.test=there-is-no-such-test'
 
 ensure_tool_packages build
 build_vm "$payload"
 cp "$guest_dir/run_guests.sh" "$payload/"
 choose_machine "$payload" "${mode#--}"
 code=0
-run_payload "$payload" "$out" $((seconds_a_guest * ${#guests[@]})) \
-  run_guests.sh "$guest_command_line" "${guests[@]}" || code=$?
+run_payload "$payload" "$out" $((seconds_a_guest * (${#guests[@]} + 2))) \
+  run_guests.sh "$seconds_a_guest" "$guest_command_line" "${guests[@]}" ||
+  code=$?
 ((code == 0)) || printf 'FAIL guests: run_guests.sh ended with code %d\n' \
   "$code" >>"$results"
 "$guest_dir/check_guests.py" "$out" "${guests[@]}" >>"$results"

@@ -49,15 +49,17 @@ choose_machine() {
 
 # run_payload PAYLOAD OUT SECONDS SCRIPT ARGUMENT...: runs PAYLOAD/SCRIPT, a
 # script for busybox's sh, in the payload's folder, with the folder for its
-# output in OUT. Exit code: the script's, or one of guest/nested.sh's.
+# output in OUT. Exit code: the script's, or one of guest/nested.sh's. In the
+# foreground, for the script may read a terminal. The outer machine has one CPU:
+# with more, guests of several vCPUs crashed in it now and then.
 run_payload() {
   local payload=$1 out=$2 seconds=$3
   shift 3
   if [[ $machine == direct ]]; then
-    (cd "$payload" && OUT=$out timeout "$seconds" sh "$@")
+    (cd "$payload" && OUT=$out timeout --foreground "$seconds" sh "$@")
   else
     "$guest_dir/nested.sh" --kernel "$(value OUTER_KERNEL_VMLINUX)" \
       --initrd "$(value OUTER_INITRD)" --payload "$payload" --out "$out" \
-      --timeout "$seconds" -- env OUT=/out sh "$@"
+      --timeout "$seconds" --cpus 1 -- env OUT=/out RETRY=1 sh "$@"
   fi
 }
