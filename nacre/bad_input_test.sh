@@ -30,18 +30,26 @@ memory_region { guest_address: 0 size: 0x8000000 }
 memory_region { guest_address: 0x100000 size: 0x1000 }
 CONFIG
 
+cat >unaligned.textproto <<'CONFIG'
+boot { kernel: "zeroes" }
+memory_region { guest_address: 0x800 size: 0x8000000 }
+CONFIG
+
 expect 'no kernel|--kernel'
 expect '--kernle|--help' --kernle=x
 expect '/nowhere/kernel' --kernel=/nowhere/kernel
 expect 'zeroes|bzImage|vmlinux' --kernel=zeroes
 expect 'vcpus|1 to 64' --kernel=zeroes --vcpus=0
 expect 'overlaps|0x8000000' --config=overlap.textproto
+expect 'unaligned|4096' --config=unaligned.textproto
 expect '/nowhere/vm.textproto' --config=/nowhere/vm.textproto
 expect 'a999|a630|a660|a730' --kernel=zeroes --gpu=sim:a999
 expect 'a660|sim:CHIP' --kernel=zeroes --gpu=a660
 expect '/nowhere/renderD128' --kernel=zeroes --gpu=/nowhere/renderD128
 expect '/dev/null|DRM' --kernel=zeroes --gpu=/dev/null
 expect 'power of two' --kernel=zeroes --gpu-window-mib=3
+
+expect '/nowhere/summary' --kernel=zeroes --summary=/nowhere/summary
 
 ((failures == 0)) && echo PASS
 exit $((failures != 0))

@@ -19,7 +19,8 @@ namespace {
 constexpr uint64_t kPage = 4096;
 constexpr uint32_t kMaxVcpus = 64;
 constexpr uint32_t kMinMemoryMib = 64;
-constexpr uint32_t kMaxScanouts = 16;    // VIRTIO_GPU_MAX_SCANOUTS.
+constexpr int kMaxMemoryRegions = 64;  // A boot_params lists 128 ranges in all.
+constexpr uint32_t kMaxScanouts = 16;  // VIRTIO_GPU_MAX_SCANOUTS.
 constexpr uint32_t kMaxModeSide = 4095;  // Pixels, as an EDID can say.
 constexpr uint64_t kMaxWindowMib = uint64_t{1} << 20;  // 1 TiB.
 
@@ -45,6 +46,11 @@ absl::Status CheckRange(const char* field, uint64_t value, uint64_t low,
 }
 
 absl::Status CheckMemoryRegions(const VmConfig& config) {
+  if (config.memory_region_size() > kMaxMemoryRegions) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(config.memory_region_size(),
+                     " memory_regions; there may be ", kMaxMemoryRegions));
+  }
   std::vector<MemoryRegion> regions(config.memory_region().begin(),
                                     config.memory_region().end());
   for (const MemoryRegion& region : regions) {

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -69,6 +70,15 @@ TEST(ConfigTest, UnalignedMemorySaysWhatWouldBeRight) {
   EXPECT_THAT(ErrorOf("boot { kernel: 'k' }"
                       "memory_region { guest_address: 0 size: 1 }"),
               HasSubstr("multiple of 4096"));
+}
+
+TEST(ConfigTest, TooManyRegionsSayHowManyMayBe) {
+  std::string text = "boot { kernel: 'k' }";
+  for (int i = 0; i < 65; ++i) {
+    absl::StrAppend(&text, "memory_region { guest_address: ", i * 8192,
+                    " size: 4096 }");
+  }
+  EXPECT_THAT(ErrorOf(text), HasSubstr("64"));
 }
 
 TEST(ConfigTest, WrappingMemoryIsRefused) {

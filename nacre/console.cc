@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <utility>
 
 #include "base/errno_status.h"
@@ -45,6 +46,7 @@ Console::~Console() {
 void Console::OnReadable() {
   std::array<uint8_t, 256> buffer;
   const ssize_t size = read(fd_, buffer.data(), buffer.size());
+  if (size < 0 && (errno == EINTR || errno == EAGAIN)) return;
   if (size <= 0) {
     // The end of the input: level-triggered, it would wake us for ever.
     (void)loop_.Unwatch(fd_);
@@ -66,6 +68,7 @@ void Console::Feed(std::span<const uint8_t> bytes) {
         continue;
       }
     } else if (byte == kQuit) {
+      quit_ = true;
       loop_.Stop();
       return;
     }

@@ -20,7 +20,8 @@ namespace nacre {
 // to the guest. All on the loop's thread.
 class Console {
  public:
-  // Takes bytes for the guest and returns how many it had room for.
+  // Takes bytes for the guest and returns how many it had room for; the rest
+  // is lost, as on a serial line without flow control.
   using Sink = std::function<size_t(std::span<const uint8_t>)>;
 
   // `fd` is borrowed; `loop` outlives the console. Input that cannot be watched
@@ -31,6 +32,9 @@ class Console {
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
   ~Console();
+
+  // Whether the escape has been typed (see SignalWatch::signalled).
+  bool quit() const { return quit_; }
 
  private:
   Console(int fd, vmm::EventLoop& loop, Sink sink);
@@ -44,6 +48,7 @@ class Console {
   bool watching_ = false;
   std::optional<termios> saved_;  // Set where fd_ is a terminal.
   bool escaped_ = false;          // The last key was the escape.
+  bool quit_ = false;
 };
 
 }  // namespace nacre

@@ -48,7 +48,8 @@ absl::StatusOr<std::unique_ptr<GpuStack>> GpuStack::Create(const Gpu& config) {
   ASSIGN_OR_RETURN(stack->device_,
                    virtio_gpu::VirtioGpu::Create(
                        device_config, std::move(context_types),
-                       std::make_unique<virtio_gpu::HeadlessSink>()));
+                       std::make_unique<virtio_gpu::HeadlessSink>(
+                           virtio_gpu::HeadlessSink::Keep::kCounts)));
   return stack;
 }
 

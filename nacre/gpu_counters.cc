@@ -93,6 +93,8 @@ void AddDeviceCounters(const virtio_gpu::Stats& stats, GpuSummary& summary) {
   for (const auto& [type, name] : kErrors) {
     Put(*summary.mutable_errors(), name, stats.errors(type).value());
   }
+  Put(*summary.mutable_errors(), "failed submission",
+      stats.submissions_failed.value());
   Put(*summary.mutable_errors(), "broken queue", stats.broken_queues.value());
 }
 
@@ -103,6 +105,8 @@ void AddMsmCounters(const msm::Counters& counters, GpuSummary& summary) {
   Put(*summary.mutable_ccmd_errors(), "malformed", counters.malformed.value());
   Put(*summary.mutable_ccmd_errors(), "async_error",
       counters.async_errors.value());
+  Put(*summary.mutable_ccmd_errors(), "refused ioctl",
+      counters.refused_ioctls.value());
   summary.set_gem_objects_now(counters.objects.value());
   summary.set_native_contexts_now(counters.contexts.value());
 }

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/resource.h>
 
 #include <cstdio>
@@ -18,10 +19,23 @@
 namespace nacre {
 namespace {
 
-int Complain(const absl::Status& status) {
+// What a user can put right is bad input; the rest is ours or the host's.
+ExitCode CodeFor(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnavailable:
+      return kExitBadInput;
+    default:
+      return kExitInternalError;
+  }
+}
+
+ExitCode Complain(const absl::Status& status) {
   std::fprintf(stderr, "nacre: %s\n", std::string(status.message()).c_str());
-  return status.code() == absl::StatusCode::kInternal ? kExitInternalError
-                                                      : kExitBadInput;
+  return CodeFor(status);
 }
 
 // Each buffer of the simulated GPU, and each pending fence, is a descriptor.
@@ -47,16 +61,26 @@ void UseSmallThreadStacks() {
 void ReturnLargeAllocations() { mallopt(M_MMAP_THRESHOLD, 256 << 10); }
 
 int Run(const VmConfig& config) {
+  // A console that nobody reads any more loses output and stops nothing.
+  signal(SIGPIPE, SIG_IGN);
   RaiseDescriptorLimit();
   UseSmallThreadStacks();
   ReturnLargeAllocations();
+  // Before the guest runs: a wrong path is the user's to put right.
+  if (!config.summary_path().empty()) {
+    if (absl::Status status = WriteSummary({}, config.summary_path());
+        !status.ok()) {
+      return Complain(status);
+    }
+  }
   const absl::StatusOr<VmSummary> summary = RunGuest(config);
   if (!summary.ok()) return Complain(summary.status());
   std::fputs(SummaryText(*summary).c_str(), stderr);
   if (!config.summary_path().empty()) {
     if (absl::Status status = WriteSummary(*summary, config.summary_path());
         !status.ok()) {
-      return Complain(status);
+      Complain(status);
+      return kExitInternalError;
     }
   }
   return static_cast<int>(summary->exit_code());

@@ -40,6 +40,7 @@ void SignalWatch::OnSignal() {
   // Taken, or it would end the process once it is no longer blocked.
   signalfd_siginfo signal;
   while (read(fd_.get(), &signal, sizeof(signal)) == sizeof(signal)) {
+    signalled_ = true;
     loop_.Stop();
   }
 }

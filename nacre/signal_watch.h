@@ -24,6 +24,10 @@ class SignalWatch {
   SignalWatch& operator=(const SignalWatch&) = delete;
   ~SignalWatch();
 
+  // Whether a signal has come: a Stop in the same turn of the loop as another
+  // one is lost in it.
+  bool signalled() const { return signalled_; }
+
  private:
   SignalWatch(vmm::EventLoop& loop, Fd fd, const sigset_t& old_mask)
       : loop_(loop), fd_(std::move(fd)), old_mask_(old_mask) {}
@@ -33,6 +37,7 @@ class SignalWatch {
   vmm::EventLoop& loop_;
   const Fd fd_;
   const sigset_t old_mask_;
+  bool signalled_ = false;
 };
 
 }  // namespace nacre

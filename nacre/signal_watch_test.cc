@@ -18,6 +18,7 @@ TEST(SignalWatchTest, SignalStopsTheLoopAndDoesNotKillAfterwards) {
     ASSERT_TRUE(watch.ok()) << watch.status();
     kill(getpid(), SIGTERM);
     (*loop)->Run();
+    EXPECT_TRUE((*watch)->signalled());
   }
   // Still here, although SIGTERM is no longer blocked.
   sigset_t mask;

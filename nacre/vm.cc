@@ -87,6 +87,9 @@ class Vm {
     for (;;) {
       vmm::Outcome outcome = machine_->Run(*loop_);
       if (outcome.kind != vmm::Outcome::Kind::kReset) return outcome;
+      if (signals_->signalled() || console_->quit()) {
+        return {vmm::Outcome::Kind::kStopped, ""};
+      }
       bus_->Reset();
     }
   }
