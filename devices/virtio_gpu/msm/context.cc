@@ -16,6 +16,9 @@ constexpr uint64_t kShmemBlobId = 0;
 // MSM_WAIT_FENCE_BOOST and MSM_PREP_BOOST exist from here on.
 constexpr uint32_t kMinorWithWaitBoost = 11;
 
+// How often global_faults is looked up at most, but for successful waits.
+constexpr std::chrono::milliseconds kFaultsInterval{50};
+
 }  // namespace
 
 MsmContext::MsmContext(std::unique_ptr<DrmFile> drm,
@@ -52,6 +55,11 @@ absl::Status MsmContext::Submit(std::span<const uint8_t> commands) {
     counters_.malformed.Add();
     show(absl::InvalidArgumentError("ccmd stream ends within a header"));
   }
+  // A program that waits for fence fds alone hears of a GPU fault here, with
+  // whatever it sends next.
+  if (std::chrono::steady_clock::now() - faults_refreshed_ >= kFaultsInterval) {
+    RefreshGlobalFaults();
+  }
   return first_error;
 }
 
@@ -86,9 +94,13 @@ absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> MsmContext::CreateShmem(
     return absl::AlreadyExistsError(absl::StrCat(
         "the context has control memory, resource ", shmem_resource_));
   }
+  if (counters_.control_memories.value() >= Shmem::kMaxBlobs) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(Shmem::kMaxBlobs, " control memories exist"));
+  }
   ASSIGN_OR_RETURN(Shmem shmem, Shmem::Create(request.size));
   ASSIGN_OR_RETURN(std::unique_ptr<virtio_gpu::Blob> blob,
-                   shmem.MakeBlob(request.mappable));
+                   shmem.MakeBlob(request.mappable, counters_));
   shmem_.emplace(std::move(shmem));
   shmem_resource_ = request.resource_id;
   // Mesa compares with what it finds here first.

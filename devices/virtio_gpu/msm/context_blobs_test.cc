@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "devices/virtio_gpu/msm/gem.h"
 #include "devices/virtio_gpu/msm/object_table.h"
+#include "devices/virtio_gpu/msm/shmem.h"
 #include "devices/virtio_gpu/msm/testing/context_test_base.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -297,6 +299,53 @@ TEST_F(ContextWithoutShmemTest, ControlMemoryOfAnyWrongSizeIsRefused) {
           .CreateBlob(
               {.resource_id = 9, .blob_id = 0, .size = kPage, .mappable = true})
           .ok());
+}
+
+TEST_F(ContextBlobsTest, UploadsToAHugeBufferKeepNoMappingOfIt) {
+  constexpr uint64_t kHuge = uint64_t{1} << 30;
+  const uint32_t buffer = *guest_->NewBuffer(kHuge, kIova);
+  const size_t mappings = CountMappings();
+  // Across the end of a page.
+  const std::vector<uint8_t> data = {1, 2, 3, 4};
+  guest_->batch().Add(MSM_CCMD_GEM_UPLOAD, {buffer, 0, 3 * kPage - 2, 4}, data);
+  ASSERT_TRUE(guest_->Flush().ok());
+  EXPECT_EQ(CountMappings(), mappings);
+  const Mapping memory = guest_->Map(buffer);
+  EXPECT_EQ(std::vector<uint8_t>(memory.data() + 3 * kPage - 2,
+                                 memory.data() + 3 * kPage + 2),
+            data);
+}
+
+TEST_F(ContextBlobsTest, BuffersOfAllContextsTogetherAreCapped) {
+  constexpr uint64_t kHalf = GemFile::kMaxObjectBytes / 2;
+  const uint32_t first = *guest_->NewBuffer(kHalf, 0);
+  Guest second(*type_);
+  ASSERT_TRUE(second.NewBuffer(kHalf, 0).ok());
+  EXPECT_FALSE(second.NewBuffer(kPage, 0).ok());
+  EXPECT_EQ(second.async_error(), 1u);
+  guest_->CloseBuffer(first);
+  EXPECT_TRUE(second.NewBuffer(kPage, 0).ok());
+}
+
+TEST_F(ContextBlobsTest, ControlMemoriesThatOutliveContextsAreCapped) {
+  std::vector<std::unique_ptr<virtio_gpu::Blob>> kept;
+  const virtio_gpu::BlobRequest request = {
+      .resource_id = 1, .blob_id = 0, .size = kPage, .mappable = true};
+  const uint64_t present = counters().control_memories.value();
+  for (uint64_t i = present; i <= Shmem::kMaxBlobs; ++i) {
+    const auto context = type_->CreateContext(7, "");
+    ASSERT_TRUE(context.ok()) << context.status();
+    auto blob = (*context)->CreateBlob(request);
+    ASSERT_EQ(blob.ok(), i < Shmem::kMaxBlobs) << i;
+    if (blob.ok()) kept.push_back(*std::move(blob));
+  }
+}
+
+TEST_F(ContextBlobsTest, TheFirstCallOnAFileIsNeverAGuests) {
+  // Linux from 6.17 on falls over a GEM_SUBMIT on a file without a VM.
+  const size_t before = device_.calls(DrmCall::kGetParam);
+  const Guest bare(*type_, /*shmem_size=*/0);
+  EXPECT_GT(device_.calls(DrmCall::kGetParam), before);
 }
 
 }  // namespace

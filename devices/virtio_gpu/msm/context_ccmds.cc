@@ -28,9 +28,6 @@ constexpr size_t kMaxGemName = 31;
 // parameter, FAULTS, has 4 bytes; Mesa asks for 8.
 constexpr uint32_t kMaxQueryBytes = 64;
 
-// Programs that never wait by WAIT_FENCE see a GPU fault this much later.
-constexpr std::chrono::milliseconds kFaultsInterval{50};
-
 int32_t Result(const absl::Status& status) { return -StatusErrno(status); }
 
 // What IOCTL_SIMPLE answers for an ioctl that is read back.
@@ -183,9 +180,6 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSubmitCcmd& ccmd) {
   queues_.SetFence(ring, std::move(fence));
   counters_.submits.Add();
   counters_.submit_bos.Add(ccmd.nr_bos);
-  if (std::chrono::steady_clock::now() - faults_refreshed_ >= kFaultsInterval) {
-    RefreshGlobalFaults();
-  }
   return absl::OkStatus();
 }
 

@@ -31,6 +31,9 @@ MsmContextType::CreateContext(uint32_t /*ctx_id*/,
         absl::StrCat(kMaxFiles, " msm contexts are open"));
   }
   ASSIGN_OR_RETURN(std::unique_ptr<DrmFile> drm, device_.Open());
+  // Makes the file's address space before a guest can: kernels from 6.17 on
+  // dereference it unmade where GEM_SUBMIT is the first call.
+  RETURN_IF_ERROR(drm->GetParam(MSM_PARAM_FAULTS).status());
   return std::make_unique<MsmContext>(
       std::move(drm), ContextEnvironment{.counters = counters_,
                                          .submits = submits_,

@@ -61,6 +61,7 @@ struct Counters {
   Gauge object_bytes;  // Size of created objects; imported ones are no new
                        // memory.
   Gauge submitqueues;
+  Gauge control_memories;  // Blobs of msm_shmem.
 };
 
 }  // namespace nacre::msm

@@ -66,6 +66,7 @@ absl::Status GemObject::Upload(uint32_t offset, std::span<const uint8_t> data) {
                                               " to an object of ", size_));
   }
   if (data.empty()) return absl::OkStatus();
+  if (size_ > kMaxKeptMapping) return UploadOnce(offset, data);
   uint8_t* memory = file_->uploads_.Find(handle_);
   if (memory == nullptr) {
     ASSIGN_OR_RETURN(const GemMemory source, GetMemory());
@@ -77,6 +78,18 @@ absl::Status GemObject::Upload(uint32_t offset, std::span<const uint8_t> data) {
     mapped_for_upload_ = true;
   }
   std::memcpy(memory + offset, data.data(), data.size());
+  file_->counters_.upload_bytes.Add(data.size());
+  return absl::OkStatus();
+}
+
+absl::Status GemObject::UploadOnce(uint32_t offset,
+                                   std::span<const uint8_t> data) {
+  ASSIGN_OR_RETURN(const GemMemory source, GetMemory());
+  const uint64_t start = offset & ~(kPageSize - 1);
+  ASSIGN_OR_RETURN(const Mapping mapping,
+                   Mapping::Shared(source.fd, source.offset + start,
+                                   offset - start + data.size()));
+  std::memcpy(mapping.data() + (offset - start), data.data(), data.size());
   file_->counters_.upload_bytes.Add(data.size());
   return absl::OkStatus();
 }
@@ -108,6 +121,12 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
   const std::optional<uint64_t> rounded = CheckedAlignUp(size, kPageSize);
   if (!rounded || *rounded == 0) {
     return ErrnoStatus(EINVAL, absl::StrCat("GEM_NEW of ", size, " bytes"));
+  }
+  const uint64_t taken = counters_.object_bytes.value();
+  if (taken > kMaxObjectBytes || *rounded > kMaxObjectBytes - taken) {
+    return ErrnoStatus(
+        ENOMEM, absl::StrCat("GEM_NEW of ", size, " bytes with ", taken, " of ",
+                             kMaxObjectBytes, " taken"));
   }
   ASSIGN_OR_RETURN(const uint32_t handle, drm_->GemNew(*rounded, flags));
   std::shared_ptr<GemObject> object(new GemObject(shared_from_this(),

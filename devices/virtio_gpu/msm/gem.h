@@ -48,6 +48,11 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
   GemObject(std::shared_ptr<GemFile> file, Origin origin, uint32_t handle,
             uint64_t size, uint32_t flags);
 
+  // Attack stopped: the process's address space used up by kept mappings of
+  // huge objects. Beyond this, an upload maps the pages it touches.
+  static constexpr uint64_t kMaxKeptMapping = uint64_t{64} << 20;
+  absl::Status UploadOnce(uint32_t offset, std::span<const uint8_t> data);
+
   const std::shared_ptr<GemFile> file_;
   const Origin origin_;
   const uint32_t handle_;
@@ -63,6 +68,9 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
 // object: a blob may be exported and mapped after its context is gone.
 class GemFile : public std::enable_shared_from_this<GemFile> {
  public:
+  // Attack stopped: the host's memory used up by buffers. Over all files.
+  static constexpr uint64_t kMaxObjectBytes = uint64_t{16} << 30;
+
   GemFile(std::unique_ptr<DrmFile> drm, Counters& counters);
   ~GemFile();
 

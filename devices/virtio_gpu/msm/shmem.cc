@@ -16,8 +16,14 @@ constexpr uint64_t kPageSize = 4096;
 
 class ShmemBlob final : public virtio_gpu::Blob {
  public:
-  ShmemBlob(Fd memory, uint64_t size, bool mappable)
-      : memory_(std::move(memory)), size_(size), mappable_(mappable) {}
+  ShmemBlob(Fd memory, uint64_t size, bool mappable, Counters& counters)
+      : memory_(std::move(memory)),
+        size_(size),
+        mappable_(mappable),
+        counters_(counters) {
+    counters_.control_memories.Add();
+  }
+  ~ShmemBlob() override { counters_.control_memories.Subtract(); }
 
   uint64_t size() const override { return size_; }
   absl::StatusOr<virtio_gpu::BlobMemory> GetMemory() override {
@@ -34,6 +40,7 @@ class ShmemBlob final : public virtio_gpu::Blob {
   const Fd memory_;
   const uint64_t size_;
   const bool mappable_;
+  Counters& counters_;
 };
 
 }  // namespace
@@ -53,10 +60,10 @@ absl::StatusOr<Shmem> Shmem::Create(uint64_t size) {
 }
 
 absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> Shmem::MakeBlob(
-    bool mappable) const {
+    bool mappable, Counters& counters) const {
   ASSIGN_OR_RETURN(Fd memory, memory_.Duplicate());
   return std::make_unique<ShmemBlob>(std::move(memory), mapping_.size(),
-                                     mappable);
+                                     mappable, counters);
 }
 
 absl::StatusOr<Shmem::Slot> Shmem::Reserve(uint32_t rsp_off,

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/mapping.h"
 #include "devices/virtio_gpu/context.h"
+#include "devices/virtio_gpu/msm/counters.h"
 #include "devices/virtio_gpu/msm/wire.h"
 
 namespace nacre::msm {
@@ -23,6 +24,8 @@ class Shmem {
  public:
   // Mesa asks for 16 KiB. Attack stopped: host memory that no quota sees.
   static constexpr uint64_t kMaxSize = 1 << 20;
+  // Attack stopped: the same, by blobs that outlive their contexts.
+  static constexpr uint64_t kMaxBlobs = 4096;
   static constexpr uint32_t kResponseOffset = sizeof(msm_shmem);
 
   // Room for a response, within the area.
@@ -36,9 +39,10 @@ class Shmem {
   // `size` as the guest asked. InvalidArgument below a page or above kMaxSize.
   static absl::StatusOr<Shmem> Create(uint64_t size);
 
-  // The guest's share in the memory; independent of this object's life.
+  // The guest's share in the memory; independent of this object's life, and
+  // counted in `counters`, which outlive it, as long as it exists.
   absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> MakeBlob(
-      bool mappable) const;
+      bool mappable, Counters& counters) const;
 
   // OutOfRange where a response of `size` bytes at the guest's `rsp_off` would
   // leave the area.

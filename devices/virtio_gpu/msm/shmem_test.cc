@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "base/bytes.h"
+#include "devices/virtio_gpu/msm/counters.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -17,7 +18,7 @@ constexpr uint64_t kPage = 4096;
 class ShmemTest : public testing::Test {
  protected:
   explicit ShmemTest(uint64_t size = 4 * kPage)
-      : shmem_(*Shmem::Create(size)), blob_(*shmem_.MakeBlob(true)) {
+      : shmem_(*Shmem::Create(size)), blob_(*shmem_.MakeBlob(true, counters_)) {
     guest_ = *Mapping::Shared(blob_->GetMemory()->fd, 0, size);
   }
 
@@ -35,6 +36,7 @@ class ShmemTest : public testing::Test {
     return {at, at + 16};
   }
 
+  Counters counters_;
   Shmem shmem_;
   std::unique_ptr<virtio_gpu::Blob> blob_;
   Mapping guest_;
@@ -121,7 +123,7 @@ TEST_F(ShmemTest, TheGuestsShareOutlivesOurs) {
 TEST_F(ShmemTest, IsNotForOtherContexts) {
   EXPECT_EQ(blob_->Export().status().code(),
             absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ((*shmem_.MakeBlob(false))->GetMemory().status().code(),
+  EXPECT_EQ((*shmem_.MakeBlob(false, counters_))->GetMemory().status().code(),
             absl::StatusCode::kFailedPrecondition);
 }
 
