@@ -1,6 +1,7 @@
 #include "devices/virtio_gpu/context_table.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -12,8 +13,9 @@ namespace {
 
 void EraseId(Resource& resource, uint32_t ctx_id) {
   auto& ids = resource.attached_contexts;
-  const auto it = std::find(ids.begin(), ids.end(), ctx_id);
-  CHECK(it != ids.end());
+  // From the back, where DetachEverywhere takes them.
+  const auto it = std::find(ids.rbegin(), ids.rend(), ctx_id);
+  CHECK(it != ids.rend());
   *it = ids.back();
   ids.pop_back();
 }
@@ -84,9 +86,12 @@ void ContextTable::DetachEverywhere(Resource& resource) {
 }
 
 void ContextTable::Remove(Entry& entry, ResourceTable& resources) {
-  while (!entry.resources.empty()) {
-    const absl::StatusOr<Resource*> resource =
-        resources.Find(*entry.resources.begin());
+  // Not by begin() of the set that shrinks: that looks through ever more empty
+  // slots.
+  const std::vector<uint32_t> ids(entry.resources.begin(),
+                                  entry.resources.end());
+  for (const uint32_t id : ids) {
+    const absl::StatusOr<Resource*> resource = resources.Find(id);
     CHECK(resource.ok());
     Detach(entry, **resource);
   }

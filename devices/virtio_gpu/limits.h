@@ -35,8 +35,10 @@ struct Limits {
   // name the same page again and again: sinks keep copies. Of one scanout.
   uint64_t max_scanout_bytes = uint64_t{64} << 20;
   // Mappings of this process (vm.max_map_count is 65530 by default; a mapped
-  // blob costs one, and the gap behind it another), by mapping many blobs.
-  size_t max_mapped_blobs = 28000;
+  // blob costs one, and the gap behind it another), by mapping many blobs. The
+  // rest is for context types: nine for each of msm's files, and the simulated
+  // GPU's 4096.
+  size_t max_mapped_blobs = 24000;
 };
 
 }  // namespace nacre::virtio_gpu
