@@ -122,9 +122,14 @@ absl::Status IrqRouter::SetMessage(uint32_t gsi, uint64_t address,
   // Setting the table waits for every vCPU to leave its old one, and guests
   // write the same message again with each unmasking.
   if (!input.routed || std::memcmp(&input.route, &route, sizeof(route)) != 0) {
-    input.route = route;
-    input.routed = true;
-    RETURN_IF_ERROR(SetRoutes());
+    const kvm_irq_routing_entry old_route = std::exchange(input.route, route);
+    const bool old_routed = std::exchange(input.routed, true);
+    if (absl::Status status = SetRoutes(); !status.ok()) {
+      // One message that KVM refuses must not spoil the table for the others.
+      input.route = old_route;
+      input.routed = old_routed;
+      return status;
+    }
   }
   if (!input.attached) {
     RETURN_IF_ERROR(SetIrqFd(gsi, input.event, 0));
