@@ -28,7 +28,7 @@ struct QueueLayout {
 // a driver go to the queue size (2.7.5.3.1) and a device set a limit (2.7.4.1),
 // but Linux's virtqueue_add_split goes further: a 4 MiB command stream in
 // vmalloc memory is 1024 descriptors on a queue of 256. What the cap stops: a
-// guest that has us keep half a MiB of ranges for every request it leaves
+// guest that has us keep 64 KiB of ranges for every request it leaves
 // pending.
 inline constexpr uint32_t kMaxIndirectDescriptors = 4096;
 
