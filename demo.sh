@@ -34,8 +34,7 @@ trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/payload" "$scratch/out"
 
 ensure_tool_packages build
-build_vm "$scratch/payload"
-choose_machine "$scratch/payload" "$mode"
+prepare_payload "$scratch/payload" "$mode"
 cat >"$scratch/payload/demo" <<DEMO
 ./nacre --gpu=$(printf %q "$gpu") --kernel=vmlinux --initrd=initrd --summary="\$OUT/summary" \\
   --cmdline="$guest_command_line nacre.test=$test nacre.frames=$frames nacre.submits=$frames"

@@ -39,9 +39,8 @@ guest reboot --kernel=vmlinux 'cmdline nacre.test=reboot nacre.frames=5'
 guest failing 'code 1' --kernel=vmlinux 'cmdline nacre.test=there-is-no-such-test'
 
 ensure_tool_packages build
-build_vm "$payload"
+prepare_payload "$payload" "${mode#--}"
 cp "$guest_dir/run_guests.sh" "$payload/"
-choose_machine "$payload" "${mode#--}"
 code=0
 run_payload "$payload" "$out" $((seconds_a_guest * (${#guests[@]} + 2))) \
   run_guests.sh "$seconds_a_guest" "$guest_command_line" "${guests[@]}" ||

@@ -14,30 +14,32 @@ guest_command_line+=" tsc=reliable lpj=4000000 cryptomgr.notests"
 # value NAME: of the KEY=VALUE lines of guest/assemble.sh.
 value() { sed -n "s/^$1=//p" <<<"$assembled"; }
 
-# build_vm PAYLOAD: builds the VMM and the guest, and fills the folder PAYLOAD
-# with what a run needs: nacre, bzImage, vmlinux, initrd.
-build_vm() {
-  local payload=$1 programs
+# prepare_payload PAYLOAD [direct|nested]: builds the VMM and the guest, chooses
+# where to run it (`machine`: as asked, else by a probe), and fills the folder
+# PAYLOAD with what a run needs: nacre, bzImage, vmlinux, initrd.
+prepare_payload() {
+  local payload=$1 wanted=${2-} built outer=()
   progress "building nacre and the guest's programs (minutes from nothing)"
   run_bazel build //nacre //guest/programs/... >&2
-  programs=$(cd "$root_dir" && /usr/bin/bazel info bazel-bin 2>/dev/null)
-  progress "assembling the guest (Mesa takes 15 minutes from nothing)"
-  assembled=$("$guest_dir/assemble.sh" --outer \
-    "$programs"/guest/programs/{gles_frames,vulkan_submits})
-  cp -f "$programs/nacre/nacre" "$payload/nacre"
+  built=$(cd "$root_dir" && /usr/bin/bazel info bazel-bin 2>/dev/null)
+  cp -f "$built/nacre/nacre" "$payload/nacre"
+  choose_machine "$payload/nacre" "$wanted"
+  [[ $machine == direct ]] || outer=(--outer)
+  progress "assembling the guest (Mesa takes minutes from nothing)"
+  assembled=$("$guest_dir/assemble.sh" "${outer[@]}" \
+    "$built"/guest/programs/{gles_frames,vulkan_submits})
   cp -f "$(value KERNEL_BZIMAGE)" "$payload/bzImage"
   cp -f "$(value KERNEL_VMLINUX)" "$payload/vmlinux"
   cp -f "$(value INITRD)" "$payload/initrd"
 }
 
-# choose_machine PAYLOAD [direct|nested]: sets `machine`, by a probe unless it
-# is given, and says so.
+# choose_machine NACRE [direct|nested]: sets `machine` and says so.
 choose_machine() {
-  local payload=$1 wanted=${2-} found
+  local nacre=$1 wanted=${2-} found
   if [[ -n $wanted ]]; then
     machine=$wanted
     progress "running the guest $machine, as asked"
-  elif found=$("$payload/nacre" --probe); then
+  elif found=$("$nacre" --probe); then
     machine=direct
     progress "$found: running the guest on this machine"
   else
