@@ -72,8 +72,13 @@ absl::StatusOr<std::unique_ptr<ImageLoader>> ImageLoader::Create(
   for (const Block& block : loader->blocks_) {
     RETURN_IF_ERROR(memory.SetGuestAccess(block.address, block.size, false));
   }
-  if (!loader->blocks_.empty()) {
-    RETURN_IF_ERROR(loader->Complete(loader->blocks_.front()));
+  uint64_t total = 0;
+  for (const ImagePiece& piece : loader->pieces_) total += piece.size;
+  const size_t now = total <= kLoadedAtOnce
+                         ? loader->blocks_.size()
+                         : std::min<size_t>(loader->blocks_.size(), 1);
+  for (size_t i = 0; i < now; ++i) {
+    RETURN_IF_ERROR(loader->Complete(loader->blocks_[i]));
   }
   return loader;
 }
@@ -122,11 +127,14 @@ absl::Status ImageLoader::Complete(const Block& block) {
 }
 
 void ImageLoader::Run() {
-  for (size_t i = 1; i < blocks_.size(); ++i) {
+  for (;;) {
+    size_t i = 0;
     {
       MutexLock lock(mutex_);
       if (ended_) return;
+      i = blocks_done_;
     }
+    if (i == blocks_.size()) break;
     if (absl::Status status = Complete(blocks_[i]); !status.ok()) {
       // Before a vCPU that waits can fail for want of it.
       on_error_(std::move(status));

@@ -32,14 +32,18 @@ struct ImagePiece {
 //
 // That works where KVM answers EFAULT for such an access, which hardware
 // virtualization does. A KVM that emulates instructions fails the instruction
-// instead: there only images of one block work. (None that boots is so slow.)
+// instead: there only images of kLoadedAtOnce in all work, for which nobody has
+// to wait. (No stock kernel is so small, and none boots where KVM is so slow.)
 //
 // Goes through memory in blocks of 2 MiB, in the order of the pieces; only the
 // first block is smaller, so that the guest can start soon.
 class ImageLoader {
  public:
+  static constexpr uint64_t kLoadedAtOnce = 1 << 20;
+
   // Takes the memory of `pieces` away from the guest and loads the first block,
-  // so the first piece is the one with the entry point. `memory` and the files
+  // so the first piece is the one with the entry point; or all of them, up to
+  // kLoadedAtOnce bytes. `memory` and the files
   // outlive the loader; pieces are disjoint in memory. `on_error` is called on
   // the loader's thread, at most once, where a file cannot be read to its end.
   // Errors: those of the first block.

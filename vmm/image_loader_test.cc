@@ -106,6 +106,17 @@ TEST_F(ImageLoaderTest, TheFirstBlockIsThereAtOnce) {
   EXPECT_EQ(GuestByte(4 * kMiB + 0xffff), Pattern(0xffff, 1)[0]);
 }
 
+// A guest of a few instructions need not wait, not even where KVM cannot make
+// it wait.
+TEST_F(ImageLoaderTest, SmallImagesAreThereAtOnce) {
+  file_ = ImageFile::Open("kernel", path_).value();
+  ASSERT_TRUE(
+      Create({{&*file_, 0, 100, 4 * kMiB}, {&*file_, 200, 100, 20 * kMiB}})
+          .ok());
+  EXPECT_EQ(GuestByte(4 * kMiB), Pattern(0, 1)[0]);
+  EXPECT_EQ(GuestByte(20 * kMiB + 99), Pattern(299, 1)[0]);
+}
+
 TEST_F(ImageLoaderTest, PiecesMayShareABlock) {
   file_ = ImageFile::Open("kernel", path_).value();
   ASSERT_TRUE(Create({{&*file_, 0, 100, 4 * kMiB + 5000},
