@@ -12,7 +12,7 @@ source "$tools_dir/packages.sh"
 
 # Everything that is slow to make is kept here, outside the clone, under keys
 # made of its content.
-cache_dir=${NACRE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nacre}
+cache_dir=${NACRE_CACHE:-${XDG_CACHE_HOME:-~/.cache}/nacre}
 
 progress() { printf '==> %s\n' "$*" >&2; }
 
