@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Runs a command where /dev/kvm is real KVM, on a machine without hardware
-# virtualization: QEMU emulates an AMD processor with SVM, on which a stock Debian
-# kernel boots as the outer machine.
-#   guest/nested.sh --kernel VMLINUX --initrd FILE --payload DIR [--out DIR]
-#                   [--timeout S] [--memory MIB] [--cpus N] -- COMMAND...
-# VMLINUX and the initrd are OUTER_KERNEL_VMLINUX and OUTER_INITRD of
-# assemble.sh. COMMAND runs in a read-only copy of the payload folder, on busybox,
-# so its programs are static; what it writes to /out is in --out afterwards (256
-# MiB at most). Its console is our standard output, and ours its input if that is
-# a terminal. Exit code: COMMAND's, or
+# virtualization: QEMU emulates an AMD processor with SVM, or an arm64 one with
+# EL2, on which a stock Debian kernel boots as the outer machine.
+#   guest/nested.sh [--arch x86_64|aarch64] --kernel FILE --initrd FILE
+#                   --payload DIR [--out DIR] [--timeout S] [--memory MIB]
+#                   [--cpus N] -- COMMAND...
+# The architecture is this machine's if not given. The kernel and the initrd are
+# OUTER_KERNEL_IMAGE and OUTER_INITRD of assemble.sh. COMMAND runs in a read-only
+# copy of the payload folder, on busybox, so its programs are static; what it
+# writes to /out is in --out afterwards (256 MiB at most). Its console is our
+# standard output, and ours its input if that is a terminal. Exit code:
+# COMMAND's, or
 #   123 COMMAND did not end, though the outer machine did
 #   124 COMMAND was not done within --timeout seconds (600)
 #   125 the outer machine did not boot, twice
@@ -16,18 +18,21 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 readonly out_size=256M
-# It takes 3 to 6 s; much more on a loaded machine.
+# It takes 2 to 6 s; much more on a loaded machine.
 readonly boot_timeout=90
 
 usage() {
-  fail "${1:+$1; }usage: nested.sh --kernel VMLINUX --initrd FILE --payload DIR" \
-    "[--out DIR] [--timeout S] [--memory MIB] [--cpus N] -- COMMAND..."
+  fail "${1:+$1; }usage: nested.sh [--arch x86_64|aarch64] --kernel FILE" \
+    "--initrd FILE --payload DIR [--out DIR] [--timeout S] [--memory MIB]" \
+    "[--cpus N] -- COMMAND..."
 }
 
+arch=$(uname -m)
 kernel='' initrd='' payload='' out='' timeout=600 memory=3072 cpus=2
 while (($#)) && [[ $1 != -- ]]; do
   (($# >= 2)) || usage "$1 lacks its value"
   case $1 in
+    --arch) arch=$2 ;;
     --kernel) kernel=$2 ;;
     --initrd) initrd=$2 ;;
     --payload) payload=$2 ;;
@@ -45,6 +50,23 @@ shift
 [[ -f $initrd ]] || usage "--initrd $initrd: no such file"
 [[ -d $payload ]] || usage "--payload $payload: no such folder"
 [[ $timeout$memory$cpus =~ ^[0-9]+$ ]] || usage "a number is wrong"
+
+# The emulated machines. Of the processors with hardware virtualization these
+# are the ones with which both kernels boot fast.
+case $arch in
+  x86_64)
+    # check=off keeps QEMU from listing what it does not emulate of an EPYC.
+    emulator=(qemu-system-x86_64 -M q35 -cpu EPYC,check=off)
+    command_line="console=ttyS0 no_timer_check tsc=reliable"
+    ;;
+  aarch64)
+    emulator=(qemu-system-aarch64 -M "virt,virtualization=on,gic-version=3"
+      -cpu cortex-a72)
+    command_line="console=ttyAMA0"
+    ;;
+  *) usage "--arch $arch: no such architecture" ;;
+esac
+command_line+=" quiet mitigations=off nokaslr panic=-1"
 
 # make_payload_disk IMAGE COMMAND...: an ext4 of the payload, without root.
 make_payload_disk() {
@@ -68,12 +90,10 @@ stop_qemu() {
 }
 
 start_qemu() {
-  # EPYC: of the models with SVM the one with which both kernels boot fast;
-  # check=off keeps QEMU from listing what it does not emulate of it.
-  qemu-system-x86_64 -M q35 -accel tcg,thread=multi,tb-size=256 -cpu EPYC,check=off \
+  "${emulator[@]}" -accel tcg,thread=multi,tb-size=256 \
     -smp "$cpus" -m "$memory" -nodefaults -no-user-config -display none \
     -no-reboot -serial stdio -kernel "$kernel" -initrd "$initrd" \
-    -append "console=ttyS0 quiet mitigations=off no_timer_check nokaslr tsc=reliable panic=-1" \
+    -append "$command_line" \
     -drive "file=$scratch/payload,format=raw,if=none,id=payload,readonly=on" \
     -device virtio-blk-pci,drive=payload \
     -drive "file=$scratch/out,format=raw,if=none,id=out,cache=unsafe" \
@@ -106,7 +126,7 @@ run_outer() {
   return 125
 }
 
-ensure_step outer
+ensure_step outer "outer-$arch"
 scratch=$(mktemp -d)
 qemu=
 trap '[[ -z $qemu ]] || stop_qemu; rm -rf "$scratch"' EXIT
@@ -116,7 +136,7 @@ if [[ -t 0 ]]; then exec 3<&0; else exec 3</dev/null; fi
 
 progress "making the outer machine's disk"
 make_payload_disk "$scratch/payload" "$@"
-progress "booting the outer machine (QEMU, emulated; takes 3 to 10 s)"
+progress "booting the outer machine (QEMU, emulated; takes 2 to 10 s)"
 code=0
 run_outer || code=$?
 if ((code == 125)); then
