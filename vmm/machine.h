@@ -27,7 +27,7 @@ struct MachineConfig {
   // RAM, where the architecture has room for it: see DefaultMemoryLayout.
   std::vector<GuestMemory::RegionSpec> memory;
   // A Linux kernel; its format is recognised (x86-64: bzImage, or the ELF
-  // vmlinux that is within it, which boots faster).
+  // vmlinux that is within it, which boots faster; aarch64: Image).
   std::string kernel_path;
   // An initial RAM disk; empty for none.
   std::string initrd_path;
@@ -119,8 +119,8 @@ class Machine {
   // returns their number; the guest may not be running. Any thread.
   virtual size_t WriteConsoleInput(std::span<const uint8_t> bytes) = 0;
 
-  // The last status byte that a program in the guest reported (x86-64: a byte
-  // written to port 0xf4), over all runs. Any thread.
+  // The last status byte that a program in the guest reported (GuestReport: a
+  // byte written to I/O port 0xf4), over all runs. Any thread.
   virtual std::optional<uint8_t> guest_status() const = 0;
 
   // Any thread, exact when no vCPU runs.

@@ -38,7 +38,7 @@ inline constexpr uint64_t kDeviceHoleEnd = 4 * kGiB;
 // Ports.
 inline constexpr uint16_t kI8042Port = 0x64;    // 1 port.
 inline constexpr uint16_t kRtcPort = 0x70;      // 2 ports.
-inline constexpr uint16_t kStatusPort = 0xf4;   // 1.
+inline constexpr uint16_t kReportPort = 0xf4;   // 2, see guest_report.h.
 inline constexpr uint16_t kSerialPort = 0x3f8;  // 8.
 inline constexpr uint16_t kPowerPort = 0x600;   // 3, see power.h.
 inline constexpr uint16_t kPciConfigPort = 0xcf8;

@@ -64,7 +64,7 @@ const Code kWait = {0xf4, 0xeb, 0xfd};  // hlt; jmp back
 const Code kSpin = {0xeb, 0xfe};
 const Code kPowerOff = OutFar(kPowerPort, 0x34) + kWait;
 const Code kReset = MovAl(0xfe) + OutAl(kI8042Port) + kWait;
-Code Report(uint8_t status) { return MovAl(status) + OutAl(kStatusPort); }
+Code Report(uint8_t status) { return MovAl(status) + OutAl(kReportPort); }
 
 class MachineTest : public testing::Test {
  protected:
@@ -119,12 +119,13 @@ TEST_F(MachineTest, ATripleFaultIsAGuestFailure) {
   EXPECT_THAT(outcome.message, HasSubstr("triple-faulted"));
 }
 
-// First boot: mark clock memory and RAM, reset. Second boot: report the RAM.
-TEST_F(MachineTest, AfterAResetRamIsZeroAndTheClockMemoryKept) {
-  const Code second = LoadAl(kScratch) + OutAl(kStatusPort) + kPowerOff;
+// First boot: mark the scratch port and RAM, reset. Second boot: report the
+// RAM.
+TEST_F(MachineTest, AfterAResetRamIsZeroAndTheScratchPortKept) {
+  const Code second = LoadAl(kScratch) + OutAl(kReportPort) + kPowerOff;
   const Code first =
-      MovAl(1) + OutAl(kRtcPort + 1) + MovAl(0x55) + StoreAl(kScratch) + kReset;
-  const Code code = MovAl(0x50) + OutAl(kRtcPort) + InAl(kRtcPort + 1) +
+      MovAl(1) + OutAl(kReportPort + 1) + StoreAl(kScratch) + kReset;
+  const Code code = InAl(kReportPort + 1) +
                     // test al, al; jnz over `first`
                     Code{0x84, 0xc0, 0x75, static_cast<uint8_t>(first.size())} +
                     first + second;
@@ -165,7 +166,7 @@ TEST_F(MachineTest, ConsoleOutputGoesToTheFd) {
 
 TEST_F(MachineTest, ConsoleInputReachesTheGuest) {
   // mov dx, 0x3f8; in al, dx
-  WriteKernel(Code{0x66, 0xba, 0xf8, 0x03, 0xec} + OutAl(kStatusPort) +
+  WriteKernel(Code{0x66, 0xba, 0xf8, 0x03, 0xec} + OutAl(kReportPort) +
               kPowerOff);
   machine_ = Machine::Create(config_).value();
   EXPECT_EQ(machine_->WriteConsoleInput(std::vector<uint8_t>{'x'}), 1u);
@@ -231,7 +232,7 @@ TEST_F(LargeKernelTest, WaitsForWhatIsNotYetLoaded) {
   Code kernel = WithImmediate({0xe9}, kDistance - 5);  // jmp to the end
   kernel.resize(kDistance);
   kernel =
-      kernel + LoadAl(kKernel + kDistance / 2) + OutAl(kStatusPort) + kPowerOff;
+      kernel + LoadAl(kKernel + kDistance / 2) + OutAl(kReportPort) + kPowerOff;
   kernel[kDistance / 2] = 44;
   const Outcome outcome = Boot(kernel);
   EXPECT_EQ(outcome.kind, Outcome::Kind::kPowerOff) << outcome.message;

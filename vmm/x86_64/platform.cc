@@ -135,7 +135,7 @@ absl::Status Platform::AttachDevices(KvmVm& vm, IoBus& ports, IoBus&,
   RETURN_IF_ERROR(ports.Insert(kPowerPort, PowerDevice::kSize, power_.get()));
   RETURN_IF_ERROR(ports.Insert(kI8042Port, 1, i8042_.get()));
   RETURN_IF_ERROR(ports.Insert(kRtcPort, 2, &rtc_));
-  return ports.Insert(kStatusPort, 1, &guest_status_);
+  return ports.Insert(kReportPort, GuestReport::kSize, &guest_report_);
 }
 
 void Platform::ResetDevices() { serial_->Reset(); }
@@ -182,7 +182,7 @@ size_t Platform::WriteConsoleInput(std::span<const uint8_t> bytes) {
 }
 
 std::optional<uint8_t> Platform::guest_status() const {
-  return guest_status_.status();
+  return guest_report_.status();
 }
 
 }  // namespace nacre::vmm::x86_64

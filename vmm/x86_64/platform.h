@@ -12,15 +12,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "vmm/architecture.h"
+#include "vmm/guest_report.h"
 #include "vmm/image_file.h"
 #include "vmm/image_loader.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine.h"
-#include "vmm/x86_64/guest_status.h"
+#include "vmm/serial.h"
 #include "vmm/x86_64/kernel_image.h"
 #include "vmm/x86_64/power.h"
 #include "vmm/x86_64/rtc.h"
-#include "vmm/x86_64/serial.h"
 
 namespace nacre::vmm::x86_64 {
 
@@ -62,7 +62,7 @@ class Platform final : public Architecture {
   const AddressRange pci_window64_;
 
   Rtc rtc_;
-  GuestStatusDevice guest_status_;
+  GuestReport guest_report_;
   // From AttachDevices on.
   std::unique_ptr<Serial> serial_;
   std::unique_ptr<PowerDevice> power_;

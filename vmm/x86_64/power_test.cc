@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "vmm/x86_64/guest_status.h"
 
 namespace nacre::vmm::x86_64 {
 namespace {
@@ -59,16 +58,6 @@ TEST_F(PowerTest, KeyboardControllerResets) {
   EXPECT_EQ(sink_.kind, std::nullopt);
   i8042_.Write(0, Bytes{0xfe});
   EXPECT_EQ(sink_.kind, Outcome::Kind::kReset);
-}
-
-TEST(GuestStatusTest, LastByteCounts) {
-  GuestStatusDevice device;
-  EXPECT_EQ(device.status(), std::nullopt);
-  EXPECT_EQ(ReadByte(device, 0), 0);
-  device.Write(0, Bytes{3});
-  device.Write(0, Bytes{5});
-  EXPECT_EQ(device.status(), 5);
-  EXPECT_EQ(ReadByte(device, 0), 5);
 }
 
 }  // namespace

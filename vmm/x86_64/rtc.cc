@@ -18,7 +18,6 @@ constexpr uint8_t kRegisterA = 0x0a;
 constexpr uint8_t kRegisterB = 0x0b;
 constexpr uint8_t kRegisterC = 0x0c;
 constexpr uint8_t kRegisterD = 0x0d;
-constexpr uint8_t kFirstMemory = 0x0e;
 constexpr uint8_t kCentury = 0x32;  // By the PC's convention.
 
 constexpr uint8_t kDividerOn32768Hz = 0x26;  // Update in progress clear.
@@ -44,11 +43,7 @@ void Rtc::Read(uint64_t offset, std::span<uint8_t> data) {
 
 void Rtc::Write(uint64_t offset, std::span<const uint8_t> data) {
   MutexLock lock(mutex_);
-  if (offset == kDataPort) {
-    if (index_ >= kFirstMemory) memory_[index_] = data[0];
-  } else {
-    index_ = data[0] & kIndexMask;
-  }
+  if (offset != kDataPort) index_ = data[0] & kIndexMask;
 }
 
 uint8_t Rtc::ReadRegister(uint8_t index) {
@@ -81,7 +76,7 @@ uint8_t Rtc::ReadRegister(uint8_t index) {
     case kRegisterD:
       return kValidRamAndTime;
     default:
-      return memory_[index];
+      return 0;
   }
 }
 

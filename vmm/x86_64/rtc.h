@@ -3,7 +3,6 @@
 
 #include <time.h>
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -14,11 +13,10 @@
 
 namespace nacre::vmm::x86_64 {
 
-// The PC's real-time clock and battery-backed memory (Motorola MC146818) at
-// ports 0x70 (index) and 0x71 (data): the host's time, UTC, in BCD and 24-hour
-// form, which the guest cannot set; no alarm, no interrupt. Never updating, so
-// that no guest polls for it. What the guest stores in the bytes after the
-// registers survives a reset of the machine.
+// The PC's real-time clock (Motorola MC146818) at ports 0x70 (index) and 0x71
+// (data): the host's time, UTC, in BCD and 24-hour form, which the guest cannot
+// set; no alarm, no interrupt, no memory. Never updating, so that no guest
+// polls for it.
 class Rtc final : public IoDevice {
  public:
   // Seconds since 1970; the host's clock, or a test's.
@@ -34,7 +32,6 @@ class Rtc final : public IoDevice {
   const Clock clock_;
   Mutex mutex_;
   uint8_t index_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::array<uint8_t, 128> memory_ ABSL_GUARDED_BY(mutex_) = {};
 };
 
 }  // namespace nacre::vmm::x86_64

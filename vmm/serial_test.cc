@@ -1,4 +1,4 @@
-#include "vmm/x86_64/serial.h"
+#include "vmm/serial.h"
 
 #include <cstdint>
 #include <memory>
@@ -7,7 +7,7 @@
 
 #include "gtest/gtest.h"
 
-namespace nacre::vmm::x86_64 {
+namespace nacre::vmm {
 namespace {
 
 // Register offsets and values as in the PC16550D data sheet, section 8.
@@ -182,4 +182,4 @@ TEST(SerialWithoutInterruptTest, CanBePolled) {
 }
 
 }  // namespace
-}  // namespace nacre::vmm::x86_64
+}  // namespace nacre::vmm

@@ -1,9 +1,9 @@
-#include "vmm/x86_64/serial.h"
+#include "vmm/serial.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace nacre::vmm::x86_64 {
+namespace nacre::vmm {
 namespace {
 
 // Offsets; 0 and 1 are the divisor's while kDivisorAccess is set.
@@ -189,4 +189,4 @@ bool Serial::UpdateInterrupt() {
   return registers_.interrupting && !before && irq_ != nullptr;
 }
 
-}  // namespace nacre::vmm::x86_64
+}  // namespace nacre::vmm

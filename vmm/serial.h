@@ -1,5 +1,5 @@
-#ifndef NACRE_VMM_X86_64_SERIAL_H_
-#define NACRE_VMM_X86_64_SERIAL_H_
+#ifndef NACRE_VMM_SERIAL_H_
+#define NACRE_VMM_SERIAL_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +13,7 @@
 #include "vmm/io_device.h"
 #include "vmm/irq_line.h"
 
-namespace nacre::vmm::x86_64 {
+namespace nacre::vmm {
 
 // A serial port: a National Semiconductor PC16550D as its data sheet has it,
 // infinitely fast, eight ports of a byte each. It transmits at once, so a
@@ -72,6 +72,6 @@ class Serial final : public IoDevice {
   std::deque<uint8_t> input_ ABSL_GUARDED_BY(mutex_);
 };
 
-}  // namespace nacre::vmm::x86_64
+}  // namespace nacre::vmm
 
-#endif  // NACRE_VMM_X86_64_SERIAL_H_
+#endif  // NACRE_VMM_SERIAL_H_
