@@ -3,16 +3,27 @@
 #   inner: 6.12, standard flavour (it has DRM), the guest of our own VMM;
 #   outer: 6.1, cloud flavour (boots fastest), which gives /dev/kvm on machines
 #          without hardware virtualization (guest/nested.sh).
-# Prints KERNEL_BZIMAGE, KERNEL_VMLINUX, KERNEL_MODULES, KERNEL_VERSION and the
-# same with OUTER_KERNEL_. A modules folder has lib/modules/VERSION with the
-# modules below, what they need, and modules.dep, all uncompressed.
+#   guest/kernel.sh x86_64|aarch64
+# Prints KERNEL_IMAGE, KERNEL_MODULES, KERNEL_VERSION and the same with OUTER_;
+# on x86_64 KERNEL_BZIMAGE too. The image is what boots soonest: the vmlinux
+# within the bzImage, and on aarch64 the Image, which Debian does not compress. A
+# modules folder has lib/modules/VERSION with the modules below, what they need,
+# and modules.dep, all uncompressed.
 # shellcheck source=guest/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # What is a module in that kernel and not built in. virtio_pci, virtio_console
-# and the CMOS clock are built into 6.12; ext4 is built into the outer one.
-readonly inner_modules=(virtio-gpu virtio_blk virtio_input virtio_mmio virtio-rng)
-readonly outer_modules=(kvm-amd virtio_pci virtio_blk)
+# and the clock are built into 6.12; ext4 is built into the outer one.
+inner_modules=(virtio-gpu virtio_blk virtio_input virtio_mmio virtio-rng)
+outer_modules=(virtio_pci virtio_blk)
+case ${1-} in
+  x86_64)
+    debian=amd64
+    outer_modules+=(kvm-amd)
+    ;;
+  aarch64) debian=arm64 ;; # KVM is built in
+  *) fail "usage: kernel.sh x86_64|aarch64" ;;
+esac
 
 # image_package META SUITE: prints the package that the meta package stands for.
 image_package() {
@@ -63,16 +74,28 @@ copy_modules() {
   depmod -b "$to" "$version"
 }
 
+# make_image VMLINUZ OUT: OUT/image, and what else KERNEL_ has of the kernel.
+make_image() {
+  local vmlinuz=$1 out=$2
+  if [[ $debian == amd64 ]]; then
+    cp "$vmlinuz" "$out/bzImage"
+    unpack_bzimage "$vmlinuz" >"$out/image"
+    [[ $(head -c 4 "$out/image") == $'\x7fELF' ]] ||
+      fail "$package: the payload of its bzImage is not an ELF file"
+  else
+    cp "$vmlinuz" "$out/image"
+    [[ $(dd if="$vmlinuz" bs=4 skip=14 count=1 status=none) == $'ARM\x64' ]] ||
+      fail "$package: its vmlinuz is not an uncompressed arm64 Image"
+  fi
+}
+
 # build_kernel OUT: from $package, $version and $modules.
 build_kernel() {
   local out=$1 deb unpacked=$1/unpacked release=${package#linux-image-}
   deb=$(download_package "$package" "$version" "$out")
   progress "$package: unpacking"
   dpkg-deb -x "$deb" "$unpacked"
-  cp "$unpacked/boot/vmlinuz-$release" "$out/bzImage"
-  unpack_bzimage "$out/bzImage" >"$out/vmlinux"
-  [[ $(head -c 4 "$out/vmlinux") == $'\x7fELF' ]] ||
-    fail "$package: the payload of its bzImage is not an ELF file"
+  make_image "$unpacked/boot/vmlinuz-$release" "$out"
   copy_modules "$unpacked" "$out/modules" "$release" "${modules[@]}"
   printf '%s\n' "$release" >"$out/release"
   rm -rf "$unpacked" "$deb"
@@ -91,14 +114,15 @@ kernel() {
   [[ -n $package ]] || fail "$meta $version depends on no linux-image package"
   entry=$(cached "${name,,}" "$(content_key "$0" "$package" "$version" \
     "${modules[*]}")" build_kernel)
-  printf '%s\n' "${name}_BZIMAGE=$entry/bzImage" \
-    "${name}_VMLINUX=$entry/vmlinux" "${name}_MODULES=$entry/modules" \
-    "${name}_VERSION=$(cat "$entry/release")"
+  printf '%s\n' "${name}_IMAGE=$entry/image" \
+    "${name}_MODULES=$entry/modules" "${name}_VERSION=$(cat "$entry/release")"
+  [[ ! -f $entry/bzImage ]] || printf '%s\n' "${name}_BZIMAGE=$entry/bzImage"
 }
 
 ensure_step kernel
+use_apt_architecture "$debian"
 prepare_apt
-kernel KERNEL linux-image-amd64 bookworm-backports '6.12.*' \
+kernel KERNEL "linux-image-$debian" bookworm-backports '6.12.*' \
   "${inner_modules[@]}"
-kernel OUTER_KERNEL linux-image-cloud-amd64 bookworm '6.1.*' \
+kernel OUTER_KERNEL "linux-image-cloud-$debian" bookworm '6.1.*' \
   "${outer_modules[@]}"
