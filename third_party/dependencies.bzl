@@ -1,6 +1,6 @@
 """The libraries that Nacre is built with."""
 
-load("//third_party:system.bzl", "pkg_config_libs", "system_protobuf")
+load("//third_party:system.bzl", "pkg_config_libs", "plain_library", "system_protobuf")
 
 def nacre_dependencies():
     """Declares Debian's libraries under upstream's labels.
@@ -58,6 +58,12 @@ def nacre_dependencies():
     pkg_config_libs(
         name = "libdrm",
         targets = {":libdrm": "--static libdrm"},
+    )
+
+    # Device trees.
+    plain_library(
+        name = "libfdt",
+        library = "fdt",
     )
 
     # What the programs run inside the guest link with (Mesa supplies the

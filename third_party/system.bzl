@@ -48,6 +48,25 @@ pkg_config_libs = repository_rule(
     local = True,
 )
 
+def _plain_library_impl(rctx):
+    rctx.file(
+        "BUILD.bazel",
+        """
+cc_library(
+    name = %r,
+    linkopts = %r,
+    visibility = ["//visibility:public"],
+)
+""" % (rctx.name, ["-l" + rctx.attr.library]),
+        executable = False,
+    )
+
+# One that comes without a pkg-config file: @name//:name.
+plain_library = repository_rule(
+    implementation = _plain_library_impl,
+    attrs = {"library": attr.string(mandatory = True)},
+)
+
 _WELL_KNOWN = ["any", "descriptor", "duration", "empty", "field_mask", "struct", "timestamp", "wrappers"]
 
 def _system_protobuf_impl(rctx):

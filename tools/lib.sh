@@ -42,11 +42,16 @@ bazel_disk_cache() {
   printf '%s\n' "$cache_dir/bazel-$key"
 }
 
-# run_bazel COMMAND ARGUMENT...: Bazel in the clone, with the disk cache.
+# run_bazel COMMAND ARGUMENT...: Bazel in the clone, with the disk cache. For
+# --config=aarch64, tools/sysroot.sh has to have run.
 run_bazel() {
-  local command=$1
+  local command=$1 options=()
   shift
+  # Named by its real path, so that a server that runs already sees a new one.
+  [[ ! -d $cache_dir/sysroot-aarch64 ]] ||
+    options=("--repo_env=NACRE_AARCH64_SYSROOT=$(
+      readlink -f "$cache_dir/sysroot-aarch64")")
   (cd "$root_dir" && /usr/bin/bazel "$command" \
     --disk_cache="$(bazel_disk_cache)" --color=no --curses=no \
-    --show_progress_rate_limit=5 "$@")
+    --show_progress_rate_limit=5 "${options[@]}" "$@")
 }
