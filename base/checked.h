@@ -44,6 +44,10 @@ constexpr bool IsAligned(uint64_t value, uint64_t alignment) {
   return (value & (alignment - 1)) == 0;
 }
 
+constexpr uint64_t AlignDown(uint64_t value, uint64_t alignment) {
+  return value & ~(alignment - 1);
+}
+
 constexpr std::optional<uint64_t> CheckedAlignUp(uint64_t value,
                                                  uint64_t alignment) {
   const std::optional<uint64_t> sum = CheckedAdd(value, alignment - 1);

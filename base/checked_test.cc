@@ -27,6 +27,9 @@ TEST(CheckedTest, RangesThatTouchDoNotOverlap) {
 }
 
 TEST(CheckedTest, AlignUp) {
+  EXPECT_EQ(AlignDown(4095, 4096), 0u);
+  EXPECT_EQ(AlignDown(8191, 4096), 4096u);
+  EXPECT_EQ(AlignDown(UINT64_MAX, 4096), UINT64_MAX - 4095);
   EXPECT_EQ(CheckedAlignUp(1, 4096), 4096u);
   EXPECT_EQ(CheckedAlignUp(4096, 4096), 4096u);
   EXPECT_EQ(CheckedAlignUp(UINT64_MAX, 4096), std::nullopt);

@@ -19,8 +19,10 @@ inline constexpr uint64_t kSmallestPageSize = 4096;
 // kSmallestPageSize; the same for the life of the process. Any thread.
 uint64_t HostPageSize();
 
-// What arm64 hosts have: tests run what depends on the host's pages for each.
-inline constexpr uint64_t kHostPageSizes[] = {4096, 16384, 65536};
+// All that kernels of x86-64 and arm64 have, ascending; whole pages of the last
+// are whole pages everywhere.
+inline constexpr uint64_t kPageSizes[] = {4096, 16384, 65536};
+inline constexpr uint64_t kLargestPageSize = 65536;
 
 }  // namespace nacre
 

@@ -14,7 +14,7 @@ namespace {
 
 TEST(PageSizeTest, HostPageIsWhatMmapCounts) {
   ASSERT_TRUE(IsPowerOfTwo(HostPageSize()));
-  EXPECT_THAT(kHostPageSizes, testing::Contains(HostPageSize()));
+  EXPECT_THAT(kPageSizes, testing::Contains(HostPageSize()));
 
   const size_t size = 2 * HostPageSize();
   void* pages =

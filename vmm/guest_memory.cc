@@ -12,12 +12,12 @@
 #include "absl/strings/str_format.h"
 #include "base/checked.h"
 #include "base/errno_status.h"
+#include "base/page_size.h"
 #include "base/status_macros.h"
 
 namespace nacre::vmm {
 namespace {
 
-constexpr uint64_t kPageSize = 4096;
 constexpr uint64_t kHugePageSize = 2 * 1024 * 1024;
 
 absl::Status OutOfRange(uint64_t address, uint64_t size) {
@@ -31,12 +31,12 @@ absl::Status CheckSpecs(std::span<const GuestMemory::RegionSpec> sorted) {
   }
   const GuestMemory::RegionSpec* previous = nullptr;
   for (const GuestMemory::RegionSpec& spec : sorted) {
-    if (spec.size == 0 || !IsAligned(spec.size, kPageSize) ||
-        !IsAligned(spec.guest_address, kPageSize)) {
+    if (spec.size == 0 || !IsAligned(spec.size, HostPageSize()) ||
+        !IsAligned(spec.guest_address, HostPageSize())) {
       return absl::InvalidArgumentError(absl::StrFormat(
           "guest memory region of %#x bytes at %#x: address and size must be "
           "multiples of %d, and the size not 0",
-          spec.size, spec.guest_address, kPageSize));
+          spec.size, spec.guest_address, HostPageSize()));
     }
     if (!CheckedAdd(spec.guest_address, spec.size)) {
       return absl::InvalidArgumentError(absl::StrFormat(
@@ -193,7 +193,7 @@ absl::Status GuestMemory::StoreRelease16(uint64_t address,
 
 absl::Status GuestMemory::SetGuestAccess(uint64_t address, uint64_t size,
                                          bool allowed) const {
-  if (!IsAligned(address, kPageSize) || !IsAligned(size, kPageSize)) {
+  if (!IsAligned(address, HostPageSize()) || !IsAligned(size, HostPageSize())) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "guest memory [%#x, +%#x) is not whole pages", address, size));
   }

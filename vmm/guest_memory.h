@@ -26,8 +26,10 @@ namespace nacre::vmm {
 class GuestMemory {
  public:
   struct RegionSpec {
-    uint64_t guest_address = 0;  // Page-aligned.
-    uint64_t size = 0;           // In bytes; a non-zero multiple of the page.
+    // Multiples of the host's page (base/page_size.h), which is all that
+    // hypervisors take; the size in bytes and not 0.
+    uint64_t guest_address = 0;
+    uint64_t size = 0;
   };
 
   // What a hypervisor needs to make a region visible to its vCPUs.
@@ -84,8 +86,9 @@ class GuestMemory {
 
   // Takes [address, address + size) away from the vCPUs or gives it back; Read,
   // Write and the rest have access all the time. A vCPU that touches memory
-  // that was taken away stops with an error. The range is whole pages of one
-  // region. Errors: InvalidArgument, OutOfRange; the errno.
+  // that was taken away stops with an error. The range is whole
+  // pages of the host and of one region. Errors: InvalidArgument, OutOfRange;
+  // the errno.
   absl::Status SetGuestAccess(uint64_t address, uint64_t size,
                               bool allowed) const;
 

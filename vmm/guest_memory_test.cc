@@ -6,15 +6,16 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/page_size.h"
 #include "gtest/gtest.h"
 
 namespace nacre::vmm {
 namespace {
 
-constexpr uint64_t kPage = 4096;
-constexpr uint64_t kLow = 0x1000;        // Two pages,
-constexpr uint64_t kMiddle = 0x3000;     // then one that follows them,
-constexpr uint64_t kHigh = 0x100000000;  // and one behind a hole.
+constexpr uint64_t kPage = kLargestPageSize;
+constexpr uint64_t kLow = kPage;                // Two pages,
+constexpr uint64_t kMiddle = kLow + 2 * kPage;  // then one that follows them,
+constexpr uint64_t kHigh = 0x100000000;         // and one behind a hole.
 
 using Bytes = std::vector<uint8_t>;
 
@@ -180,6 +181,12 @@ TEST(GuestMemoryCreateTest, RefusesEmptyAndUnalignedRegions) {
   EXPECT_EQ(CreateCode({{0, 0}}), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(CreateCode({{0, 100}}), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(CreateCode({{1, kPage}}), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CreateCode({{HostPageSize() / 2, kPage}}),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CreateCode({{0, HostPageSize() / 2}}),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CreateCode({{HostPageSize(), HostPageSize()}}),
+            absl::StatusCode::kOk);
 }
 
 TEST(GuestMemoryCreateTest, RefusesOverlap) {

@@ -7,19 +7,20 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/page_size.h"
 #include "gtest/gtest.h"
 
 namespace nacre::vmm {
 namespace {
 
-constexpr uint64_t kPage = 4096;
+constexpr uint64_t kSize = kLargestPageSize;
 
 class ImageFileTest : public testing::Test {
  protected:
   ImageFileTest() { std::ofstream(path_, std::ios::binary) << "0123456789"; }
 
   static GuestMemory MakeMemory() {
-    const std::array<GuestMemory::RegionSpec, 1> regions = {{{0, kPage}}};
+    const std::array<GuestMemory::RegionSpec, 1> regions = {{{0, kSize}}};
     return GuestMemory::Create(regions).value();
   }
 
@@ -66,7 +67,7 @@ TEST_F(ImageFileTest, NoticesAFileThatBecameShorter) {
 
 TEST_F(ImageFileTest, RefusesToLoadOutsideRam) {
   const ImageFile file = ImageFile::Open("kernel", path_).value();
-  EXPECT_EQ(file.LoadTo(memory_, 0, 10, kPage - 5).code(),
+  EXPECT_EQ(file.LoadTo(memory_, 0, 10, kSize - 5).code(),
             absl::StatusCode::kOutOfRange);
 }
 

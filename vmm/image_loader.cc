@@ -3,23 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/checked.h"
+#include "base/page_size.h"
 #include "base/status_macros.h"
 
 namespace nacre::vmm {
 namespace {
 
-constexpr uint64_t kPageSize = 4096;
 // A huge page, so that giving a block to the guest splits none.
 constexpr uint64_t kBlockSize = 2 * 1024 * 1024;
 constexpr uint64_t kFirstBlockSize = 64 * 1024;
-
-uint64_t AlignDown(uint64_t value, uint64_t alignment) {
-  return value / alignment * alignment;
-}
-// Images end far below the end of the address space.
-uint64_t AlignUp(uint64_t value, uint64_t alignment) {
-  return AlignDown(value + alignment - 1, alignment);
-}
 
 // In the order of the pieces, each block once: pieces may share one.
 std::vector<AddressRange> BlocksOf(const std::vector<ImagePiece>& pieces) {
@@ -29,9 +22,11 @@ std::vector<AddressRange> BlocksOf(const std::vector<ImagePiece>& pieces) {
     for (uint64_t base = AlignDown(piece.address, kBlockSize); base < end;
          base += kBlockSize) {
       const uint64_t first =
-          AlignDown(std::max(base, piece.address), kPageSize);
+          AlignDown(std::max(base, piece.address), HostPageSize());
+      // Images end far below the end of the address space.
       const uint64_t last =
-          AlignUp(std::min(base + kBlockSize, end), kPageSize);
+          CheckedAlignUp(std::min(base + kBlockSize, end), HostPageSize())
+              .value();
       const auto shared = std::find_if(
           blocks.begin(), blocks.end(), [base](const AddressRange& block) {
             return AlignDown(block.address, kBlockSize) == base;

@@ -12,11 +12,6 @@
 #include "vmm/kvm/kvm_api.h"
 
 namespace nacre::vmm {
-namespace {
-
-constexpr uint64_t kPageSize = 4096;
-
-}  // namespace
 
 absl::Status MemorySlots::AddRam(const GuestMemory& memory) {
   MutexLock lock(mutex_);
@@ -58,12 +53,14 @@ absl::Status MemorySlots::MoveTo(int vm) {
 
 absl::Status MemorySlots::Add(uint64_t guest_address, uint64_t size,
                               uint64_t host_address) {
-  if (size == 0 || !IsAligned(size, kPageSize) ||
-      !IsAligned(guest_address, kPageSize) ||
-      !IsAligned(host_address, kPageSize) || !CheckedAdd(guest_address, size)) {
+  if (size == 0 || !IsAligned(size, page_size_) ||
+      !IsAligned(guest_address, page_size_) ||
+      !IsAligned(host_address, page_size_) ||
+      !CheckedAdd(guest_address, size)) {
     return absl::InvalidArgumentError(absl::StrFormat(
-        "memory slot of %#x bytes at guest address %#x: must be whole pages",
-        size, guest_address));
+        "memory slot of %#x bytes at guest address %#x: must be whole pages of "
+        "the host, %u bytes each",
+        size, guest_address, page_size_));
   }
   const auto next = slots_.lower_bound(guest_address);
   if ((next != slots_.end() && next->first < guest_address + size) ||

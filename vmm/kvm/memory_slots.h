@@ -8,16 +8,21 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "base/mutex.h"
+#include "base/page_size.h"
 #include "vmm/guest_memory.h"
 #include "vmm/hypervisor.h"
 
 namespace nacre::vmm {
 
 // A virtual machine's memory slots (KVM_SET_USER_MEMORY_REGION): its RAM and
-// its windows. Remembers them, to make them again in a new virtual machine.
-// Thread-safe.
+// its windows, all of whole pages of the host. Remembers them, to make them
+// again in a new virtual machine. Thread-safe.
 class MemorySlots final : public MemoryWindows {
  public:
+  // `page_size` is the host's, for tests.
+  explicit MemorySlots(uint64_t page_size = HostPageSize())
+      : page_size_(page_size) {}
+
   // Errors as of AddWindow.
   absl::Status AddRam(const GuestMemory& memory);
 
@@ -41,6 +46,7 @@ class MemorySlots final : public MemoryWindows {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint32_t FreeId() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  const uint64_t page_size_;
   Mutex mutex_;
   int vm_ ABSL_GUARDED_BY(mutex_) = -1;
   std::map<uint64_t, Slot> slots_ ABSL_GUARDED_BY(mutex_);  // By guest address.
