@@ -4,6 +4,8 @@
 # the simulated Adreno or a real one.
 #
 #   ./demo.sh                      the demo; installs and builds what it needs
+#   ./demo.sh --arch=aarch64       an arm64 guest; on an x86-64 machine all of it
+#                                  runs in an outer machine that QEMU emulates
 #   ./demo.sh --gpu=sim:a630       on another GPU (see nacre --help)
 #   ./demo.sh --frames=N           frames and submits to do (default 60)
 #   ./demo.sh --shell              a shell in the guest instead
@@ -15,9 +17,10 @@
 # shellcheck source=guest/host.sh
 source "$(dirname "${BASH_SOURCE[0]}")/guest/host.sh"
 
-gpu=sim:a660 frames=60 mode='' test=demo seconds=900
+arch=$(uname -m) gpu=sim:a660 frames=60 mode='' test=demo seconds=900
 for argument in "$@"; do
   case $argument in
+    --arch=*) arch=${argument#*=} ;;
     --gpu=*) gpu=${argument#*=} ;;
     --frames=*) frames=${argument#*=} ;;
     --direct) mode=direct ;;
@@ -28,15 +31,15 @@ for argument in "$@"; do
   esac
 done
 [[ $frames =~ ^[1-9][0-9]*$ ]] || fail "--frames=$frames: it must be a number"
+use_arch "$arch"
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/payload" "$scratch/out"
 
-ensure_tool_packages build
 prepare_payload "$scratch/payload" "$mode"
 cat >"$scratch/payload/demo" <<DEMO
-./nacre --gpu=$(printf %q "$gpu") --kernel=vmlinux --initrd=initrd --summary="\$OUT/summary" \\
+./nacre --gpu=$(printf %q "$gpu") --kernel=kernel --initrd=initrd --summary="\$OUT/summary" \\
   --cmdline="$guest_command_line nacre.test=$test nacre.frames=$frames nacre.submits=$frames"
 DEMO
 code=0

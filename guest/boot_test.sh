@@ -1,18 +1,31 @@
 #!/usr/bin/env bash
 # Boots the guests below, all in one outer machine where there is no hardware
-# virtualization, and checks what each said and what the VMM counted.
+# virtualization, and checks what each said and what the VMM counted. Guests of
+# another architecture come with the unit tests of that architecture's KVM, for
+# which `bazel test` has no machine.
 #
-#   guest/boot_test.sh RESULTS [--direct|--nested]
+#   guest/boot_test.sh RESULTS [--arch=x86_64|aarch64] [--direct|--nested]
 #
 # Appends a line "PASS name" or "FAIL name: why" per check to the file RESULTS.
 
 # shellcheck source=guest/host.sh
 source "$(dirname "${BASH_SOURCE[0]}")/host.sh"
 
-(($# == 1 || $# == 2)) || fail "usage: boot_test.sh RESULTS [--direct|--nested]"
-results=$1
-mode=${2-}
-readonly seconds_a_guest=90
+usage() {
+  fail "usage: boot_test.sh RESULTS [--arch=x86_64|aarch64] [--direct|--nested]"
+}
+
+(($#)) || usage
+results=$1 arch=$(uname -m) mode=''
+for argument in "${@:2}"; do
+  case $argument in
+    --arch=*) arch=${argument#*=} ;;
+    --direct | --nested) mode=${argument#--} ;;
+    *) usage ;;
+  esac
+done
+use_arch "$arch"
+readonly seconds_a_guest=90 seconds_a_test=60
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -26,25 +39,51 @@ guest() {
   printf '%s\n' "${@:2}" >"$payload/$1"
 }
 
-guest demo --kernel=vmlinux --gpu=sim:a660 \
+guest demo --kernel=kernel --gpu=sim:a660 \
   'cmdline nacre.test=demo nacre.frames=60 nacre.submits=60'
-guest demo-a630-bzimage --kernel=bzImage --gpu=sim:a630 \
+[[ $arch != x86_64 ]] || guest demo-a630-bzimage --kernel=bzImage \
+  --gpu=sim:a630 'cmdline nacre.test=demo nacre.frames=5 nacre.submits=5'
+guest demo-a730-one-vcpu --kernel=kernel --gpu=sim:a730 --vcpus=1 \
   'cmdline nacre.test=demo nacre.frames=5 nacre.submits=5'
-guest demo-a730-one-vcpu --kernel=vmlinux --gpu=sim:a730 --vcpus=1 \
-  'cmdline nacre.test=demo nacre.frames=5 nacre.submits=5'
-guest reload --kernel=vmlinux \
+guest reload --kernel=kernel \
   'cmdline nacre.test=reload nacre.frames=5 nacre.submits=5'
-guest reboot --kernel=vmlinux 'cmdline nacre.test=reboot nacre.frames=5'
+guest reboot --kernel=kernel 'cmdline nacre.test=reboot nacre.frames=5'
 # Its own failure has to reach us.
-guest failing 'code 1' --kernel=vmlinux 'cmdline nacre.test=there-is-no-such-test'
+guest failing 'code 1' --kernel=kernel 'cmdline nacre.test=there-is-no-such-test'
 
-ensure_tool_packages build
-prepare_payload "$payload" "${mode#--}"
-cp "$guest_dir/run_guests.sh" "$payload/"
+# kvm_tests: prints the labels of the unit tests for the architecture's KVM.
+kvm_tests() {
+  local other=x86_64
+  [[ $arch == aarch64 ]] || other=aarch64
+  run_bazel query --output=label \
+    "attr(tags, requires-kvm, tests(//... except //vmm/$other/...))"
+}
+
+# Each test is a file that is named for its label.
+tests=()
+if $cross; then
+  readarray -t labels < <(kvm_tests)
+  progress "building the tests of KVM for $arch"
+  build "${labels[@]}"
+  for label in "${labels[@]}"; do
+    file=${label#//}
+    file=${file/://}
+    tests+=("${file//\//.}")
+    cp "$built/$file" "$payload/${tests[-1]}"
+  done
+fi
+prepare_payload "$payload" "$mode"
+cp "$guest_dir"/run_{guests,tests}.sh "$payload/"
+# Both lists are of words without spaces or anything that a shell would expand.
+cat >"$payload/run" <<RUN
+sh run_tests.sh $seconds_a_test ${tests[*]}
+sh run_guests.sh $seconds_a_guest "$guest_command_line" ${guests[*]}
+RUN
 code=0
-run_payload "$payload" "$out" $((seconds_a_guest * (${#guests[@]} + 2))) \
-  run_guests.sh "$seconds_a_guest" "$guest_command_line" "${guests[@]}" ||
-  code=$?
-((code == 0)) || printf 'FAIL guests: run_guests.sh ended with code %d\n' \
-  "$code" >>"$results"
-"$guest_dir/check_guests.py" "$out" "${guests[@]}" >>"$results"
+run_payload "$payload" "$out" \
+  $((seconds_a_test * ${#tests[@]} + seconds_a_guest * (${#guests[@]} + 2))) \
+  run || code=$?
+((code == 0)) || printf 'FAIL %s guests: the run ended with code %d\n' \
+  "$arch" "$code" >>"$results"
+"$guest_dir/check_tests.py" "$arch" "$out" "${tests[@]}" >>"$results"
+"$guest_dir/check_guests.py" "$arch" "$out" "${guests[@]}" >>"$results"

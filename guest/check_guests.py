@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Checks what guest/run_guests.sh left behind.
 
-usage: check_guests.py OUT NAME...
+usage: check_guests.py ARCH OUT NAME...
 
-Prints a line "PASS guest NAME: what" or "FAIL guest NAME: what: why" per check,
-and the end of the console of a guest that failed one to standard error.
+Prints a line "PASS ARCH guest NAME: what" or "FAIL ARCH guest NAME: what: why"
+per check, and the end of the console of a guest that failed one to standard error.
 """
 import json
 import pathlib
@@ -14,8 +14,8 @@ import sys
 class Guest:
     """One guest's console, exit code and summary (proto/vm_summary.proto)."""
 
-    def __init__(self, out, name):
-        self.name = name
+    def __init__(self, arch, out, name):
+        self.name = f"{arch} guest {name}"
         self.failed = False
         read = lambda ending, default: (
             (out / (name + ending)).read_text(errors="replace")
@@ -27,10 +27,10 @@ class Guest:
 
     def check(self, what, good, why):
         if good:
-            print(f"PASS guest {self.name}: {what}")
+            print(f"PASS {self.name}: {what}")
         else:
             self.failed = True
-            print(f"FAIL guest {self.name}: {what}: {why}")
+            print(f"FAIL {self.name}: {what}: {why}")
 
     def check_equal(self, what, found, wanted):
         self.check(what, found == wanted, f"{found!r}, should be {wanted!r}")
@@ -133,20 +133,20 @@ CHECKS = {
 
 
 def main():
-    out = pathlib.Path(sys.argv[1])
-    for name in sys.argv[2:]:
-        guest = Guest(out, name)
+    arch, out = sys.argv[1], pathlib.Path(sys.argv[2])
+    for name in sys.argv[3:]:
+        guest = Guest(arch, out, name)
         try:
             CHECKS[name](guest)
         except KeyError as key:
             guest.check("has a summary", False, f"it lacks {key}")
             print(guest.log[-4000:], file=sys.stderr)
             continue
-        print(f"==> guest {name}: first instruction after "
+        print(f"==> {guest.name}: first instruction after "
               f"{guest.count('first_instruction_us') / 1000:.1f} ms, own memory "
               f"{guest.count('own_memory_kib') / 1024:.1f} MiB", file=sys.stderr)
         if guest.failed:
-            print(f"==> the end of the console of guest {name}:", file=sys.stderr)
+            print(f"==> the end of the console of {guest.name}:", file=sys.stderr)
             print("\n".join(guest.log.splitlines()[-60:]), file=sys.stderr)
 
 

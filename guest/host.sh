@@ -1,42 +1,81 @@
 # shellcheck shell=bash
 # Building what a guest run needs, and running it where KVM is real: on this
-# machine, or in the outer machine. Sourced by demo.sh and boot_test.sh.
+# machine, or in the outer machine. Sourced by demo.sh and boot_test.sh, which
+# call use_arch before anything else.
 
 guest_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tools/lib.sh
 source "$guest_dir/../tools/lib.sh"
 
-# What every guest's kernel is told. lpj, tsc and mitigations spare a machine
-# under emulation some calibration and work; they do no harm on a real one.
-guest_command_line="console=ttyS0 quiet panic=-1 mitigations=off nokaslr"
-guest_command_line+=" tsc=reliable lpj=4000000 cryptomgr.notests"
+# use_arch ARCH: chooses the guest's architecture: sets `arch`, `cross` (whether
+# it is another than this machine's), `bazel_options`, and `guest_command_line`,
+# which every guest's kernel is told.
+use_arch() {
+  arch=$1 cross=false bazel_options=()
+  # Without calibration and mitigations a machine under emulation has less to
+  # do; on a real one it does no harm.
+  guest_command_line="console=ttyS0 quiet panic=-1 mitigations=off nokaslr"
+  guest_command_line+=" cryptomgr.notests"
+  case $arch in
+    x86_64) guest_command_line+=" tsc=reliable lpj=4000000" ;;
+    aarch64) ;;
+    *) fail "there is no architecture '$arch': it is x86_64 or aarch64" ;;
+  esac
+  if [[ $arch != "$(uname -m)" ]]; then
+    [[ $arch == aarch64 ]] ||
+      fail "an $arch guest needs an $arch machine: this one ($(uname -m))" \
+        "builds for its own architecture and for aarch64"
+    cross=true
+    bazel_options=("--config=$arch")
+  fi
+}
 
 # value NAME: of the KEY=VALUE lines of guest/assemble.sh.
 value() { sed -n "s/^$1=//p" <<<"$assembled"; }
 
+# build TARGET...: builds them for `arch` and sets `built`, the folder they are
+# in.
+build() {
+  if $cross; then
+    ensure_tool_packages build cross
+    "$tools_dir/sysroot.sh" >/dev/null
+  else
+    ensure_tool_packages build
+  fi
+  run_bazel build "${bazel_options[@]}" "$@" >&2
+  built=$(cd "$root_dir" && /usr/bin/bazel info "${bazel_options[@]}" bazel-bin \
+    2>/dev/null)
+}
+
 # prepare_payload PAYLOAD [direct|nested]: builds the VMM and the guest, chooses
 # where to run it (`machine`: as asked, else by a probe), and fills the folder
-# PAYLOAD with what a run needs: nacre, bzImage, vmlinux, initrd.
+# PAYLOAD with what a run needs: nacre, kernel, initrd; on x86_64 bzImage too.
 prepare_payload() {
-  local payload=$1 wanted=${2-} built outer=()
-  progress "building nacre and the guest's programs (minutes from nothing)"
-  run_bazel build //nacre //guest/programs/... >&2
-  built=$(cd "$root_dir" && /usr/bin/bazel info bazel-bin 2>/dev/null)
+  local payload=$1 wanted=${2-} outer=()
+  if $cross && [[ $wanted == direct ]]; then
+    fail "--direct: KVM on this machine ($(uname -m)) runs no $arch guest"
+  fi
+  progress "building nacre and the guest's programs for $arch (minutes from" \
+    "nothing)"
+  build //nacre //guest/programs/...
   cp -f "$built/nacre/nacre" "$payload/nacre"
   choose_machine "$payload/nacre" "$wanted"
   [[ $machine == direct ]] || outer=(--outer)
-  progress "assembling the guest (Mesa takes minutes from nothing)"
-  assembled=$("$guest_dir/assemble.sh" "${outer[@]}" \
+  progress "assembling the $arch guest (Mesa takes minutes from nothing)"
+  assembled=$("$guest_dir/assemble.sh" "$arch" "${outer[@]}" \
     "$built"/guest/programs/{gles_frames,vulkan_submits})
-  cp -f "$(value KERNEL_BZIMAGE)" "$payload/bzImage"
-  cp -f "$(value KERNEL_VMLINUX)" "$payload/vmlinux"
+  cp -f "$(value KERNEL_IMAGE)" "$payload/kernel"
+  [[ $arch != x86_64 ]] || cp -f "$(value KERNEL_BZIMAGE)" "$payload/bzImage"
   cp -f "$(value INITRD)" "$payload/initrd"
 }
 
 # choose_machine NACRE [direct|nested]: sets `machine` and says so.
 choose_machine() {
   local nacre=$1 wanted=${2-} found
-  if [[ -n $wanted ]]; then
+  if $cross; then
+    machine=nested
+    progress "running the guest in an $arch machine, which QEMU emulates"
+  elif [[ -n $wanted ]]; then
     machine=$wanted
     progress "running the guest $machine, as asked"
   elif found=$("$nacre" --probe); then
@@ -60,7 +99,8 @@ run_payload() {
   if [[ $machine == direct ]]; then
     (cd "$payload" && OUT=$out timeout --foreground "$seconds" sh "$@")
   else
-    "$guest_dir/nested.sh" --kernel "$(value OUTER_KERNEL_VMLINUX)" \
+    "$guest_dir/nested.sh" --arch "$arch" \
+      --kernel "$(value OUTER_KERNEL_IMAGE)" \
       --initrd "$(value OUTER_INITRD)" --payload "$payload" --out "$out" \
       --timeout "$seconds" --cpus 1 -- env OUT=/out RETRY=1 sh "$@"
   fi

@@ -3,7 +3,7 @@
 #   inner: 6.12, standard flavour (it has DRM), the guest of our own VMM;
 #   outer: 6.1, cloud flavour (boots fastest), which gives /dev/kvm on machines
 #          without hardware virtualization (guest/nested.sh).
-#   guest/kernel.sh x86_64|aarch64
+#   guest/kernel.sh ARCH
 # Prints KERNEL_IMAGE, KERNEL_MODULES, KERNEL_VERSION and the same with OUTER_;
 # on x86_64 KERNEL_BZIMAGE too. The image is what boots soonest: the vmlinux
 # within the bzImage, and on aarch64 the Image, which Debian does not compress. A
@@ -16,14 +16,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # and the clock are built into 6.12; ext4 is built into the outer one.
 inner_modules=(virtio-gpu virtio_blk virtio_input virtio_mmio virtio-rng)
 outer_modules=(virtio_pci virtio_blk)
-case ${1-} in
-  x86_64)
-    debian=amd64
-    outer_modules+=(kvm-amd)
-    ;;
-  aarch64) debian=arm64 ;; # KVM is built in
-  *) fail "usage: kernel.sh x86_64|aarch64" ;;
-esac
+(($# == 1)) || fail "usage: kernel.sh ARCH"
+use_architecture "$1"
+[[ $arch != x86_64 ]] || outer_modules+=(kvm-amd) # elsewhere KVM is built in
 
 # image_package META SUITE: prints the package that the meta package stands for.
 image_package() {
@@ -77,7 +72,7 @@ copy_modules() {
 # make_image VMLINUZ OUT: OUT/image, and what else KERNEL_ has of the kernel.
 make_image() {
   local vmlinuz=$1 out=$2
-  if [[ $debian == amd64 ]]; then
+  if [[ $arch == x86_64 ]]; then
     cp "$vmlinuz" "$out/bzImage"
     unpack_bzimage "$vmlinuz" >"$out/image"
     [[ $(head -c 4 "$out/image") == $'\x7fELF' ]] ||
@@ -120,9 +115,9 @@ kernel() {
 }
 
 ensure_step kernel
-use_apt_architecture "$debian"
+use_apt_architecture "$debian_architecture"
 prepare_apt
-kernel KERNEL "linux-image-$debian" bookworm-backports '6.12.*' \
+kernel KERNEL "linux-image-$debian_architecture" bookworm-backports '6.12.*' \
   "${inner_modules[@]}"
-kernel OUTER_KERNEL "linux-image-cloud-$debian" bookworm '6.1.*' \
-  "${outer_modules[@]}"
+kernel OUTER_KERNEL "linux-image-cloud-$debian_architecture" bookworm \
+  '6.1.*' "${outer_modules[@]}"

@@ -2,10 +2,10 @@
 # Runs a command where /dev/kvm is real KVM, on a machine without hardware
 # virtualization: QEMU emulates an AMD processor with SVM, or an arm64 one with
 # EL2, on which a stock Debian kernel boots as the outer machine.
-#   guest/nested.sh [--arch x86_64|aarch64] --kernel FILE --initrd FILE
-#                   --payload DIR [--out DIR] [--timeout S] [--memory MIB]
-#                   [--cpus N] -- COMMAND...
-# The architecture is this machine's if not given. The kernel and the initrd are
+#   guest/nested.sh [--arch ARCH] --kernel FILE --initrd FILE --payload DIR
+#                   [--out DIR] [--timeout S] [--memory MIB] [--cpus N]
+#                   -- COMMAND...
+# ARCH is x86_64 or aarch64, and this machine's if not given. The kernel and the initrd are
 # OUTER_KERNEL_IMAGE and OUTER_INITRD of assemble.sh. COMMAND runs in a read-only
 # copy of the payload folder, on busybox, so its programs are static; what it
 # writes to /out is in --out afterwards (256 MiB at most). Its console is our
@@ -22,9 +22,9 @@ readonly out_size=256M
 readonly boot_timeout=90
 
 usage() {
-  fail "${1:+$1; }usage: nested.sh [--arch x86_64|aarch64] --kernel FILE" \
-    "--initrd FILE --payload DIR [--out DIR] [--timeout S] [--memory MIB]" \
-    "[--cpus N] -- COMMAND..."
+  fail "${1:+$1; }usage: nested.sh [--arch ARCH] --kernel FILE --initrd FILE" \
+    "--payload DIR [--out DIR] [--timeout S] [--memory MIB] [--cpus N]" \
+    "-- COMMAND..."
 }
 
 arch=$(uname -m)
@@ -55,6 +55,7 @@ shift
 # are the ones with which both kernels boot fast.
 case $arch in
   x86_64)
+    # shellcheck disable=SC2054  # the comma is QEMU's
     # check=off keeps QEMU from listing what it does not emulate of an EPYC.
     emulator=(qemu-system-x86_64 -M q35 -cpu EPYC,check=off)
     command_line="console=ttyS0 no_timer_check tsc=reliable"
