@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# What the guest scripts share: the libraries of tools/ and root file systems. To
-# be sourced; sets the shell's options. Standard output of the scripts is for
-# results (KEY=VALUE lines), standard error for people.
+# What the guest scripts share: the libraries of tools/, the architecture that
+# the guest is made for, and root file systems. To be sourced; sets the shell's
+# options. Standard output of the scripts is for results (KEY=VALUE lines),
+# standard error for people.
 
 guest_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tools/lib.sh
@@ -24,18 +25,46 @@ ensure_step() {
   ensure_packages $packages || fail "cannot go on without those packages"
 }
 
+# --- The architecture ------------------------------------------------------
+
+# use_architecture ARCH: what the guest is made for, x86_64 or aarch64. Sets
+# `arch`, and what Debian and the compilers call it: `debian_architecture` and
+# `triplet`.
+# shellcheck disable=SC2034  # the scripts that source this use them
+use_architecture() {
+  arch=$1
+  triplet=$arch-linux-gnu
+  case $arch in
+    x86_64) debian_architecture=amd64 ;;
+    aarch64) debian_architecture=arm64 ;;
+    *) fail "architecture $arch: it must be x86_64 or aarch64" ;;
+  esac
+}
+
+# use_sysroot: sets `sysroot`, the folder under which the architecture's
+# libraries and busybox are ('' if they are this machine's own), and `runner`,
+# the command that runs its static programs here (none if the machine itself).
+use_sysroot() {
+  sysroot='' runner=()
+  [[ $arch != "$(uname -m)" ]] || return 0
+  [[ $arch == aarch64 ]] ||
+    fail "the guest for $arch can be made on an $arch machine only"
+  sysroot=$("$tools_dir/sysroot.sh")
+  runner=(qemu-aarch64-static)
+}
+
 # --- Root file systems -----------------------------------------------------
 
-# make_root DIR: an empty root with busybox under all of its names. /bin, /lib
-# and so on are links into /usr, as Debian has them.
+# make_root DIR: an empty root with the sysroot's busybox under all of its names.
+# /bin, /lib and so on are links into /usr, as Debian has them.
 make_root() {
   local root=$1 name
   mkdir -p "$root"/{dev,proc,sys,tmp,root,usr/{bin,lib,lib64,sbin}}
   for name in bin lib lib64 sbin; do
     ln -s "usr/$name" "$root/$name"
   done
-  cp /bin/busybox "$root/usr/bin/busybox"
-  /bin/busybox --list | while IFS= read -r name; do
+  cp "$sysroot/bin/busybox" "$root/usr/bin/busybox"
+  "${runner[@]}" "$sysroot/bin/busybox" --list | while IFS= read -r name; do
     [[ $name == busybox ]] || ln -s busybox "$root/usr/bin/$name"
   done
 }

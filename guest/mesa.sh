@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
 # Builds Debian's Mesa source, unmodified, with freedreno and turnip and their
 # virtio kernel backend, which Debian's own packages leave out.
+#   guest/mesa.sh ARCH
 # Prints MESA=DIR: a tree to copy over the guest's root (usr/lib, usr/share).
 # shellcheck source=guest/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+(($# == 1)) || fail "usage: mesa.sh ARCH"
+use_architecture "$1"
 
 # In order of preference.
 readonly suites=(bookworm-backports trixie)
@@ -12,7 +16,7 @@ readonly minimum_version=25.0
 # Without X, Wayland, LLVM and caches: surfaceless EGL and Vulkan only. -O1
 # compiles in two thirds of the time of -O2 and the guest is not what we measure.
 # shellcheck disable=SC2054  # the comma is meson's
-readonly options=(
+options=(
   --prefix=/usr --libdir=lib --wrap-mode=nofallback
   -Dbuildtype=plain -Doptimization=1 -Ddebug=false -Db_ndebug=true
   -Dgallium-drivers=freedreno -Dvulkan-drivers=freedreno
@@ -116,7 +120,29 @@ build_mesa() {
   rm -rf "$work"
 }
 
+# cross_file: what meson needs to know to build for another architecture.
+cross_file() {
+  local libraries=$sysroot/usr/lib/$triplet
+  cat <<CROSS
+[binaries]
+c = ['$triplet-gcc', '--sysroot=$sysroot']
+cpp = ['$triplet-g++', '--sysroot=$sysroot']
+ar = '$triplet-gcc-ar'
+strip = '$triplet-strip'
+pkg-config = 'pkg-config'
+[properties]
+sys_root = '$sysroot'
+pkg_config_libdir = ['$libraries/pkgconfig', '$sysroot/usr/share/pkgconfig']
+[host_machine]
+system = 'linux'
+cpu_family = '$arch'
+cpu = '$arch'
+endian = 'little'
+CROSS
+}
+
 ensure_step mesa
+use_sysroot
 prepare_apt
 mapfile -t versions < <(candidates)
 ((${#versions[@]})) ||
@@ -124,9 +150,18 @@ mapfile -t versions < <(candidates)
     "${suites[*]}"
 meson_version=$(package_version meson bookworm-backports)
 [[ -n $meson_version ]] || fail "the Debian archive has no meson in bookworm-backports"
-# Comments do not change the key: a build takes long.
-key=$(content_key "$(declare -f build_mesa)" "${options[*]}" \
-  "${versions[*]}" "$meson_version" "$(gcc -dumpfullversion)")
-work=$cache_dir/work-mesa-$key
-entry=$(cached mesa "$key" build_mesa)
+# Neither comments nor newer libraries change the key: a build takes long.
+inputs=("$(declare -f build_mesa)" "${options[*]}" "${versions[*]}"
+  "$meson_version" "$("$triplet-gcc" -dumpfullversion)")
+name=mesa
+if [[ -n $sysroot ]]; then
+  name=mesa-$arch
+  inputs+=("$(declare -f cross_file)")
+  # It stays: a build that goes on reads it again.
+  cross_file >"$cache_dir/$name.ini"
+  options+=(--cross-file="$cache_dir/$name.ini")
+fi
+key=$(content_key "${inputs[@]}")
+work=$cache_dir/work-$name-$key
+entry=$(cached "$name" "$key" build_mesa)
 printf 'MESA=%s\nMESA_VERSION=%s\n' "$entry" "$(cat "$entry/version")"
