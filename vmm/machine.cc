@@ -158,6 +158,7 @@ absl::Status KvmMachine::PrepareBoot() {
     RETURN_IF_ERROR(architecture_->SetUpVcpu(*vcpu, i));
     vcpus_.push_back(std::move(vcpu));
   }
+  RETURN_IF_ERROR(vm_->ConnectInterrupts());
   ASSIGN_OR_RETURN(loader_,
                    ImageLoader::Create(memory_, architecture_->images(),
                                        [this](const absl::Status& status) {

@@ -28,7 +28,6 @@ constexpr double kEnoughInstructionsPerSecond = 30e6;
 
 // A third of a second on a KVM that emulates.
 constexpr uint32_t kIterations = 200000;
-constexpr uint64_t kPageSize = 4096;
 
 // Ends the run when the loop is done.
 class FinishLine : public IoDevice {
@@ -49,16 +48,17 @@ class FinishLine : public IoDevice {
 };
 
 absl::StatusOr<double> SecondsOfSpin(const Kvm& kvm) {
-  const GuestMemory::RegionSpec region = {kSpinRam, kPageSize};
-  ASSIGN_OR_RETURN(GuestMemory memory, GuestMemory::Create({&region, 1}));
+  const SpinGuest guest = MakeSpinGuest(kvm);
+  ASSIGN_OR_RETURN(GuestMemory memory, GuestMemory::Create({&guest.ram, 1}));
   ASSIGN_OR_RETURN(std::unique_ptr<KvmVm> vm,
-                   KvmVm::Create(kvm, SpinPlatform()));
+                   KvmVm::Create(kvm, guest.platform));
   RETURN_IF_ERROR(vm->memory_slots().AddRam(memory));
   ASSIGN_OR_RETURN(std::unique_ptr<KvmVcpu> vcpu, KvmVcpu::Create(*vm, 0));
   RETURN_IF_ERROR(LoadSpin(memory, *vcpu, kIterations));
+  RETURN_IF_ERROR(vm->ConnectInterrupts());
   FinishLine finish(*vcpu);
   IoBus ports, mmio;
-  RETURN_IF_ERROR(mmio.Insert(kSpinDone, 1, &finish));
+  RETURN_IF_ERROR(mmio.Insert(guest.done, 1, &finish));
   ExitCounters counters;
   const auto start = std::chrono::steady_clock::now();
   const Outcome outcome = vcpu->Run(ports, mmio, counters);

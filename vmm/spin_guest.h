@@ -5,21 +5,27 @@
 
 #include "absl/status/status.h"
 #include "vmm/guest_memory.h"
+#include "vmm/kvm/kvm.h"
 #include "vmm/kvm/kvm_vcpu.h"
 #include "vmm/kvm/kvm_vm.h"
 
 namespace nacre::vmm {
 
-// What an architecture supplies to Probe: a guest that counts down, in RAM of
-// one page at kSpinRam, and then stores a byte to kSpinDone.
-inline constexpr uint64_t kSpinRam = 0x1000;
-inline constexpr uint64_t kSpinDone = 0x8000;
+// What an architecture supplies to Probe beside Architecture: a guest that
+// counts down in a loop of two instructions and then stores a byte to where
+// there is no RAM.
+struct SpinGuest {
+  // How to make a virtual machine for it; one like a Machine's, so that Probe
+  // also finds what a Machine would miss.
+  KvmVm::Platform platform;
+  GuestMemory::RegionSpec ram;
+  uint64_t done = 0;  // The address of that store.
+};
 inline constexpr uint64_t kSpinInstructionsPerIteration = 2;
 
-// How to make a virtual machine for it.
-KvmVm::Platform SpinPlatform();
+SpinGuest MakeSpinGuest(const Kvm& kvm);
 
-// Writes the code and points `vcpu` at it.
+// Writes the code into that RAM and points `vcpu`, the only one, at it.
 absl::Status LoadSpin(const GuestMemory& memory, KvmVcpu& vcpu,
                       uint32_t iterations);
 

@@ -56,11 +56,7 @@ class IrqRouter::MessageLine final : public MsiLine {
   std::atomic<bool> armed_ = false;
 };
 
-IrqRouter::IrqRouter(std::vector<kvm_irq_routing_entry> fixed_routes,
-                     uint32_t first_msi_gsi, uint32_t gsi_end)
-    : fixed_routes_(std::move(fixed_routes)),
-      first_msi_gsi_(first_msi_gsi),
-      gsi_end_(gsi_end) {}
+IrqRouter::IrqRouter(Plan plan) : plan_(std::move(plan)) {}
 
 IrqRouter::~IrqRouter() {
   MutexLock lock(mutex_);
@@ -71,11 +67,11 @@ absl::StatusOr<std::unique_ptr<MsiLine>> IrqRouter::CreateMsiLine(
     uint32_t requester_id) {
   ASSIGN_OR_RETURN(EventFd event, EventFd::Create());
   MutexLock lock(mutex_);
-  uint32_t gsi = first_msi_gsi_;
+  uint32_t gsi = plan_.first_msi_gsi;
   while (inputs_.count(gsi) != 0) ++gsi;
-  if (gsi >= gsi_end_) {
+  if (gsi >= plan_.gsi_end) {
     return absl::ResourceExhaustedError(absl::StrCat(
-        "all ", gsi_end_ - first_msi_gsi_, " MSI lines are in use"));
+        "all ", plan_.gsi_end - plan_.first_msi_gsi, " MSI lines are in use"));
   }
   inputs_[gsi].event = event.fd();
   return std::make_unique<MessageLine>(this, gsi, requester_id,
@@ -85,7 +81,7 @@ absl::StatusOr<std::unique_ptr<MsiLine>> IrqRouter::CreateMsiLine(
 absl::StatusOr<std::unique_ptr<IrqLine>> IrqRouter::CreateLine(uint32_t gsi) {
   ASSIGN_OR_RETURN(EventFd event, EventFd::Create());
   MutexLock lock(mutex_);
-  CHECK(gsi < first_msi_gsi_ && inputs_.count(gsi) == 0);
+  CHECK(gsi < plan_.first_msi_gsi && inputs_.count(gsi) == 0);
   RETURN_IF_ERROR(SetIrqFd(gsi, event.fd(), 0));
   Input& input = inputs_[gsi];
   input.event = event.fd();
@@ -93,7 +89,7 @@ absl::StatusOr<std::unique_ptr<IrqLine>> IrqRouter::CreateLine(uint32_t gsi) {
   return std::make_unique<Line>(this, gsi, std::move(event));
 }
 
-absl::Status IrqRouter::MoveTo(int vm) {
+absl::Status IrqRouter::Connect(int vm) {
   MutexLock lock(mutex_);
   vm_ = vm;
   RETURN_IF_ERROR(SetRoutes());
@@ -101,6 +97,11 @@ absl::Status IrqRouter::MoveTo(int vm) {
     if (input.attached) RETURN_IF_ERROR(SetIrqFd(gsi, input.event, 0));
   }
   return absl::OkStatus();
+}
+
+void IrqRouter::Disconnect() {
+  MutexLock lock(mutex_);
+  vm_ = -1;
 }
 
 absl::Status IrqRouter::SetMessage(uint32_t gsi, uint64_t address,
@@ -113,12 +114,10 @@ absl::Status IrqRouter::SetMessage(uint32_t gsi, uint64_t address,
   route.u.msi.address_lo = static_cast<uint32_t>(address);
   route.u.msi.address_hi = static_cast<uint32_t>(address >> 32);
   route.u.msi.data = data;
-#ifdef __aarch64__
-  route.flags = KVM_MSI_VALID_DEVID;
-  route.u.msi.devid = requester_id;
-#else
-  (void)requester_id;
-#endif
+  if (plan_.msi_device_ids) {
+    route.flags = KVM_MSI_VALID_DEVID;
+    route.u.msi.devid = requester_id;
+  }
   // Setting the table waits for every vCPU to leave its old one, and guests
   // write the same message again with each unmasking.
   if (!input.routed || std::memcmp(&input.route, &route, sizeof(route)) != 0) {
@@ -151,7 +150,8 @@ void IrqRouter::Release(uint32_t gsi) {
 }
 
 absl::Status IrqRouter::SetRoutes() {
-  std::vector<kvm_irq_routing_entry> entries = fixed_routes_;
+  if (vm_ < 0) return absl::OkStatus();
+  std::vector<kvm_irq_routing_entry> entries = plan_.fixed_routes;
   for (const auto& [gsi, input] : inputs_) {
     if (input.routed) entries.push_back(input.route);
   }
@@ -172,6 +172,7 @@ absl::Status IrqRouter::SetRoutes() {
 }
 
 absl::Status IrqRouter::SetIrqFd(uint32_t gsi, int event, uint32_t flags) {
+  if (vm_ < 0) return absl::OkStatus();
   kvm_irqfd request = {};
   request.fd = static_cast<uint32_t>(event);
   request.gsi = gsi;

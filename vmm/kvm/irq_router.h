@@ -19,30 +19,46 @@ namespace nacre::vmm {
 // A virtual machine's interrupt inputs: irqfds (KVM_IRQFD) and the table that
 // says where each GSI goes (KVM_SET_GSI_ROUTING), remembered to make them again
 // in a new virtual machine. Outlives its lines. Thread-safe.
+//
+// It begins disconnected: lines can be made, get messages and be triggered, and
+// a trigger then arrives after Connect.
 class IrqRouter final : public MsiController {
  public:
-  // `fixed_routes` are those of the architecture's interrupt controllers;
-  // message-signalled lines get GSIs from `first_msi_gsi` to below `gsi_end`.
-  IrqRouter(std::vector<kvm_irq_routing_entry> fixed_routes,
-            uint32_t first_msi_gsi, uint32_t gsi_end);
+  struct Plan {
+    // Those of the architecture's interrupt controllers.
+    std::vector<kvm_irq_routing_entry> fixed_routes;
+    // Message-signalled lines get GSIs from here to below the end.
+    uint32_t first_msi_gsi = 0;
+    uint32_t gsi_end = 0;
+    // Whether messages name their sender (KVM_MSI_VALID_DEVID), which an ITS
+    // needs and others refuse.
+    bool msi_device_ids = false;
+  };
+
+  explicit IrqRouter(Plan plan);
   ~IrqRouter() override;
 
   absl::StatusOr<std::unique_ptr<MsiLine>> CreateMsiLine(
       uint32_t requester_id) override;
-  // An edge into the fixed `gsi`.
+  // An edge into the fixed `gsi`. Errors: the errno.
   absl::StatusOr<std::unique_ptr<IrqLine>> CreateLine(uint32_t gsi);
 
   // From now on `vm` (borrowed) has the routes and irqfds, present and future.
-  absl::Status MoveTo(int vm);
+  // Its interrupt controllers are complete: KVM_IRQFD refuses before that, and
+  // a GIC that is initialised replaces the routing table by a default.
+  absl::Status Connect(int vm);
+  // Forgets the virtual machine, which is gone or going: closing it undoes its
+  // irqfds.
+  void Disconnect();
 
  private:
   class Line;
   class MessageLine;
 
   struct Input {
-    int event;  // The line's eventfd, borrowed.
-    bool attached = false;
-    bool routed = false;  // Whether `route` counts: not a fixed GSI's.
+    int event;              // The line's eventfd, borrowed.
+    bool attached = false;  // In `vm_`, or to be when there is one.
+    bool routed = false;    // Whether `route` counts: not a fixed GSI's.
     kvm_irq_routing_entry route = {};
   };
 
@@ -50,16 +66,15 @@ class IrqRouter final : public MsiController {
                           uint32_t requester_id);
   void Release(uint32_t gsi);
 
+  // These two succeed and do nothing while disconnected.
   absl::Status SetRoutes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status SetIrqFd(uint32_t gsi, int event, uint32_t flags)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const std::vector<kvm_irq_routing_entry> fixed_routes_;
-  const uint32_t first_msi_gsi_;
-  const uint32_t gsi_end_;
+  const Plan plan_;
 
   Mutex mutex_;
-  int vm_ ABSL_GUARDED_BY(mutex_) = -1;
+  int vm_ ABSL_GUARDED_BY(mutex_) = -1;  // -1 while disconnected.
   std::map<uint32_t, Input> inputs_ ABSL_GUARDED_BY(mutex_);  // By GSI.
 };
 

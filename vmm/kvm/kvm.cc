@@ -38,9 +38,10 @@ absl::StatusOr<Kvm> Kvm::Open() {
       return absl::PermissionDeniedError(
           absl::StrCat(kPath, ": permission denied; join the group kvm"));
     }
-    return absl::UnavailableError(
-        absl::StrCat(ErrnoStatus(kPath).message(),
-                     "; load kvm_intel or kvm_amd, or enable virtualization"));
+    return absl::UnavailableError(absl::StrCat(
+        ErrnoStatus(kPath).message(),
+        "; enable virtualization (arm64: the kernel must start at EL2), or "
+        "load the kernel's module (x86: kvm_intel or kvm_amd)"));
   }
   const int version = ioctl(fd.get(), KVM_GET_API_VERSION, 0);
   if (version != KVM_API_VERSION) {

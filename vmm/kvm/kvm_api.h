@@ -13,10 +13,5 @@
 
 static_assert(sizeof(kvm_irq_routing) == 8);
 static_assert(sizeof(kvm_reg_list) == 8);
-#ifdef __x86_64__
-static_assert(sizeof(kvm_cpuid2) == 8);
-static_assert(sizeof(kvm_msrs) == 8);
-static_assert(sizeof(kvm_msr_list) == 4);
-#endif
 
 #endif  // NACRE_VMM_KVM_KVM_API_H_

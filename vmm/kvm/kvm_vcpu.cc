@@ -48,12 +48,20 @@ std::optional<Outcome> Ending(const kvm_run& run) {
       return Outcome{Outcome::Kind::kGuestFailure,
                      "the guest triple-faulted (a fault while it could not "
                      "handle a fault)"};
+    case KVM_EXIT_ARM_NISV:
+      return Outcome{
+          Outcome::Kind::kGuestFailure,
+          absl::StrFormat("the guest accessed %#x, which is no memory, with an "
+                          "instruction that KVM cannot carry out for it (one "
+                          "of a pair, a vector, or cache maintenance)",
+                          run.arm_nisv.fault_ipa)};
     case KVM_EXIT_SYSTEM_EVENT:
       return FromSystemEvent(run.system_event.type);
     case KVM_EXIT_FAIL_ENTRY:
-      return InternalError(
-          absl::StrFormat("KVM could not enter the guest: hardware reason %#x",
-                          run.fail_entry.hardware_entry_failure_reason));
+      return InternalError(absl::StrFormat(
+          "KVM could not enter the guest: hardware reason %#x, "
+          "on the host's CPU %d",
+          run.fail_entry.hardware_entry_failure_reason, run.fail_entry.cpu));
     case KVM_EXIT_INTERNAL_ERROR:
       return InternalError(absl::StrCat("KVM gave up on the guest: suberror ",
                                         run.internal.suberror));
@@ -65,8 +73,8 @@ std::optional<Outcome> Ending(const kvm_run& run) {
 
 }  // namespace
 
-KvmVcpu::KvmVcpu(Fd fd, Mapping run)
-    : fd_(std::move(fd)), run_(std::move(run)) {}
+KvmVcpu::KvmVcpu(const KvmVm& vm, Fd fd, Mapping run)
+    : vm_(vm), fd_(std::move(fd)), run_(std::move(run)) {}
 
 absl::StatusOr<std::unique_ptr<KvmVcpu>> KvmVcpu::Create(const KvmVm& vm,
                                                          uint32_t id) {
@@ -75,7 +83,8 @@ absl::StatusOr<std::unique_ptr<KvmVcpu>> KvmVcpu::Create(const KvmVm& vm,
     return ErrnoStatus(absl::StrCat("KVM_CREATE_VCPU(", id, ")"));
   ASSIGN_OR_RETURN(Mapping run,
                    Mapping::Shared(fd.get(), 0, vm.kvm().run_size()));
-  return std::unique_ptr<KvmVcpu>(new KvmVcpu(std::move(fd), std::move(run)));
+  return std::unique_ptr<KvmVcpu>(
+      new KvmVcpu(vm, std::move(fd), std::move(run)));
 }
 
 absl::Status KvmVcpu::Control(unsigned long request, void* argument,
@@ -100,10 +109,12 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
         Count(counters.interrupted);
         continue;
       }
-      if (errno == EFAULT && wait_for_memory) {
+      if (errno == EFAULT) {
         Count(counters.other);
-        if (wait_for_memory() || stop_.load()) continue;
-        errno = EFAULT;
+        if (wait_for_memory && (wait_for_memory() || stop_.load())) continue;
+        return InternalError(
+            "the guest touched memory that this process cannot give it: mapped "
+            "without access, or beyond the end of its file");
       }
       return InternalError(std::string(ErrnoStatus("KVM_RUN").message()));
     }

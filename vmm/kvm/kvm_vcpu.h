@@ -33,9 +33,11 @@ struct ExitCounters {
 class KvmVcpu {
  public:
   // `id` is below the number that KVM allows, each id once in a virtual
-  // machine. `vm` is not reset while this exists.
+  // machine. `vm` outlives this, and is not reset while this exists.
   static absl::StatusOr<std::unique_ptr<KvmVcpu>> Create(const KvmVm& vm,
                                                          uint32_t id);
+
+  const KvmVm& vm() const { return vm_; }
 
   // A KVM ioctl of the vCPU, `what` for the error message. For the
   // architecture's register state.
@@ -55,12 +57,13 @@ class KvmVcpu {
   void RequestStop();
 
  private:
-  KvmVcpu(Fd fd, Mapping run);
+  KvmVcpu(const KvmVm& vm, Fd fd, Mapping run);
 
   kvm_run& run() { return *reinterpret_cast<kvm_run*>(run_.data()); }
   void HandlePortIo(IoBus& ports, ExitCounters& counters);
   void HandleMmio(IoBus& mmio, ExitCounters& counters);
 
+  const KvmVm& vm_;
   Fd fd_;
   Mapping run_;  // A kvm_run and what it points to; shared with the kernel.
   std::atomic<bool> stop_ = false;

@@ -7,6 +7,10 @@
 #include "base/status_macros.h"
 #include "vmm/x86_64/layout.h"
 
+// See vmm/kvm/kvm_api.h.
+static_assert(sizeof(kvm_cpuid2) == 8);
+static_assert(sizeof(kvm_msrs) == 8);
+
 namespace nacre::vmm::x86_64 {
 namespace {
 

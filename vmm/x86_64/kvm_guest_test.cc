@@ -15,6 +15,7 @@
 #include "base/event_fd.h"
 #include "base/mapping.h"
 #include "gtest/gtest.h"
+#include "vmm/testing/register_device.h"
 #include "vmm/x86_64/testing/tiny_guest.h"
 
 namespace nacre::vmm::x86_64 {
@@ -70,7 +71,7 @@ class KvmGuestTest : public testing::Test {
   }
 
   std::unique_ptr<TinyGuest> guest_;
-  PortDevice port_;
+  RegisterDevice port_;
 };
 
 TEST_F(KvmGuestTest, PortsReachTheirDevice) {
@@ -85,7 +86,8 @@ TEST_F(KvmGuestTest, PortsReachTheirDevice) {
 
 TEST_F(KvmGuestTest, StringOutputArrivesWhole) {
   std::vector<uint64_t> seen;
-  PortDevice device([&](uint64_t, uint64_t value) { seen.push_back(value); });
+  RegisterDevice device(
+      [&](uint64_t, uint64_t value) { seen.push_back(value); });
   ASSERT_TRUE(guest_->ports().Insert(0x30, 1, &device).ok());
   ASSERT_TRUE(
       guest_->memory().Write(0x2000, std::vector<uint8_t>{5, 6, 7}).ok());
@@ -97,7 +99,7 @@ TEST_F(KvmGuestTest, StringOutputArrivesWhole) {
 }
 
 TEST_F(KvmGuestTest, MmioReachesItsDevice) {
-  PortDevice device;
+  RegisterDevice device;
   device.value = 7;
   ASSERT_TRUE(guest_->mmio().Insert(kOutside, 0x100, &device).ok());
   Run(LoadAl(kOutside + 4) + kIncAl + StoreAl(kOutside + 8) + kDone);
@@ -148,7 +150,7 @@ TEST_F(KvmGuestTest, AWindowFollowsWhatIsMappedBehindIt) {
   ASSERT_TRUE(
       guest_->vm().memory_slots().AddWindow(kOutside, window.bytes()).ok());
   std::vector<uint64_t> seen;
-  PortDevice mapper([&](uint64_t, uint64_t value) {
+  RegisterDevice mapper([&](uint64_t, uint64_t value) {
     seen.push_back(value);
     // Between the guest's two reads.
     void* at = mmap(window.data(), kPage, PROT_READ | PROT_WRITE,
@@ -246,6 +248,16 @@ TEST_F(KvmInterruptTest, ATriggerBeforeTheMessageIsNotDeliveredLater) {
   ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector + 1).ok());
   ASSERT_TRUE(other->SetMessage(kMessageAddress, kVector).ok());
   other->Trigger();
+  guest_->Run();
+  EXPECT_EQ(port_.value, 77u);
+}
+
+TEST_F(KvmInterruptTest, AMessageSetBeforeTheVcpusExistCounts) {
+  std::unique_ptr<MsiLine> line =
+      guest_->vm().irq_router().CreateMsiLine(0).value();
+  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector).ok());
+  LoadWaitingGuest();
+  line->Trigger();
   guest_->Run();
   EXPECT_EQ(port_.value, 77u);
 }

@@ -1,8 +1,6 @@
 #include "vmm/x86_64/testing/tiny_guest.h"
 
-#include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -11,6 +9,7 @@
 #include "vmm/x86_64/vm_platform.h"
 
 namespace nacre::vmm::x86_64 {
+
 TinyGuest::TinyGuest(Kvm kvm, GuestMemory memory)
     : kvm_(std::move(kvm)), memory_(std::move(memory)) {}
 
@@ -39,25 +38,14 @@ absl::Status TinyGuest::Reset() {
 
 KvmVcpu& TinyGuest::Load(std::span<const uint8_t> code) {
   CHECK(memory_.Write(kCodeAddress, code).ok());
-  if (vcpu_ == nullptr) vcpu_ = KvmVcpu::Create(*vm_, 0).value();
+  if (vcpu_ == nullptr) {
+    vcpu_ = KvmVcpu::Create(*vm_, 0).value();
+    CHECK(vm_->ConnectInterrupts().ok());
+  }
   CHECK(EnterRealMode(*vcpu_, kCodeAddress).ok());
   return *vcpu_;
 }
 
 Outcome TinyGuest::Run() { return vcpu_->Run(ports_, mmio_, counters_); }
-
-void PortDevice::Read(uint64_t at, std::span<uint8_t> data) {
-  offset = at;
-  size = data.size();
-  std::memcpy(data.data(), &value, std::min(data.size(), sizeof(value)));
-}
-
-void PortDevice::Write(uint64_t at, std::span<const uint8_t> data) {
-  offset = at;
-  size = data.size();
-  value = 0;
-  std::memcpy(&value, data.data(), std::min(data.size(), sizeof(value)));
-  if (on_write_) on_write_(at, value);
-}
 
 }  // namespace nacre::vmm::x86_64

@@ -2,10 +2,8 @@
 #define NACRE_VMM_X86_64_TESTING_TINY_GUEST_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -38,7 +36,8 @@ class TinyGuest {
   IoBus& mmio() { return mmio_; }
   ExitCounters& counters() { return counters_; }
 
-  // A new vCPU at `code`, which it writes to kCodeAddress.
+  // The vCPU, new at first, at `code`, which it writes to kCodeAddress.
+  // Interrupts are connected from then on.
   KvmVcpu& Load(std::span<const uint8_t> code);
   // Runs the vCPU on this thread until it stops.
   Outcome Run();
@@ -69,24 +68,6 @@ class TinyGuest {
   DoneDevice done_{this};
   std::unique_ptr<KvmVm> vm_;
   std::unique_ptr<KvmVcpu> vcpu_;
-};
-
-// Calls back with each value written; reads give what was set.
-class PortDevice final : public IoDevice {
- public:
-  using OnWrite = std::function<void(uint64_t offset, uint64_t value)>;
-  explicit PortDevice(OnWrite on_write = nullptr)
-      : on_write_(std::move(on_write)) {}
-
-  void Read(uint64_t offset, std::span<uint8_t> data) override;
-  void Write(uint64_t offset, std::span<const uint8_t> data) override;
-
-  uint64_t value = 0;  // The last written, or to be read.
-  uint64_t offset = 0;
-  size_t size = 0;
-
- private:
-  const OnWrite on_write_;
 };
 
 }  // namespace nacre::vmm::x86_64
