@@ -95,6 +95,8 @@ void AddDeviceCounters(const virtio_gpu::Stats& stats, GpuSummary& summary) {
   }
   Put(*summary.mutable_errors(), "failed submission",
       stats.submissions_failed.value());
+  Put(*summary.mutable_errors(), "blob of no host pages",
+      stats.misaligned_blobs.value());
   Put(*summary.mutable_errors(), "broken queue", stats.broken_queues.value());
 }
 

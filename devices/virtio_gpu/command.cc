@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/page_size.h"
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/error.h"
 
@@ -15,8 +16,6 @@ namespace nacre::virtio_gpu {
 namespace {
 
 using wire::Type;
-
-constexpr uint64_t kPageSize = 4096;
 
 template <WireType T>
 absl::StatusOr<T> ReadFixed(ByteReader& reader) {
@@ -188,7 +187,7 @@ absl::StatusOr<Command> DecodeCreateBlob(ByteReader& reader,
     return absl::InvalidArgumentError(
         absl::StrCat("unknown blob_flags ", wire.blob_flags));
   }
-  if (wire.size == 0 || !IsAligned(wire.size, kPageSize) ||
+  if (wire.size == 0 || !IsAligned(wire.size, kSmallestPageSize) ||
       wire.size > limits.max_blob_bytes) {
     return absl::InvalidArgumentError(absl::StrCat("blob of ", wire.size,
                                                    " bytes: whole pages up to ",

@@ -28,8 +28,8 @@ enum class MapCaching : uint32_t {
   kWriteCombined = 3,
 };
 
-// Memory to place in the host-visible window: mmap of `fd` at `offset`, which
-// is page-aligned. The fd is borrowed from the blob.
+// Memory to place in the host-visible window: mmap of `fd` at `offset`, a
+// multiple of the host's page. The fd is borrowed from the blob.
 struct BlobMemory {
   int fd = -1;
   uint64_t offset = 0;
@@ -42,7 +42,7 @@ struct BlobMemory {
 class Blob {
  public:
   virtual ~Blob() = default;
-  // In bytes, a multiple of the page size.
+  // In bytes, whole pages of the host.
   virtual uint64_t size() const = 0;
   // FailedPrecondition where the blob was not made mappable.
   virtual absl::StatusOr<BlobMemory> GetMemory() = 0;
@@ -55,7 +55,7 @@ class Blob {
 struct BlobRequest {
   uint32_t resource_id = 0;  // Unused so far, non-zero.
   uint64_t blob_id = 0;
-  uint64_t size = 0;  // Non-zero multiple of the page size, below the cap.
+  uint64_t size = 0;  // Non-zero, whole pages of the host, below the cap.
   bool mappable = false;
   bool shareable = false;
   bool cross_device = false;

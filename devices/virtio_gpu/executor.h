@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/fd.h"
 #include "base/log_limiter.h"
 #include "devices/virtio_gpu/command.h"
@@ -42,6 +43,8 @@ class Executor {
     uint32_t num_scanouts = 0;
     uint32_t width = 0;  // Of each scanout, in pixels.
     uint32_t height = 0;
+    uint64_t page_size = 0;  // Of the host.
+    uint64_t features = 0;   // What the driver took.
     Limits limits;
   };
 
@@ -87,6 +90,8 @@ class Executor {
   Result Run(const ResourceCreateBlob& command);
   Result Run(const ResourceMapBlob& command);
   Result Run(const ResourceUnmapBlob& command);
+  // Counts and refuses what is no multiple of the host's page.
+  absl::Status CheckHostPages(absl::string_view what, uint64_t bytes);
   absl::Status Unmap(Resource& resource);
 
   // executor_contexts.cc

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/checked.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/error.h"
@@ -59,6 +60,12 @@ Executor::Result Executor::Run(const ResourceAssignUuid& command) {
 
 Executor::Result Executor::Run(const ResourceCreateBlob& command) {
   RETURN_IF_ERROR(resources_.CheckNew(command.request.resource_id));
+  // Pages of the guest alone never meet the host's, unless the driver promised
+  // that they do (virtio 1.4, RESOURCE_CREATE_BLOB: size MUST be aligned).
+  if (command.mem != wire::BlobMem::kGuest ||
+      (env_.features & wire::kFeatureBlobAlignment) != 0) {
+    RETURN_IF_ERROR(CheckHostPages("a blob's size", command.request.size));
+  }
   std::optional<Backing> backing;
   if (command.mem != wire::BlobMem::kHost3d) {
     ASSIGN_OR_RETURN(backing, Backing::Create(env_.memory, command.entries));
@@ -104,6 +111,7 @@ Executor::Result Executor::Run(const ResourceMapBlob& command) {
     return absl::InvalidArgumentError(
         absl::StrCat("resource ", resource->id, " is mapped already"));
   }
+  RETURN_IF_ERROR(CheckHostPages("a place in the window", command.offset));
   ASSIGN_OR_RETURN(const BlobMemory memory, blob.host->GetMemory());
   RETURN_IF_ERROR(env_.window->Map(command.offset, blob.size, memory));
   blob.window_offset = command.offset;
@@ -121,6 +129,15 @@ Executor::Result Executor::Run(const ResourceUnmapBlob& command) {
   RETURN_IF_ERROR(Unmap(*resource));
   UpdateGauges();
   return NoData();
+}
+
+absl::Status Executor::CheckHostPages(absl::string_view what, uint64_t bytes) {
+  if (IsAligned(bytes, env_.page_size)) return absl::OkStatus();
+  env_.stats->misaligned_blobs.Add();
+  return absl::InvalidArgumentError(absl::StrCat(
+      what, " is ", bytes, " and no multiple of the host's page of ",
+      env_.page_size,
+      " bytes: the guest needs a kernel with pages of at least that size"));
 }
 
 absl::Status Executor::Unmap(Resource& resource) {

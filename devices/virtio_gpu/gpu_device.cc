@@ -7,6 +7,8 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "base/bytes.h"
+#include "base/checked.h"
+#include "base/page_size.h"
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/edid.h"
 #include "devices/virtio_gpu/session.h"
@@ -21,6 +23,9 @@ constexpr std::array<uint16_t, 2> kQueueSizes = {512, 64};
 
 constexpr uint32_t kMaxErrorLines = 64;
 
+// What the configuration field can say.
+constexpr uint64_t kMaxPageSize = uint64_t{1} << 31;
+
 absl::Status CheckConfig(const VirtioGpu::Config& config) {
   if (config.num_scanouts > wire::kMaxScanouts) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -31,6 +36,12 @@ absl::Status CheckConfig(const VirtioGpu::Config& config) {
     return absl::InvalidArgumentError(
         absl::StrCat("display of ", config.width, "x", config.height,
                      " pixels: sides are 1 to ", kMaxEdidPixels));
+  }
+  if (!IsPowerOfTwo(config.page_size) || config.page_size < HostPageSize() ||
+      config.page_size > kMaxPageSize) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("pages of ", config.page_size, " bytes: a power of two, ",
+                     HostPageSize(), " to ", kMaxPageSize));
   }
   return absl::OkStatus();
 }
@@ -62,7 +73,8 @@ absl::StatusOr<std::unique_ptr<VirtioGpu>> VirtioGpu::Create(
   }
   ASSIGN_OR_RETURN(HostVisibleWindow window,
                    HostVisibleWindow::Create(config.window_bytes,
-                                             config.limits.max_mapped_blobs));
+                                             config.limits.max_mapped_blobs,
+                                             config.page_size));
   return absl::WrapUnique(new VirtioGpu(config, std::move(context_types),
                                         std::move(sink), std::move(window)));
 }
@@ -87,12 +99,18 @@ uint64_t VirtioGpu::device_features() const {
   if (!context_types_.empty()) {
     features |= wire::kFeatureVirgl | wire::kFeatureContextInit;
   }
+  if (config_.page_size > kSmallestPageSize) {
+    features |= wire::kFeatureBlobAlignment;
+  }
   return features;
 }
 
 bool VirtioGpu::AcceptsFeatures(uint64_t driver_features) const {
-  return (driver_features & wire::kFeatureContextInit) == 0 ||
-         (driver_features & wire::kFeatureVirgl) != 0;
+  const auto has = [driver_features](uint64_t feature) {
+    return (driver_features & feature) != 0;
+  };
+  return (!has(wire::kFeatureContextInit) || has(wire::kFeatureVirgl)) &&
+         (!has(wire::kFeatureBlobAlignment) || has(wire::kFeatureResourceBlob));
 }
 
 std::span<const uint16_t> VirtioGpu::max_queue_sizes() const {
@@ -106,11 +124,13 @@ std::vector<virtio::SharedMemoryRegion> VirtioGpu::shared_memory_regions() {
 
 void VirtioGpu::ReadConfig(uint64_t offset, std::span<uint8_t> data) {
   // Nothing raises an event: the display never changes.
+  const bool aligned = (device_features() & wire::kFeatureBlobAlignment) != 0;
   const wire::Config config = {
       .events_read = 0,
       .events_clear = 0,
       .num_scanouts = config_.num_scanouts,
-      .num_capsets = static_cast<uint32_t>(context_types_.size())};
+      .num_capsets = static_cast<uint32_t>(context_types_.size()),
+      .blob_alignment = aligned ? static_cast<uint32_t>(config_.page_size) : 0};
   const std::span<const uint8_t> bytes = AsBytes(config);
   std::fill(data.begin(), data.end(), 0);
   if (offset >= bytes.size()) return;
@@ -134,6 +154,8 @@ absl::Status VirtioGpu::Activate(virtio::Activation activation) {
       .num_scanouts = config_.num_scanouts,
       .width = config_.width,
       .height = config_.height,
+      .page_size = config_.page_size,
+      .features = activation.driver_features,
       .limits = config_.limits};
   ASSIGN_OR_RETURN(session_,
                    Session::Start(environment, std::move(activation)));

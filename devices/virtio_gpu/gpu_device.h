@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/log_limiter.h"
+#include "base/page_size.h"
 #include "devices/virtio/virtio_device.h"
 #include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/display/sink.h"
@@ -23,6 +24,18 @@ class Session;
 // The virtio-gpu device (virtio 1.3, 5.7). It executes 2D, scanout, blob and
 // context commands itself and hands rendering to the context types it was
 // given; it knows none of them.
+//
+// Hosts with pages above 4 KiB (arm64 has kernels with 16 and 64 KiB) can map a
+// blob only as whole pages of theirs, at multiples of one. So the device offers
+// BLOB_ALIGNMENT (virtio 1.4, Linux 7.2), and it refuses blobs of the host and
+// places in the window that do not fit, with INVALID_PARAMETER and a count in
+// Stats::misaligned_blobs: no way to map them would show the guest its own
+// bytes and nobody else's. What to run there is a guest whose kernel has pages
+// of at least the host's size. It never asks for anything else, whether or not
+// it knows the feature. A guest with smaller pages boots and has a 2D display,
+// but Mesa gets no buffers: its virtio driver (25.0) asks for sizes and GPU
+// addresses by the guest's page and knows no other granule, and the host's msm
+// driver takes addresses by its own.
 //
 // Trusts its driver with nothing: whatever a guest sends ends in an error
 // response and a counter, or in NEEDS_RESET where the ring itself is broken.
@@ -42,6 +55,8 @@ class VirtioGpu : public virtio::VirtioDevice {
     // Memory enough for the guest to touch where nothing is mapped comes on
     // top of guest RAM.
     uint64_t window_bytes = uint64_t{1} << 30;
+    // The host's or, for tests, a larger power of two up to 2 GiB.
+    uint64_t page_size = HostPageSize();
     Limits limits;
   };
 
@@ -61,9 +76,11 @@ class VirtioGpu : public virtio::VirtioDevice {
 
   uint16_t device_id() const override;
   // VIRGL and CONTEXT_INIT where there are context types, EDID where there are
-  // scanouts, RESOURCE_UUID, RESOURCE_BLOB.
+  // scanouts, RESOURCE_UUID, RESOURCE_BLOB, and BLOB_ALIGNMENT where the host's
+  // pages are not the smallest that guests have.
   uint64_t device_features() const override;
-  // Refuses CONTEXT_INIT without VIRGL (5.7.3.1).
+  // Refuses CONTEXT_INIT without VIRGL, and BLOB_ALIGNMENT without
+  // RESOURCE_BLOB (5.7.3).
   bool AcceptsFeatures(uint64_t driver_features) const override;
   std::span<const uint16_t> max_queue_sizes() const override;
   std::vector<virtio::SharedMemoryRegion> shared_memory_regions() override;

@@ -14,30 +14,32 @@
 namespace nacre::virtio_gpu {
 namespace {
 
-constexpr uint64_t kPageSize = 4096;
 // Lets the hypervisor map large blobs with large pages.
 constexpr uint64_t kAlignment = uint64_t{2} << 20;
 
 }  // namespace
 
 absl::StatusOr<HostVisibleWindow> HostVisibleWindow::Create(
-    uint64_t size, size_t max_mappings) {
-  if (size == 0) return HostVisibleWindow(Mapping(), max_mappings);
-  if (!IsPowerOfTwo(size) || size < kPageSize) {
+    uint64_t size, size_t max_mappings, uint64_t page_size) {
+  CHECK(IsPowerOfTwo(page_size) && page_size >= HostPageSize()) << page_size;
+  if (size == 0) return HostVisibleWindow(Mapping(), max_mappings, page_size);
+  if (!IsPowerOfTwo(size) || size < page_size) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "host-visible window of %u bytes: a power of two of at least %u, or 0",
-        size, kPageSize));
+        size, page_size));
   }
   ASSIGN_OR_RETURN(Mapping memory, Mapping::Anonymous(size, kAlignment));
-  return HostVisibleWindow(std::move(memory), max_mappings);
+  return HostVisibleWindow(std::move(memory), max_mappings, page_size);
 }
 
 absl::Status HostVisibleWindow::Map(uint64_t offset, uint64_t size,
                                     const BlobMemory& blob) {
-  if (size == 0 || !IsAligned(offset, kPageSize) ||
-      !IsAligned(size, kPageSize)) {
+  if (size == 0 || !IsAligned(offset, page_size_) ||
+      !IsAligned(size, page_size_)) {
     return absl::InvalidArgumentError(absl::StrFormat(
-        "%u bytes at %#x of the window: must be whole pages", size, offset));
+        "%u bytes at %#x of the window: must be whole pages of the host, %u "
+        "bytes each",
+        size, offset, page_size_));
   }
   if (!RangeFits(offset, size, memory_.size())) {
     return absl::OutOfRangeError(

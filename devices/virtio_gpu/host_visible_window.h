@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/mapping.h"
+#include "base/page_size.h"
 #include "devices/virtio_gpu/context.h"
 
 namespace nacre::virtio_gpu {
@@ -22,12 +23,16 @@ namespace nacre::virtio_gpu {
 // Offsets and sizes are guest-controlled. No thread, no lock: one caller at a
 // time; vCPUs use the memory meanwhile. The mmap of blobs lives here and
 // nowhere else.
+//
+// Maps whole pages of the host and nothing between them: rounding a blob up
+// would show bytes behind it, rounding its place would cover a neighbour.
 class HostVisibleWindow {
  public:
   // `size` is a power of two of at least a page, or 0 for a window that can
-  // hold nothing. `max_mappings` at one time.
-  static absl::StatusOr<HostVisibleWindow> Create(uint64_t size,
-                                                  size_t max_mappings);
+  // hold nothing. `max_mappings` at one time. `page_size` is the host's or, for
+  // tests, a larger power of two.
+  static absl::StatusOr<HostVisibleWindow> Create(
+      uint64_t size, size_t max_mappings, uint64_t page_size = HostPageSize());
 
   HostVisibleWindow(HostVisibleWindow&&) = default;
 
@@ -51,13 +56,16 @@ class HostVisibleWindow {
   uint64_t mapped_bytes() const { return mapped_bytes_; }
 
  private:
-  HostVisibleWindow(Mapping memory, size_t max_mappings)
-      : memory_(std::move(memory)), max_mappings_(max_mappings) {}
+  HostVisibleWindow(Mapping memory, size_t max_mappings, uint64_t page_size)
+      : memory_(std::move(memory)),
+        max_mappings_(max_mappings),
+        page_size_(page_size) {}
 
   absl::Status RestoreAnonymous(uint64_t offset, uint64_t size);
 
   Mapping memory_;
   size_t max_mappings_;
+  uint64_t page_size_;
   std::map<uint64_t, uint64_t> mappings_;  // Offset to size, disjoint.
   uint64_t mapped_bytes_ = 0;
 };

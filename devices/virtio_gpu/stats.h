@@ -67,7 +67,10 @@ struct Stats {
   Gauge contexts;
   Counter resources_created;
   Gauge resources;
-  Gauge image_bytes;   // Pixels of 2D resources.
+  Gauge image_bytes;  // Pixels of 2D resources.
+  // Blobs and places in the window that are no whole pages of the host, whose
+  // pages are larger than the guest's: see VirtioGpu.
+  Counter misaligned_blobs;
   Gauge mapped_blobs;  // In the host-visible window.
   Gauge mapped_bytes;
 

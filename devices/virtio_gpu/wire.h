@@ -24,6 +24,7 @@ inline constexpr uint64_t kFeatureEdid = 1ull << 1;
 inline constexpr uint64_t kFeatureResourceUuid = 1ull << 2;
 inline constexpr uint64_t kFeatureResourceBlob = 1ull << 3;
 inline constexpr uint64_t kFeatureContextInit = 1ull << 4;
+inline constexpr uint64_t kFeatureBlobAlignment = 1ull << 5;  // virtio 1.4.
 
 // 5.7.4, device configuration.
 struct Config {
@@ -31,8 +32,11 @@ struct Config {
   uint32_t events_clear;
   uint32_t num_scanouts;
   uint32_t num_capsets;
+  uint32_t
+      blob_alignment;  // With kFeatureBlobAlignment: bytes, a power of two.
 };
-static_assert(sizeof(Config) == 16);
+static_assert(sizeof(Config) == 20);
+static_assert(offsetof(Config, blob_alignment) == 16);
 inline constexpr uint32_t kEventDisplay = 1u << 0;
 
 // 5.7.6.7, control types.
