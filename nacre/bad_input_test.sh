@@ -2,7 +2,8 @@
 # What a user sees who gives nacre something wrong: exit code 2, one line that
 # says what is wrong and what would be right, and nothing left behind.
 
-nacre=$PWD/$1
+# Built for another machine, it runs in an emulator (bazel/toolchain).
+nacre=(${NACRE_EMULATOR:+"$NACRE_EMULATOR"} "$PWD/$1")
 failures=0
 
 # expect WORDS ARGUMENT...: nacre with the arguments complains with all WORDS
@@ -10,7 +11,7 @@ failures=0
 expect() {
   local words=$1 output code word
   shift
-  output=$("$nacre" "$@" 2>&1 >/dev/null)
+  output=$("${nacre[@]}" "$@" 2>&1 >/dev/null)
   code=$?
   local complaint="nacre $*: exit code $code, output: $output"
   ((code == 2)) || { echo "FAIL $complaint: code is not 2" && ((++failures)); }

@@ -35,7 +35,7 @@ make_links_relative() {
 
 build_sysroot() {
   local out=$1 name deb
-  progress "fetching Debian's arm64 libraries (about 60 MB)"
+  progress "fetching Debian's arm64 libraries (about 90 MB)"
   install >&2 || {
     rm -f "$apt_dir/updated" # the lists may be older than the archive
     fail "cannot fetch arm64 packages from the Debian archive; a second run reads new package lists"

@@ -50,9 +50,13 @@ CcmdRequest DecodeGemSubmit(ByteReader body) {
   const auto cmds =
       body.ReadBytes(request.nr_cmds * sizeof(drm_msm_gem_submit_cmd));
   if (!cmds) return MalformedCcmd{"GEM_SUBMIT: nr_cmds beyond the command"};
-  return GemSubmitCcmd{request.flags,  request.queue_id, request.fence,
-                       request.nr_bos, request.nr_cmds,  *bos,
-                       *cmds};
+  // In place: gcc 12 for aarch64 calls a copied one's padding uninitialized.
+  CcmdRequest submit;
+  submit.emplace<GemSubmitCcmd>() = {
+      request.flags,  request.queue_id, request.fence,
+      request.nr_bos, request.nr_cmds,  *bos,
+      *cmds};
+  return submit;
 }
 
 CcmdRequest DecodeGemUpload(ByteReader body) {
