@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Passes every test: unit tests (plain, under ASan+UBSan and under TSan), the
-# direction of knowledge, the format of the code, and the guest boots.
+# Passes every test: unit tests (plain, under ASan+UBSan and under TSan, and for
+# aarch64 under user emulation), the direction of knowledge, the format of the
+# code, and the guest boots of both architectures.
 #
 #   ./test.sh            everything
 #   ./test.sh --unit     without the guest
@@ -59,15 +60,27 @@ layers_hold() {
   "$root_dir/tools/check_layers.sh"
 }
 
+cross=1
+if [[ $(uname -m) == aarch64 ]]; then
+  progress "this machine is an aarch64 one: leaving out what cross-compiles"
+  cross=0
+fi
 ensure_tool_packages build test
 if ((unit)); then
+  configurations=(default asan tsan)
+  if ((cross)); then
+    run_part "arm64 libraries" "$root_dir/tools/sysroot.sh"
+    configurations+=(aarch64)
+  fi
   check "code is formatted" format_is_clean
   check "knowledge flows one way" layers_hold
   run_part "unit tests" "$root_dir/tools/run_bazel_tests.sh" "$results" \
-    default asan tsan
+    "${configurations[@]}"
 fi
 if ((guest)); then
   run_part "guest boots" "$root_dir/guest/boot_test.sh" "$results"
+  ((!cross)) || run_part "aarch64 guest boots" \
+    "$root_dir/guest/boot_test.sh" "$results" --arch=aarch64
 fi
 
 grep -E '^(FAIL|SKIP) ' "$results" || true

@@ -3,7 +3,7 @@
 # libraries that an aarch64 build on another machine links with, and what its
 # guest is made of. The packages (`sysroot` in packages.txt, with all that they
 # depend on) come from the machine's Debian mirror and are kept in the cache
-# under a key made of their versions.
+# under a key made of their versions and of the cross compiler's.
 #
 # Also points the link sysroot-aarch64 in the cache folder at it; that is where
 # a `bazel build --config=aarch64` typed by hand finds it.
@@ -62,7 +62,12 @@ prepare_apt
 # 'URI' FILE SIZE HASH lines; none of what is already fetched.
 archives=$(install --print-uris -o Dir::Cache::archives=/nonexistent/) ||
   fail "Debian's arm64 archive lacks a package that tools/packages.txt lists"
-key=$(content_key "$0" "$(cut -d' ' -f2,4 <<<"$archives")")
+# The cross compiler has the C library's headers: Bazel, which sees none of all
+# this but the path, compiles anew with another.
+key=$(content_key "$(declare -f build_sysroot make_links_relative)" \
+  "$(cut -d' ' -f2,4 <<<"$archives")" \
+  "$(dpkg-query -W g++-12-aarch64-linux-gnu libc6-dev-arm64-cross \
+    linux-libc-dev-arm64-cross)")
 entry=$(cached sysroot-arm64 "$key" build_sysroot)
 ln -sfn "${entry##*/}" "$cache_dir/sysroot-aarch64"
 printf '%s\n' "$entry"
