@@ -14,7 +14,7 @@
 namespace nacre::virtio_gpu {
 namespace {
 
-// Lets the hypervisor map large blobs with large pages.
+// The window lies one page behind a multiple of this, see the header.
 constexpr uint64_t kAlignment = uint64_t{2} << 20;
 
 }  // namespace
@@ -28,7 +28,8 @@ absl::StatusOr<HostVisibleWindow> HostVisibleWindow::Create(
         "host-visible window of %u bytes: a power of two of at least %u, or 0",
         size, page_size));
   }
-  ASSIGN_OR_RETURN(Mapping memory, Mapping::Anonymous(size, kAlignment));
+  ASSIGN_OR_RETURN(Mapping memory,
+                   Mapping::Anonymous(size + page_size, kAlignment));
   return HostVisibleWindow(std::move(memory), max_mappings, page_size);
 }
 
@@ -41,10 +42,10 @@ absl::Status HostVisibleWindow::Map(uint64_t offset, uint64_t size,
         "bytes each",
         size, offset, page_size_));
   }
-  if (!RangeFits(offset, size, memory_.size())) {
-    return absl::OutOfRangeError(
-        absl::StrFormat("%u bytes at %#x leave the window of %u", size, offset,
-                        memory_.size()));
+  const std::span<uint8_t> window = host();
+  if (!RangeFits(offset, size, window.size())) {
+    return absl::OutOfRangeError(absl::StrFormat(
+        "%u bytes at %#x leave the window of %u", size, offset, window.size()));
   }
   const auto next = mappings_.lower_bound(offset);
   if ((next != mappings_.end() && next->first < offset + size) ||
@@ -57,7 +58,7 @@ absl::Status HostVisibleWindow::Map(uint64_t offset, uint64_t size,
     return absl::ResourceExhaustedError(absl::StrFormat(
         "%u blobs are mapped: at most %u", mappings_.size(), max_mappings_));
   }
-  if (mmap(memory_.data() + offset, size, PROT_READ | PROT_WRITE,
+  if (mmap(window.data() + offset, size, PROT_READ | PROT_WRITE,
            MAP_SHARED | MAP_FIXED, blob.fd,
            static_cast<off_t>(blob.offset)) == MAP_FAILED) {
     absl::Status status = ErrnoStatus("mapping a blob into the window");
@@ -88,8 +89,8 @@ absl::Status HostVisibleWindow::Unmap(uint64_t offset) {
 void HostVisibleWindow::Clear() {
   mappings_.clear();
   mapped_bytes_ = 0;
-  if (memory_.size() == 0) return;
-  if (const absl::Status status = RestoreAnonymous(0, memory_.size());
+  if (host().empty()) return;
+  if (const absl::Status status = RestoreAnonymous(0, host().size());
       !status.ok()) {
     LOG(ERROR) << status;
   }
@@ -97,7 +98,7 @@ void HostVisibleWindow::Clear() {
 
 absl::Status HostVisibleWindow::RestoreAnonymous(uint64_t offset,
                                                  uint64_t size) {
-  if (mmap(memory_.data() + offset, size, PROT_READ | PROT_WRITE,
+  if (mmap(host().data() + offset, size, PROT_READ | PROT_WRITE,
            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
            0) == MAP_FAILED) {
     return ErrnoStatus("emptying a part of the host-visible window");

@@ -24,6 +24,17 @@ namespace nacre::virtio_gpu {
 // time; vCPUs use the memory meanwhile. The mmap of blobs lives here and
 // nowhere else.
 //
+// Attack stopped: reading and writing the host's memory by a fault of KVM. On
+// arm64 it took mappings of a GPU driver's buffers for contiguous memory: where
+// their mmap offset, host address and guest address agreed modulo 2 MiB, the
+// guest got 2 MiB of whatever is behind one page of the buffer. The guest
+// chooses the place, so they agree when it likes. Mended in 2026 ("Don't use
+// the VMA to size stage-2 block mappings"; 6.1.192, 6.12.113 and 7.2.13 have
+// it). KVM never does so where host and guest addresses differ modulo 2 MiB:
+// hence the window begins one page behind such a multiple, which a guest's
+// address of it never does. It costs nothing on real GPUs, whose drivers map
+// their buffers page by page.
+//
 // Maps whole pages of the host and nothing between them: rounding a blob up
 // would show bytes behind it, rounding its place would cover a neighbour.
 class HostVisibleWindow {
@@ -37,7 +48,10 @@ class HostVisibleWindow {
   HostVisibleWindow(HostVisibleWindow&&) = default;
 
   // For the hypervisor and the transport; empty for a window of size 0.
-  std::span<uint8_t> host() const { return memory_.bytes(); }
+  std::span<uint8_t> host() const {
+    if (!memory_.valid()) return {};
+    return memory_.bytes().subspan(page_size_);
+  }
 
   // Maps `size` bytes of `blob` at `offset`. Errors, nothing changed:
   // InvalidArgument for an empty or unaligned range, OutOfRange for one beyond
@@ -63,7 +77,7 @@ class HostVisibleWindow {
 
   absl::Status RestoreAnonymous(uint64_t offset, uint64_t size);
 
-  Mapping memory_;
+  Mapping memory_;  // A page, then the window.
   size_t max_mappings_;
   uint64_t page_size_;
   std::map<uint64_t, uint64_t> mappings_;  // Offset to size, disjoint.

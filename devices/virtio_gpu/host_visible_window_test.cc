@@ -158,6 +158,21 @@ TEST(HostVisibleWindowCreateTest, RefusesSizesThatAreNoPowerOfTwo) {
   EXPECT_FALSE(HostVisibleWindow::Create(kPage / 2, 1).ok());
 }
 
+// Else older KVMs of arm64 let a guest read the host's memory.
+TEST(HostVisibleWindowCreateTest, NoPartOfItIsALargePage) {
+  constexpr uint64_t kLargePage = uint64_t{2} << 20;
+  for (const uint64_t page_size : kPageSizes) {
+    if (page_size < HostPageSize()) continue;
+    const HostVisibleWindow window =
+        *HostVisibleWindow::Create(4 * kLargePage, 1, page_size);
+    const auto start = reinterpret_cast<uintptr_t>(window.host().data());
+    EXPECT_EQ(start % page_size, 0u);
+    // A guest's address of the window is a multiple of its size.
+    EXPECT_NE(start % kLargePage, 0u);
+    EXPECT_EQ(window.host().size(), 4 * kLargePage);
+  }
+}
+
 TEST(HostVisibleWindowCreateTest, AWindowOfNothingHoldsNothing) {
   HostVisibleWindow window = *HostVisibleWindow::Create(0, 1);
   EXPECT_TRUE(window.host().empty());
