@@ -17,7 +17,7 @@ absl::Status AddressSpace::Assign(const std::shared_ptr<Buffer>& buffer,
     const auto present = by_buffer_.find(buffer.get());
     if (present == by_buffer_.end()) {
       if (iova == 0) return absl::OkStatus();
-      if (!IsAligned(iova, kPageSize) ||
+      if (!IsAligned(iova, page_size_) ||
           !ranges_.Reserve(iova, buffer->size())) {
         return ErrnoStatus(
             ENOSPC, absl::StrFormat("iova %#x for %d bytes, not free here",

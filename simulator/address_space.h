@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/mutex.h"
+#include "base/page_size.h"
 #include "simulator/buffer.h"
 #include "simulator/range_allocator.h"
 
@@ -24,8 +25,11 @@ namespace nacre::simulator {
 class AddressSpace final : public BufferObserver,
                            public std::enable_shared_from_this<AddressSpace> {
  public:
-  // The window is [start, start + size). Own by shared_ptr.
-  AddressSpace(uint64_t start, uint64_t size) : ranges_(start, size) {}
+  // The window is [start, start + size), of whole pages; `page_size` is that of
+  // the buffers. Own by shared_ptr.
+  AddressSpace(uint64_t start, uint64_t size,
+               uint64_t page_size = HostPageSize())
+      : page_size_(page_size), ranges_(start, size) {}
 
   // SET_IOVA (msm_gem.c msm_gem_set_iova): 0 releases; the present address
   // again is fine; another one is EBUSY and the present one is released;
@@ -55,6 +59,7 @@ class AddressSpace final : public BufferObserver,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remove(const Buffer* buffer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  const uint64_t page_size_;
   mutable Mutex mutex_;
   RangeAllocator ranges_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, std::weak_ptr<Buffer>> by_iova_ ABSL_GUARDED_BY(mutex_);

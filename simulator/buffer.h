@@ -18,8 +18,6 @@
 
 namespace nacre::simulator {
 
-inline constexpr uint64_t kPageSize = 4096;
-
 class BufferPool;
 class Buffer;
 
@@ -30,8 +28,9 @@ class BufferObserver {
   virtual void OnBufferGone(const Buffer* buffer) = 0;
 };
 
-// A GEM object: a sealed memfd of whole pages. Lives while a handle of any file
-// or an unretired submission refers to it (shared_ptr). Thread-safe.
+// A GEM object: a sealed memfd of whole pages (BufferPool::page_size). Lives
+// while a handle of any file or an unretired submission refers to it
+// (shared_ptr). Thread-safe.
 class Buffer {
  public:
   // Made by BufferPool.

@@ -17,7 +17,7 @@ namespace nacre::simulator {
 
 absl::StatusOr<std::shared_ptr<Buffer>> BufferPool::Allocate(uint64_t size,
                                                              uint32_t flags) {
-  const std::optional<uint64_t> pages = CheckedAlignUp(size, kPageSize);
+  const std::optional<uint64_t> pages = CheckedAlignUp(size, page_size_);
   if (!pages) return ErrnoStatus(ENOMEM, absl::StrCat("a buffer of ", size));
   RETURN_IF_ERROR(Charge(*pages));
   absl::StatusOr<Fd> memfd = CreateMemfd("msm-gem", *pages);
@@ -52,7 +52,7 @@ absl::StatusOr<std::shared_ptr<Buffer>> BufferPool::Import(int dmabuf) {
   const int seals = fcntl(dmabuf, F_GET_SEALS);
   const uint64_t size = static_cast<uint64_t>(file.st_size);
   if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 || size == 0 ||
-      !IsAligned(size, kPageSize)) {
+      !IsAligned(size, page_size_)) {
     return ErrnoStatus(EINVAL,
                        "import of what is no sealed memfd of whole pages");
   }

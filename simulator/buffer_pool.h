@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/fd.h"
 #include "base/mutex.h"
+#include "base/page_size.h"
 #include "simulator/buffer.h"
 
 namespace nacre::simulator {
@@ -27,8 +28,13 @@ class BufferPool {
     uint64_t bytes_peak = 0;
   };
 
-  // `memory_limit`: bytes alive at once.
-  explicit BufferPool(uint64_t memory_limit) : memory_limit_(memory_limit) {}
+  // `memory_limit`: bytes alive at once. `page_size`: HostPageSize() or a
+  // larger power of two.
+  explicit BufferPool(uint64_t memory_limit,
+                      uint64_t page_size = HostPageSize())
+      : memory_limit_(memory_limit), page_size_(page_size) {}
+
+  uint64_t page_size() const { return page_size_; }
 
   // `size` > 0 zeroed bytes, rounded up to whole pages. ENOMEM beyond the
   // limit; whatever memfd_create answers.
@@ -54,6 +60,7 @@ class BufferPool {
   void OnDestroyed(const Buffer& buffer);
 
   const uint64_t memory_limit_;
+  const uint64_t page_size_;
   mutable Mutex mutex_;
   Usage usage_ ABSL_GUARDED_BY(mutex_);
   // Those that were exported or imported.

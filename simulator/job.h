@@ -18,8 +18,10 @@ namespace nacre::simulator {
 // The part of an open file that its submissions share, and that outlives it
 // while they are in flight.
 struct FileState {
-  FileState(uint64_t file_id, uint64_t va_start, uint64_t va_size)
-      : id(file_id), space(std::make_shared<AddressSpace>(va_start, va_size)) {}
+  FileState(uint64_t file_id, uint64_t va_start, uint64_t va_size,
+            uint64_t page_size)
+      : id(file_id),
+        space(std::make_shared<AddressSpace>(va_start, va_size, page_size)) {}
 
   const uint64_t id;
   const std::shared_ptr<AddressSpace> space;

@@ -7,6 +7,9 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/checked.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "glog/logging.h"
@@ -21,7 +24,7 @@ class SimulatedDevice::Impl final : public FileHost {
  public:
   Impl(const SimulatorConfig& config, const Chip& chip)
       : chip_(chip),
-        buffers_(config.memory_limit),
+        buffers_(config.memory_limit, config.page_size),
         command_processor_({.generation = chip.generation,
                             .hang_timeout = config.hang_timeout,
                             .work_limit = config.work_limit,
@@ -146,6 +149,11 @@ SimulatorStats SimulatedDevice::Impl::stats() const {
 absl::StatusOr<std::unique_ptr<SimulatedDevice>> SimulatedDevice::Create(
     const SimulatorConfig& config) {
   ASSIGN_OR_RETURN(const Chip* chip, FindChip(config.chip));
+  if (!IsPowerOfTwo(config.page_size) || config.page_size < HostPageSize()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a simulated kernel with pages of ", config.page_size,
+                     " bytes: a power of two of at least ", HostPageSize()));
+  }
   return std::unique_ptr<SimulatedDevice>(
       new SimulatedDevice(std::make_unique<Impl>(config, *chip)));
 }
@@ -157,6 +165,14 @@ SimulatedDevice::~SimulatedDevice() = default;
 
 msm::DriverVersion SimulatedDevice::version() const {
   return {.major = 1, .minor = 12, .patchlevel = 0};
+}
+
+uint64_t SimulatedDevice::page_size() const {
+  return impl_->buffers().page_size();
+}
+
+msm::CpuCaching SimulatedDevice::CachingOf(uint32_t /*flags*/) const {
+  return msm::CpuCaching::kCached;
 }
 
 absl::StatusOr<std::unique_ptr<msm::DrmFile>> SimulatedDevice::Open() {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "base/page_size.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
 #include "simulator/chips.h"
 #include "simulator/stats.h"
@@ -28,6 +29,10 @@ struct SimulatorConfig {
   // Bytes of GEM objects alive at once, over all files; GEM_NEW answers ENOMEM
   // beyond. Stops a client that would take all of the host's memory.
   uint64_t memory_limit = uint64_t{8} << 30;
+
+  // PAGE_SIZE of the kernel that the simulated driver would be in. The host's
+  // or, for tests, a larger power of two.
+  uint64_t page_size = HostPageSize();
 };
 
 // The msm kernel driver (as in Linux 6.12, UAPI 1.12.0) and an Adreno below it,
@@ -55,7 +60,7 @@ struct SimulatorConfig {
 // drops the queued ones (their fences signal) and joins the thread.
 class SimulatedDevice final : public msm::DrmDevice {
  public:
-  // InvalidArgument for an unknown chip.
+  // InvalidArgument for an unknown chip or such a page size.
   static absl::StatusOr<std::unique_ptr<SimulatedDevice>> Create(
       const SimulatorConfig& config);
 
@@ -64,6 +69,10 @@ class SimulatedDevice final : public msm::DrmDevice {
   ~SimulatedDevice() override;
 
   msm::DriverVersion version() const override;
+  uint64_t page_size() const override;
+  // Always kCached: the GPU is this process, which has memfds mapped cached,
+  // and so is the memory of a WC object.
+  msm::CpuCaching CachingOf(uint32_t flags) const override;
   absl::StatusOr<std::unique_ptr<msm::DrmFile>> Open() override;
 
   const Chip& chip() const;

@@ -27,7 +27,8 @@ absl::Status NoHandle(int error, uint32_t handle) {
 SimulatedFile::SimulatedFile(FileHost& host, uint64_t id)
     : host_(host),
       state_(std::make_shared<FileState>(id, host.chip().va_start,
-                                         host.chip().va_size)) {
+                                         host.chip().va_size,
+                                         host.buffers().page_size())) {
   queues_[next_queue_id_++] = std::make_shared<SubmitQueue>(kDefaultPriority);
 }
 
@@ -81,7 +82,7 @@ absl::Status SimulatedFile::SetParamString(uint32_t param,
   // The names are for the kernel's logs, which this has none of.
   const bool is_string =
       param == msm::MSM_PARAM_COMM || param == msm::MSM_PARAM_CMDLINE;
-  if (!is_string || value.size() > kPageSize) {
+  if (!is_string || value.size() > host_.buffers().page_size()) {
     return ErrnoStatus(EINVAL, absl::StrFormat("SET_PARAM %#x, %d bytes", param,
                                                value.size()));
   }

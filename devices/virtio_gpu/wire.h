@@ -32,8 +32,8 @@ struct Config {
   uint32_t events_clear;
   uint32_t num_scanouts;
   uint32_t num_capsets;
-  uint32_t
-      blob_alignment;  // With kFeatureBlobAlignment: bytes, a power of two.
+  // In bytes, a power of two; with kFeatureBlobAlignment only.
+  uint32_t blob_alignment;
 };
 static_assert(sizeof(Config) == 20);
 static_assert(offsetof(Config, blob_alignment) == 16);

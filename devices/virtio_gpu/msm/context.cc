@@ -1,10 +1,14 @@
 #include "devices/virtio_gpu/msm/context.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 #include <variant>
 
 #include "absl/base/optimization.h"
 #include "absl/strings/str_cat.h"
+#include "base/checked.h"
+#include "base/page_size.h"
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/msm/gem_blob.h"
 
@@ -26,7 +30,11 @@ MsmContext::MsmContext(std::unique_ptr<DrmFile> drm,
     : counters_(environment.counters),
       submits_(environment.submits),
       has_wait_boost_(environment.version_minor >= kMinorWithWaitBoost),
-      file_(std::make_shared<GemFile>(std::move(drm), environment.counters)),
+      replaces_write_combined_(environment.guests_always_cached &&
+                               environment.device.CachingOf(MSM_BO_WC) !=
+                                   CpuCaching::kCached),
+      file_(std::make_shared<GemFile>(std::move(drm), environment.device,
+                                      environment.counters)),
       queues_(file_->drm(), environment.priorities, environment.counters) {
   counters_.contexts.Add();
   counters_.contexts_created.Add();
@@ -78,6 +86,7 @@ absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> MsmContext::CreateBlob(
     return absl::NotFoundError(
         absl::StrCat("blob_id ", request.blob_id, " has no GEM_NEW"));
   }
+  ASSIGN_OR_RETURN(object, GrowToGuestPages(std::move(object), request.size));
   if (object->size() != request.size) {
     return absl::InvalidArgumentError(absl::StrCat(
         "blob of ", request.size, " bytes for an object of ", object->size()));
@@ -85,6 +94,22 @@ absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> MsmContext::CreateBlob(
   RETURN_IF_ERROR(objects_.Attach(request.resource_id, object));
   return std::make_unique<GemBlob>(std::move(object), request.mappable,
                                    request.shareable || request.cross_device);
+}
+
+absl::StatusOr<std::shared_ptr<GemObject>> MsmContext::GrowToGuestPages(
+    std::shared_ptr<GemObject> object, uint64_t blob_size) {
+  // GEM_NEW carries the size that Mesa wants, CREATE_BLOB the one that the
+  // guest's kernel made of it.
+  const bool is_rounded = std::any_of(
+      std::begin(kPageSizes), std::end(kPageSizes), [&](uint64_t page) {
+        return CheckedAlignUp(object->size(), page) == blob_size;
+      });
+  if (!is_rounded || object->size() == blob_size) return object;
+  const uint32_t flags = object->flags();
+  const uint64_t iova = object->iova();
+  object.reset();
+  // Mesa aligns addresses to the guest's pages, so that there is room.
+  return file_->New(blob_size, flags, iova);
 }
 
 absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> MsmContext::CreateShmem(

@@ -27,8 +27,10 @@ namespace nacre::msm {
 struct ContextEnvironment {
   Counters& counters;
   SubmitTranslator& submits;
+  const DrmDevice& device;
   uint32_t version_minor;  // Of the host's msm driver.
   uint32_t priorities;
+  bool guests_always_cached;  // See MsmConfig.
 };
 
 // A guest's connection to the GPU: an open render node driven by ccmds, every
@@ -81,6 +83,12 @@ class MsmContext final : public virtio_gpu::Context {
   // For commands whose answer is a result alone.
   absl::Status RespondResult(const vdrm_ccmd_req& header,
                              const absl::Status& result);
+  // The MSM_BO_* flags for what a guest asked of GEM_NEW.
+  uint32_t ObjectFlags(uint32_t guest_flags) const;
+  // For a guest with larger pages than the host's: the object made anew, of
+  // `blob_size` bytes, where that is its size in whole pages of such a guest.
+  absl::StatusOr<std::shared_ptr<GemObject>> GrowToGuestPages(
+      std::shared_ptr<GemObject> object, uint64_t blob_size);
   absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> CreateShmem(
       const virtio_gpu::BlobRequest& request);
   void RefreshGlobalFaults();
@@ -88,6 +96,7 @@ class MsmContext final : public virtio_gpu::Context {
   Counters& counters_;
   SubmitTranslator& submits_;
   const bool has_wait_boost_;
+  const bool replaces_write_combined_;
   const std::shared_ptr<GemFile> file_;
   Submitqueues queues_;
   ObjectTable objects_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/mapping.h"
+#include "base/page_size.h"
 #include "benchmark/benchmark.h"
 #include "devices/virtio_gpu/msm/context_type.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
@@ -72,6 +73,8 @@ class NullFile final : public DrmFile {
 class NullDevice final : public DrmDevice {
  public:
   DriverVersion version() const override { return {1, 12, 0}; }
+  uint64_t page_size() const override { return HostPageSize(); }
+  CpuCaching CachingOf(uint32_t) const override { return CpuCaching::kCached; }
   absl::StatusOr<std::unique_ptr<DrmFile>> Open() override {
     return std::make_unique<NullFile>(memory_.get());
   }

@@ -137,10 +137,18 @@ int32_t MsmContext::SubmitqueueNew(drm_msm_submitqueue& argument) {
   return 0;
 }
 
+uint32_t MsmContext::ObjectFlags(uint32_t guest_flags) const {
+  const uint32_t flags = guest_flags & kGemNewFlags;
+  if (!replaces_write_combined_ || (flags & MSM_BO_CACHE_MASK) != MSM_BO_WC) {
+    return flags;
+  }
+  return (flags & ~MSM_BO_CACHE_MASK) | MSM_BO_CACHED_COHERENT;
+}
+
 absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemNewCcmd& ccmd) {
   RETURN_IF_ERROR(objects_.CheckPending(ccmd.blob_id));
   ASSIGN_OR_RETURN(std::shared_ptr<GemObject> object,
-                   file_->New(ccmd.size, ccmd.flags & kGemNewFlags, ccmd.iova));
+                   file_->New(ccmd.size, ObjectFlags(ccmd.flags), ccmd.iova));
   objects_.AddPending(ccmd.blob_id, std::move(object));
   return absl::OkStatus();
 }

@@ -8,15 +8,25 @@
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/msm/capset.h"
 #include "devices/virtio_gpu/msm/context.h"
+#include "devices/virtio_gpu/msm/uapi.h"
 
 namespace nacre::msm {
 
 absl::StatusOr<std::unique_ptr<MsmContextType>> MsmContextType::Create(
-    DrmDevice& device) {
+    DrmDevice& device, const MsmConfig& config) {
   ASSIGN_OR_RETURN(const std::unique_ptr<DrmFile> drm, device.Open());
   ASSIGN_OR_RETURN(const virgl_renderer_capset_drm capset,
                    ReadCapset(device.version(), *drm));
-  return std::unique_ptr<MsmContextType>(new MsmContextType(device, capset));
+  if (config.guests_always_cached && capset.has_cached_coherent == 0 &&
+      device.CachingOf(MSM_BO_WC) != CpuCaching::kCached) {
+    return absl::FailedPreconditionError(
+        "the GPU does not look into CPU caches (its driver refuses "
+        "MSM_BO_CACHED_COHERENT), but this host's CPUs (FEAT_S2FWB) let guests "
+        "write through caches only: another host or the simulated GPU is "
+        "needed");
+  }
+  return std::unique_ptr<MsmContextType>(
+      new MsmContextType(device, config, capset));
 }
 
 std::span<const uint8_t> MsmContextType::capset() const {
@@ -35,10 +45,13 @@ MsmContextType::CreateContext(uint32_t /*ctx_id*/,
   // dereference it unmade where GEM_SUBMIT is the first call.
   RETURN_IF_ERROR(drm->GetParam(MSM_PARAM_FAULTS).status());
   return std::make_unique<MsmContext>(
-      std::move(drm), ContextEnvironment{.counters = counters_,
-                                         .submits = submits_,
-                                         .version_minor = capset_.version_minor,
-                                         .priorities = capset_.priorities});
+      std::move(drm),
+      ContextEnvironment{.counters = counters_,
+                         .submits = submits_,
+                         .device = device_,
+                         .version_minor = capset_.version_minor,
+                         .priorities = capset_.priorities,
+                         .guests_always_cached = config_.guests_always_cached});
 }
 
 }  // namespace nacre::msm

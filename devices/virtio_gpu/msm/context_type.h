@@ -15,6 +15,15 @@
 
 namespace nacre::msm {
 
+struct MsmConfig {
+  // The hypervisor makes every access of a guest to RAM a cached one, however
+  // the guest maps it: KVM on arm64 CPUs with FEAT_S2FWB (from Armv8.4 on). A
+  // GPU does not find in memory what such a guest wrote to a write-combined
+  // object, so those become CACHED_COHERENT, which native programs use wherever
+  // they read much.
+  bool guests_always_cached = false;
+};
+
 // The msm native context type: capset 6, wire format 2, over a host GPU that
 // the msm driver (or the simulator) runs. A guest's Mesa speaks to it in ccmds,
 // see wire.h and context.h.
@@ -30,9 +39,10 @@ class MsmContextType final : public virtio_gpu::ContextType {
   // Opens one file on `device`, which must outlive the result, to read the
   // capset from it. FailedPrecondition, with one line that says what was found
   // and what is needed, where the driver is too old or has no GPU address space
-  // per file.
+  // per file, or where guests are always cached and the GPU does not look into
+  // caches.
   static absl::StatusOr<std::unique_ptr<MsmContextType>> Create(
-      DrmDevice& device);
+      DrmDevice& device, const MsmConfig& config = {});
 
   uint32_t capset_id() const override { return VIRTIO_GPU_CAPSET_DRM; }
   // GET_CAPSET's version is not the wire format's: guests ask for 0.
@@ -46,10 +56,12 @@ class MsmContextType final : public virtio_gpu::ContextType {
   const Counters& counters() const { return counters_; }
 
  private:
-  MsmContextType(DrmDevice& device, const virgl_renderer_capset_drm& capset)
-      : device_(device), capset_(capset) {}
+  MsmContextType(DrmDevice& device, const MsmConfig& config,
+                 const virgl_renderer_capset_drm& capset)
+      : device_(device), config_(config), capset_(capset) {}
 
   DrmDevice& device_;
+  const MsmConfig config_;
   const virgl_renderer_capset_drm capset_;
   Counters counters_;
   SubmitTranslator submits_;

@@ -64,7 +64,8 @@ class DrmFile {
   virtual absl::Status GemCpuPrep(uint32_t handle, uint32_t op) = 0;
   // GEM_INFO GET_OFFSET.
   virtual absl::StatusOr<GemMemory> GemGetMemory(uint32_t handle) = 0;
-  // The object's size in bytes (page multiple), also of imported ones.
+  // The object's size in bytes (DrmDevice::page_size multiple), also of
+  // imported ones.
   virtual absl::StatusOr<uint64_t> GemGetSize(uint32_t handle) = 0;
   // PRIME_HANDLE_TO_FD: a dma-buf. PRIME_FD_TO_HANDLE: importing a dma-buf
   // that is open in this file returns its handle, not counted twice.
@@ -94,11 +95,21 @@ struct DriverVersion {
   uint32_t patchlevel = 0;
 };
 
+// How a CPU of the host accesses a GEM object's memory through a mapping that
+// the driver made.
+enum class CpuCaching { kCached, kWriteCombined };
+
 // A GPU: opens files on it. Thread-safe, outlives its files.
 class DrmDevice {
  public:
   virtual ~DrmDevice() = default;
   virtual DriverVersion version() const = 0;
+  // PAGE_SIZE of the driver's kernel: GEM_NEW rounds up to it, SET_IOVA takes
+  // multiples of it (msm_gem.c, msm_gem_vma.c; the GPU's own MMU would take
+  // less). At least HostPageSize().
+  virtual uint64_t page_size() const = 0;
+  // For an object made with MSM_BO_* `flags`.
+  virtual CpuCaching CachingOf(uint32_t flags) const = 0;
   virtual absl::StatusOr<std::unique_ptr<DrmFile>> Open() = 0;
 };
 

@@ -7,14 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "base/checked.h"
 #include "base/errno_status.h"
+#include "base/page_size.h"
 #include "base/status_macros.h"
 
 namespace nacre::msm {
-namespace {
-
-constexpr uint64_t kPageSize = 4096;
-
-}  // namespace
 
 GemObject::GemObject(std::shared_ptr<GemFile> file, Origin origin,
                      uint32_t handle, uint64_t size, uint32_t flags)
@@ -44,6 +40,10 @@ GemObject::~GemObject() {
   Counters& counters = file_->counters_;
   counters.objects.Subtract();
   if (origin_ == Origin::kCreated) counters.object_bytes.Subtract(size_);
+}
+
+CpuCaching GemObject::caching() const {
+  return file_->device_.CachingOf(flags_);
 }
 
 absl::Status GemObject::SetIova(uint64_t iova) {
@@ -85,7 +85,7 @@ absl::Status GemObject::Upload(uint32_t offset, std::span<const uint8_t> data) {
 absl::Status GemObject::UploadOnce(uint32_t offset,
                                    std::span<const uint8_t> data) {
   ASSIGN_OR_RETURN(const GemMemory source, GetMemory());
-  const uint64_t start = offset & ~(kPageSize - 1);
+  const uint64_t start = AlignDown(offset, HostPageSize());
   ASSIGN_OR_RETURN(const Mapping mapping,
                    Mapping::Shared(source.fd, source.offset + start,
                                    offset - start + data.size()));
@@ -107,8 +107,9 @@ absl::StatusOr<Fd> GemObject::Export() {
   return dmabuf;
 }
 
-GemFile::GemFile(std::unique_ptr<DrmFile> drm, Counters& counters)
-    : drm_(std::move(drm)), counters_(counters) {
+GemFile::GemFile(std::unique_ptr<DrmFile> drm, const DrmDevice& device,
+                 Counters& counters)
+    : drm_(std::move(drm)), device_(device), counters_(counters) {
   counters_.files.Add();
 }
 
@@ -118,7 +119,8 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
                                                         uint32_t flags,
                                                         uint64_t iova) {
   // Turnip sends sizes that are no multiple of a page, for blobs that are.
-  const std::optional<uint64_t> rounded = CheckedAlignUp(size, kPageSize);
+  const std::optional<uint64_t> rounded =
+      CheckedAlignUp(size, device_.page_size());
   if (!rounded || *rounded == 0) {
     return ErrnoStatus(EINVAL, absl::StrCat("GEM_NEW of ", size, " bytes"));
   }

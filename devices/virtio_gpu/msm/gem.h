@@ -28,14 +28,17 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
   GemObject& operator=(const GemObject&) = delete;
 
   uint32_t handle() const { return handle_; }
-  // Bytes, a multiple of the page size.
+  // Bytes, a multiple of DrmDevice::page_size().
   uint64_t size() const { return size_; }
   // The MSM_BO_* flags it was made with; 0 for an imported one.
   uint32_t flags() const { return flags_; }
+  // How the driver maps it, for CPUs.
+  CpuCaching caching() const;
 
   // Its address in the file's address space; 0 gives it back. Setting what is
   // set already succeeds, as in the kernel.
   absl::Status SetIova(uint64_t iova);
+  uint64_t iova() const { return iova_; }
   // Copies `data` to `offset`. OutOfRange beyond the end.
   absl::Status Upload(uint32_t offset, std::span<const uint8_t> data);
   absl::StatusOr<GemMemory> GetMemory();
@@ -71,7 +74,9 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   // Attack stopped: the host's memory used up by buffers. Over all files.
   static constexpr uint64_t kMaxObjectBytes = uint64_t{16} << 30;
 
-  GemFile(std::unique_ptr<DrmFile> drm, Counters& counters);
+  // `drm` is a file of `device`.
+  GemFile(std::unique_ptr<DrmFile> drm, const DrmDevice& device,
+          Counters& counters);
   ~GemFile();
 
   DrmFile& drm() { return *drm_; }
@@ -89,6 +94,7 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   friend class GemObject;
 
   const std::unique_ptr<DrmFile> drm_;
+  const DrmDevice& device_;
   Counters& counters_;
   UploadMappings uploads_;
   // Objects that have a dma-buf, by handle: those an import can meet again.

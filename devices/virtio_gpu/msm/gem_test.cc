@@ -19,7 +19,7 @@ class GemTest : public testing::Test {
   FakeDrmDevice device_;
   Counters counters_;
   std::shared_ptr<GemFile> file_ =
-      std::make_shared<GemFile>(*device_.Open(), counters_);
+      std::make_shared<GemFile>(*device_.Open(), device_, counters_);
 };
 
 TEST_F(GemTest, AnObjectThatCannotHaveItsAddressIsNotMade) {

@@ -15,6 +15,7 @@
 #include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/msm/libdrm_file.h"
+#include "devices/virtio_gpu/msm/uapi.h"
 
 namespace nacre::msm {
 namespace {
@@ -80,6 +81,16 @@ absl::StatusOr<std::unique_ptr<LibdrmDevice>> LibdrmDevice::Create(
           .major = static_cast<uint32_t>(version.version_major),
           .minor = static_cast<uint32_t>(version.version_minor),
           .patchlevel = static_cast<uint32_t>(version.version_patchlevel)}));
+}
+
+// msm_gem.c, msm_gem_pgprot: the GPU looks into CPU caches for CACHED_COHERENT
+// alone. CACHED it leaves to the program to clean them, and everything else
+// (imports too, and UNCACHED while there was such a thing) is write-combined.
+CpuCaching LibdrmDevice::CachingOf(uint32_t flags) const {
+  const uint32_t caching = flags & MSM_BO_CACHE_MASK;
+  return caching == MSM_BO_CACHED || caching == MSM_BO_CACHED_COHERENT
+             ? CpuCaching::kCached
+             : CpuCaching::kWriteCombined;
 }
 
 absl::StatusOr<std::unique_ptr<DrmFile>> LibdrmDevice::Open() {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "base/page_size.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
 
 namespace nacre::msm {
@@ -34,6 +35,8 @@ class LibdrmDevice final : public DrmDevice {
       const std::string& path, DrmIoctl& ioctl = DrmIoctl::Kernel());
 
   DriverVersion version() const override { return version_; }
+  uint64_t page_size() const override { return HostPageSize(); }
+  CpuCaching CachingOf(uint32_t flags) const override;
   absl::StatusOr<std::unique_ptr<DrmFile>> Open() override;
 
  private:

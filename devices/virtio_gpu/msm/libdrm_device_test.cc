@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/errno_status.h"
+#include "base/page_size.h"
 #include "devices/virtio_gpu/msm/uapi.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -135,6 +136,22 @@ TEST_F(LibdrmFileTest, VersionIsTheDrivers) {
   EXPECT_EQ(device_->version().major, 1u);
   EXPECT_EQ(device_->version().minor, 12u);
   EXPECT_EQ(device_->version().patchlevel, 3u);
+}
+
+// drivers/gpu/drm/msm/msm_gem.c, msm_gem_pgprot.
+TEST_F(LibdrmFileTest, CpusMapWriteCombinedWhatIsNotCached) {
+  EXPECT_EQ(device_->CachingOf(MSM_BO_CACHED), CpuCaching::kCached);
+  EXPECT_EQ(device_->CachingOf(MSM_BO_CACHED_COHERENT | MSM_BO_SCANOUT),
+            CpuCaching::kCached);
+  EXPECT_EQ(device_->CachingOf(MSM_BO_WC), CpuCaching::kWriteCombined);
+  EXPECT_EQ(device_->CachingOf(MSM_BO_WC | MSM_BO_GPU_READONLY),
+            CpuCaching::kWriteCombined);
+  EXPECT_EQ(device_->CachingOf(MSM_BO_UNCACHED), CpuCaching::kWriteCombined);
+  EXPECT_EQ(device_->CachingOf(0), CpuCaching::kWriteCombined);  // Imported.
+}
+
+TEST_F(LibdrmFileTest, ItsPagesAreTheHosts) {
+  EXPECT_EQ(device_->page_size(), HostPageSize());
 }
 
 TEST_F(LibdrmFileTest, EveryOpenIsAFileOfItsOwn) {

@@ -7,12 +7,11 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/checked.h"
+#include "base/page_size.h"
 #include "base/status_macros.h"
 
 namespace nacre::msm {
 namespace {
-
-constexpr uint64_t kPageSize = 4096;
 
 class ShmemBlob final : public virtio_gpu::Blob {
  public:
@@ -30,7 +29,10 @@ class ShmemBlob final : public virtio_gpu::Blob {
     if (!mappable_) {
       return absl::FailedPreconditionError("control memory not mappable");
     }
-    return virtio_gpu::BlobMemory{.fd = memory_.get()};
+    // Our own mapping of a memfd is cached, so the guest's has to be.
+    return virtio_gpu::BlobMemory{.fd = memory_.get(),
+                                  .offset = 0,
+                                  .caching = virtio_gpu::MapCaching::kCached};
   }
   absl::StatusOr<Fd> Export() override {
     return absl::FailedPreconditionError("control memory is not shareable");
@@ -46,7 +48,7 @@ class ShmemBlob final : public virtio_gpu::Blob {
 }  // namespace
 
 absl::StatusOr<Shmem> Shmem::Create(uint64_t size) {
-  if (size < kPageSize || size > kMaxSize) {
+  if (size < kSmallestPageSize || size > kMaxSize) {
     return absl::InvalidArgumentError(absl::StrCat("control memory of ", size,
                                                    " bytes: a page to ",
                                                    kMaxSize, " are possible"));

@@ -36,7 +36,8 @@ class Shmem {
     uint32_t position_;
   };
 
-  // `size` as the guest asked. InvalidArgument below a page or above kMaxSize.
+  // `size` as the guest asked. InvalidArgument below kSmallestPageSize or
+  // above kMaxSize.
   static absl::StatusOr<Shmem> Create(uint64_t size);
 
   // The guest's share in the memory; independent of this object's life, and

@@ -41,7 +41,7 @@ class SubmitTranslatorTest : public testing::Test {
   FakeDrmDevice device_;
   Counters counters_;
   std::shared_ptr<GemFile> file_ =
-      std::make_shared<GemFile>(*device_.Open(), counters_);
+      std::make_shared<GemFile>(*device_.Open(), device_, counters_);
   ObjectTable objects_;
   SubmitTranslator translator_;
   std::vector<uint8_t> bytes_;

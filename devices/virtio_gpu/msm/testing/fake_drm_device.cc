@@ -54,6 +54,21 @@ void FakeDrmDevice::set_cached_coherent(bool value) {
   state_->cached_coherent = value;
 }
 
+void FakeDrmDevice::set_page_size(uint64_t page_size) {
+  CHECK_GE(page_size, HostPageSize());
+  state_->page_size = page_size;
+}
+
+uint64_t FakeDrmDevice::page_size() const { return state_->page_size; }
+
+void FakeDrmDevice::set_always_cached() { state_->always_cached = true; }
+
+CpuCaching FakeDrmDevice::CachingOf(uint32_t flags) const {
+  return state_->always_cached || (flags & MSM_BO_WC) == 0
+             ? CpuCaching::kCached
+             : CpuCaching::kWriteCombined;
+}
+
 void FakeDrmDevice::FailOnce(DrmCall call, int error) {
   state_->fail_once[static_cast<size_t>(call)] = error;
 }
@@ -121,6 +136,13 @@ uint64_t FakeDrmDevice::iova(uint32_t handle) const {
   const auto& handles = (*state_->files.begin())->handles();
   const auto it = handles.find(handle);
   return it == handles.end() ? 0 : it->second.iova;
+}
+
+uint32_t FakeDrmDevice::flags(uint32_t handle) const {
+  CHECK_EQ(files(), 1u);
+  const auto& handles = (*state_->files.begin())->handles();
+  const auto it = handles.find(handle);
+  return it == handles.end() ? 0 : it->second.object->flags;
 }
 
 std::string FakeDrmDevice::name(uint32_t handle) const {

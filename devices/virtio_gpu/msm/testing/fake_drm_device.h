@@ -61,12 +61,18 @@ class FakeDrmDevice final : public DrmDevice {
   ~FakeDrmDevice() override;
 
   DriverVersion version() const override { return version_; }
+  uint64_t page_size() const override;
+  CpuCaching CachingOf(uint32_t flags) const override;
   absl::StatusOr<std::unique_ptr<DrmFile>> Open() override;
 
   void set_version(DriverVersion version) { version_ = version; }
   // MSM_PARAM_*; a parameter without value is one the driver does not know.
   void SetParam(uint32_t param, std::optional<uint64_t> value);
   void set_cached_coherent(bool value);
+  // HostPageSize() or a larger power of two.
+  void set_page_size(uint64_t page_size);
+  // As a GPU that is a program: every mapping is cached.
+  void set_always_cached();
 
   // The call fails with `error` the next time, or from now on.
   void FailOnce(DrmCall call, int error);
@@ -90,6 +96,8 @@ class FakeDrmDevice final : public DrmDevice {
   size_t objects() const;
   // The only open file's address of the handle; 0 without one.
   uint64_t iova(uint32_t handle) const;
+  // The flags that GEM_NEW had.
+  uint32_t flags(uint32_t handle) const;
   std::string name(uint32_t handle) const;
 
  private:

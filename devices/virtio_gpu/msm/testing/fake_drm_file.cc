@@ -14,8 +14,6 @@
 namespace nacre::msm {
 namespace {
 
-constexpr uint64_t kPageSize = 4096;
-
 uint64_t Inode(int fd) {
   struct stat info {};
   return fstat(fd, &info) == 0 ? info.st_ino : 0;
@@ -67,7 +65,7 @@ absl::StatusOr<uint64_t> FakeDrmFile::GetParam(uint32_t param) {
 absl::Status FakeDrmFile::SetParamString(uint32_t param,
                                          const std::string& value) {
   FAKE_ENTER(kSetParamString);
-  if (value.size() > kPageSize) return ErrnoStatus(EINVAL, "SET_PARAM");
+  if (value.size() > state_->page_size) return ErrnoStatus(EINVAL, "SET_PARAM");
   state_->strings[param] = value;
   return absl::OkStatus();
 }
@@ -80,13 +78,15 @@ absl::StatusOr<uint32_t> FakeDrmFile::GemNew(uint64_t size, uint32_t flags) {
       (cache == MSM_BO_CACHED_COHERENT && state_->cached_coherent);
   const uint32_t known = MSM_BO_SCANOUT | MSM_BO_GPU_READONLY |
                          MSM_BO_NO_SHARE | MSM_BO_CACHE_MASK;
-  const std::optional<uint64_t> rounded = CheckedAlignUp(size, kPageSize);
+  const std::optional<uint64_t> rounded =
+      CheckedAlignUp(size, state_->page_size);
   if ((flags & ~known) != 0 || !cache_known || size == 0 || !rounded) {
     return ErrnoStatus(EINVAL, "GEM_NEW");
   }
   auto object = std::make_shared<FakeObject>();
   ASSIGN_OR_RETURN(object->memory, CreateMemfd("fake-gem", *rounded));
   object->size = *rounded;
+  object->flags = flags;
   state_->by_inode[Inode(object->memory.get())] = object;
   return AddHandle(std::move(object));
 }
@@ -111,7 +111,7 @@ absl::Status FakeDrmFile::GemSetIova(uint32_t handle, uint64_t iova) {
   }
   const uint64_t size = found->object->size;
   bool fits =
-      IsAligned(iova, kPageSize) && iova >= FakeDrmDevice::kVaStart &&
+      IsAligned(iova, state_->page_size) && iova >= FakeDrmDevice::kVaStart &&
       RangeFits(iova - FakeDrmDevice::kVaStart, size, FakeDrmDevice::kVaSize);
   for (const auto& [unused, other] : handles_) {
     fits = fits && (other.iova == 0 ||

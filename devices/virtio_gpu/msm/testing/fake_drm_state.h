@@ -13,6 +13,7 @@
 
 #include "base/event_fd.h"
 #include "base/fd.h"
+#include "base/page_size.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 
 namespace nacre::msm {
@@ -22,6 +23,7 @@ namespace nacre::msm {
 struct FakeObject {
   Fd memory;
   uint64_t size = 0;
+  uint32_t flags = 0;
   std::string name;
 };
 
@@ -45,6 +47,8 @@ struct FakeDrmState {
   std::map<uint32_t, uint64_t> params;
   std::map<uint32_t, std::string> strings;
   bool cached_coherent = true;
+  bool always_cached = false;
+  uint64_t page_size = HostPageSize();
   std::array<int, static_cast<size_t>(DrmCall::kCount)> fail_once{};
   std::array<int, static_cast<size_t>(DrmCall::kCount)> fail_always{};
   std::array<size_t, static_cast<size_t>(DrmCall::kCount)> calls{};

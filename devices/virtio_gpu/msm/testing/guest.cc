@@ -138,12 +138,13 @@ absl::StatusOr<uint32_t> Guest::NewBuffer(uint64_t size, uint64_t iova,
              {Low(iova), High(iova), Low(size), High(size), flags, blob_id});
   // The guest's kernel sends both, whatever becomes of the first.
   const absl::Status submitted = Flush();
-  ASSIGN_OR_RETURN(std::unique_ptr<virtio_gpu::Blob> blob,
-                   context_->CreateBlob({.resource_id = resource_id,
-                                         .blob_id = blob_id,
-                                         .size = *CheckedAlignUp(size, kPage),
-                                         .mappable = true,
-                                         .shareable = shareable}));
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<virtio_gpu::Blob> blob,
+      context_->CreateBlob({.resource_id = resource_id,
+                            .blob_id = blob_id,
+                            .size = *CheckedAlignUp(size, page_size_),
+                            .mappable = true,
+                            .shareable = shareable}));
   CHECK(submitted.ok());
   CHECK(context_->AttachResource(resource_id, *blob).ok());
   blobs_[resource_id] = std::move(blob);

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/fd.h"
 #include "base/mapping.h"
+#include "base/page_size.h"
 #include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/msm/uapi.h"
 #include "devices/virtio_gpu/msm/wire.h"
@@ -60,7 +61,6 @@ class Guest {
  public:
   static constexpr uint64_t kShmemSize = 0x4000;
   static constexpr uint32_t kShmemResource = 1;
-  static constexpr uint64_t kPage = 4096;
 
   // CTX_CREATE, and the control memory with it unless the size is 0.
   explicit Guest(virtio_gpu::ContextType& type,
@@ -92,6 +92,8 @@ class Guest {
   uint32_t NewQueue(uint32_t prio);
   absl::Status Submit(const GuestSubmit& submit);
 
+  // Of the guest's kernel, kSmallestPageSize at first.
+  void set_page_size(uint64_t page_size) { page_size_ = page_size; }
   // GEM_NEW and RESOURCE_CREATE_BLOB, as one ioctl of the guest's kernel.
   // Returns the resource id; counts up from 2.
   absl::StatusOr<uint32_t> NewBuffer(uint64_t size, uint64_t iova,
@@ -113,6 +115,7 @@ class Guest {
  private:
   msm_shmem Shmem() const;
 
+  uint64_t page_size_ = kSmallestPageSize;
   std::unique_ptr<virtio_gpu::Context> context_;
   std::map<uint32_t, std::unique_ptr<virtio_gpu::Blob>> blobs_;
   Mapping shmem_;
