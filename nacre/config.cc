@@ -146,7 +146,7 @@ absl::Status ValidateConfig(const VmConfig& config) {
   if (config.boot().kernel().empty()) {
     return absl::InvalidArgumentError(
         "no kernel; give --kernel=FILE or boot.kernel in the config: a bzImage "
-        "or a vmlinux");
+        "or a vmlinux, on aarch64 an Image");
   }
   return CheckGpu(config.gpu());
 }

@@ -30,8 +30,9 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--config", flags.config,
                  "A VmConfig (proto/vm_config.proto) in text format; the "
                  "other flags override its fields");
-  app.add_option("--kernel", flags.kernel,
-                 "The guest's kernel: a bzImage or a vmlinux");
+  app.add_option(
+      "--kernel", flags.kernel,
+      "The guest's kernel: a bzImage or a vmlinux, on aarch64 an Image");
   app.add_option("--initrd", flags.initrd, "The guest's initial RAM disk");
   app.add_option("--cmdline", flags.command_line,
                  "The kernel's command line (default: console=ttyS0)");
