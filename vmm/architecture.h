@@ -21,11 +21,19 @@
 
 namespace nacre::vmm {
 
-// What an architecture supplies to a Machine: everything that differs between
-// instruction sets lies behind it, in a folder of its own, of which Bazel links
-// the one that fits the target platform.
+// What an architecture supplies: everything that differs between instruction
+// sets, in a folder of its own, of which Bazel links the one that fits the
+// target platform. The whole of it is
+//   - this class and CreateArchitecture, to Machine;
+//   - the KvmVm::Platform (vmm/kvm/kvm_vm.h) that it gives out, to KvmVm;
+//   - DefaultMemoryLayout (vmm/machine.h), to whoever configures a Machine;
+//   - MakeSpinGuest and LoadSpin (vmm/spin_guest.h), to Probe.
 //
 // All calls on the machine's thread while no vCPU runs, unless said otherwise.
+// Once KvmPlatform and AttachDevices; then for each boot WriteTables, SetUpVcpu
+// for one vCPU after the other from the first, the KvmVm's ConnectInterrupts,
+// and images. Before each boot but the first comes ResetDevices, when KvmVm has
+// made a new virtual machine.
 class Architecture {
  public:
   virtual ~Architecture() = default;
@@ -35,7 +43,8 @@ class Architecture {
   virtual PciRanges pci_ranges() const = 0;
 
   // Puts the platform's own devices on the buses, once. They report the end of
-  // a run to `outcomes`. All four outlive this object's use.
+  // a run to `outcomes`, where it is not KVM that does. All four outlive this
+  // object's use. Interrupts are not connected yet.
   virtual absl::Status AttachDevices(KvmVm& vm, IoBus& ports, IoBus& mmio,
                                      OutcomeSink& outcomes) = 0;
   // Returns those devices to their state after power-on.
@@ -47,8 +56,9 @@ class Architecture {
   // Writes everything else that the guest finds at boot (tables, command line)
   // into `memory`, which but for the images is zero.
   virtual absl::Status WriteTables(const GuestMemory& memory) = 0;
-  // Gives a new vCPU its state for boot: the first at the kernel's entry, the
-  // others waiting for the guest to start them.
+  // Gives a new vCPU, KvmVcpu::Create's id `index`, its state for boot: the
+  // first at the kernel's entry, the others waiting for the guest to start
+  // them.
   virtual absl::Status SetUpVcpu(KvmVcpu& vcpu, uint32_t index) = 0;
 
   // See Machine. Any thread.

@@ -17,12 +17,13 @@ inline Code operator+(Code a, const Code& b) {
   return a;
 }
 
-// movz xN, #...; movk xN, #..., lsl #16; movk xN, #..., lsl #32
+// movz xN, #...; movk xN, #..., lsl #16; and so on to lsl #48
 inline Code Move(uint32_t n, uint64_t value) {
   const auto part = [&](int i) {
     return static_cast<uint32_t>(value >> (16 * i) & 0xffff) << 5 | n;
   };
-  return {0xd2800000 | part(0), 0xf2a00000 | part(1), 0xf2c00000 | part(2)};
+  return {0xd2800000 | part(0), 0xf2a00000 | part(1), 0xf2c00000 | part(2),
+          0xf2e00000 | part(3)};
 }
 
 inline const Code kIncrement = {0x11000421};        // add w1, w1, #1
