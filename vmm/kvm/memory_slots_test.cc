@@ -15,7 +15,8 @@ namespace {
 
 // What KVM takes (virt/kvm/kvm_main.c, __kvm_set_memory_region): addresses and
 // sizes that are multiples of the host's page. There is no virtual machine
-// here, so that a slot that is let through ends in EBADF.
+// here, so that a slot that is let through ends in another error: EBADF, or
+// what an emulator of user programs says to KVM's ioctls.
 class MemorySlotsPageTest : public testing::TestWithParam<uint64_t> {
  protected:
   static constexpr uint64_t kGuest = uint64_t{1} << 32;
@@ -31,8 +32,11 @@ class MemorySlotsPageTest : public testing::TestWithParam<uint64_t> {
 };
 
 TEST_P(MemorySlotsPageTest, WholePagesReachKvm) {
-  EXPECT_EQ(Add(kGuest, 0, page_), EBADF);
-  EXPECT_EQ(Add(kGuest + page_, 2 * page_, 2 * page_), EBADF);
+  for (const int error :
+       {Add(kGuest, 0, page_), Add(kGuest + page_, 2 * page_, 2 * page_)}) {
+    EXPECT_NE(error, 0);
+    EXPECT_NE(error, EINVAL);
+  }
 }
 
 TEST_P(MemorySlotsPageTest, AnythingElseDoesNot) {
