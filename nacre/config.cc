@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/checked.h"
+#include "base/page_size.h"
 #include "base/status_macros.h"
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/text_format.h"
@@ -16,7 +17,6 @@
 namespace nacre {
 namespace {
 
-constexpr uint64_t kPage = 4096;
 constexpr uint32_t kMaxVcpus = 64;
 constexpr uint32_t kMinMemoryMib = 64;
 constexpr int kMaxMemoryRegions = 64;  // A boot_params lists 128 ranges in all.
@@ -54,17 +54,18 @@ absl::Status CheckMemoryRegions(const VmConfig& config) {
   std::vector<MemoryRegion> regions(config.memory_region().begin(),
                                     config.memory_region().end());
   for (const MemoryRegion& region : regions) {
-    if (!IsAligned(region.guest_address(), kPage)) {
+    if (!IsAligned(region.guest_address(), HostPageSize())) {
       return absl::InvalidArgumentError(absl::StrFormat(
           "memory_region at %#x is unaligned: guest_address "
-          "must be a multiple of 4096, %#x for example",
-          region.guest_address(), region.guest_address() & ~(kPage - 1)));
+          "must be a multiple of %u, the host's page, %#x for example",
+          region.guest_address(), HostPageSize(),
+          AlignDown(region.guest_address(), HostPageSize())));
     }
-    if (region.size() == 0 || !IsAligned(region.size(), kPage)) {
+    if (region.size() == 0 || !IsAligned(region.size(), HostPageSize())) {
       return absl::InvalidArgumentError(absl::StrFormat(
           "memory_region at %#x has size %#x; it must be a non-zero multiple "
-          "of 4096",
-          region.guest_address(), region.size()));
+          "of %u, the host's page",
+          region.guest_address(), region.size(), HostPageSize()));
     }
     if (!CheckedAdd(region.guest_address(), region.size())) {
       return absl::InvalidArgumentError(absl::StrFormat(

@@ -10,6 +10,7 @@
 #include "devices/virtio_gpu/display/headless_sink.h"
 #include "devices/virtio_gpu/msm/libdrm_device.h"
 #include "nacre/gpu_counters.h"
+#include "vmm/guest_caching.h"
 
 namespace nacre {
 namespace {
@@ -22,6 +23,7 @@ absl::StatusOr<std::unique_ptr<GpuStack>> GpuStack::Create(const Gpu& config) {
   std::unique_ptr<GpuStack> stack(new GpuStack());
   stack->name_ = config.device();
 
+  msm::MsmConfig msm_config;
   absl::string_view chip = config.device();
   if (absl::ConsumePrefix(&chip, kSimulatorPrefix)) {
     simulator::SimulatorConfig simulator_config;
@@ -32,10 +34,13 @@ absl::StatusOr<std::unique_ptr<GpuStack>> GpuStack::Create(const Gpu& config) {
     stack->drm_ = std::move(simulator);
   } else {
     ASSIGN_OR_RETURN(stack->drm_, msm::LibdrmDevice::Create(config.device()));
+    // A KVM that cannot tell cannot make a machine either, and says why there.
+    msm_config.guests_always_cached =
+        vmm::GuestsAreAlwaysCached().value_or(false);
   }
 
   ASSIGN_OR_RETURN(std::unique_ptr<msm::MsmContextType> context_type,
-                   msm::MsmContextType::Create(*stack->drm_));
+                   msm::MsmContextType::Create(*stack->drm_, msm_config));
   stack->msm_ = context_type.get();
   std::vector<std::unique_ptr<virtio_gpu::ContextType>> context_types;
   context_types.push_back(std::move(context_type));

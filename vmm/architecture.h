@@ -27,7 +27,8 @@ namespace nacre::vmm {
 //   - this class and CreateArchitecture, to Machine;
 //   - the KvmVm::Platform (vmm/kvm/kvm_vm.h) that it gives out, to KvmVm;
 //   - DefaultMemoryLayout (vmm/machine.h), to whoever configures a Machine;
-//   - MakeSpinGuest and LoadSpin (vmm/spin_guest.h), to Probe.
+//   - MakeSpinGuest and LoadSpin (vmm/spin_guest.h), to Probe;
+//   - GuestsAreAlwaysCached (vmm/guest_caching.h), to whoever chooses a GPU.
 //
 // All calls on the machine's thread while no vCPU runs, unless said otherwise.
 // Once KvmPlatform and AttachDevices; then for each boot WriteTables, SetUpVcpu

@@ -18,7 +18,9 @@ size_t CountFds() {
 size_t CountMappings() {
   std::ifstream maps("/proc/self/maps");
   size_t count = 0;
-  for (std::string line; std::getline(maps, line);) ++count;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("/memfd:") != std::string::npos) ++count;
+  }
   return count;
 }
 

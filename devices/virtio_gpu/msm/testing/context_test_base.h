@@ -13,7 +13,8 @@
 
 namespace nacre::msm {
 
-// Open file descriptors and mappings of this process.
+// Open file descriptors of this process, and its mappings of memfds: objects
+// and control memory.
 size_t CountFds();
 size_t CountMappings();
 
