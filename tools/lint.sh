@@ -9,6 +9,12 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 ensure_tool_packages build test lint
+# What only aarch64 compiles is checked as for that.
+others=()
+if [[ $(uname -m) != aarch64 ]]; then
+  "$tools_dir/sysroot.sh" >/dev/null
+  others=(-- --config=aarch64)
+fi
 cd "$root_dir"
 case ${1-} in
   --all) mapfile -t files < <(git ls-files '*.cc') ;;
@@ -22,7 +28,7 @@ esac
 
 progress "building, so that generated headers exist"
 run_bazel build --config=clang --keep_going //... >&2
-tools/compile_commands.py --config=clang >&2
+tools/compile_commands.py --config=clang "${others[@]}" >&2
 progress "clang-tidy on ${#files[@]} files"
 printf '%s\n' "${files[@]}" |
   xargs --max-procs="$(nproc)" --max-args=1 clang-tidy --quiet -p .
