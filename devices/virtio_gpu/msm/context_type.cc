@@ -42,8 +42,18 @@ MsmContextType::CreateContext(uint32_t /*ctx_id*/,
   }
   ASSIGN_OR_RETURN(std::unique_ptr<DrmFile> drm, device_.Open());
   // Makes the file's address space before a guest can: kernels from 6.17 on
-  // dereference it unmade where GEM_SUBMIT is the first call.
-  RETURN_IF_ERROR(drm->GetParam(MSM_PARAM_FAULTS).status());
+  // dereference it unmade where GEM_SUBMIT is the first call. And the driver
+  // tells its place only if it is the file's own. Attack stopped: memory of the
+  // host used up until the driver cannot make page tables; then it opens files
+  // all the same, on the address space where its own buffers are.
+  if (const absl::StatusOr<uint64_t> va_start =
+          drm->GetParam(MSM_PARAM_VA_START);
+      !va_start.ok()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the host's msm driver gives a context no address space "
+                     "of its own: ",
+                     va_start.status().message()));
+  }
   return std::make_unique<MsmContext>(
       std::move(drm),
       ContextEnvironment{.counters = counters_,

@@ -145,6 +145,16 @@ TEST(MsmContextTypeTest, EachContextIsAFileOfItsOwn) {
   EXPECT_EQ(type->counters().contexts.value(), 1u);
 }
 
+// The driver falls back to one address space for all, its own buffers' too.
+TEST(MsmContextTypeTest, NoContextSharesAnAddressSpace) {
+  FakeDrmDevice device;
+  const auto type = *MsmContextType::Create(device);
+  device.SetParam(MSM_PARAM_VA_START, std::nullopt);
+  EXPECT_EQ(type->CreateContext(1, "a").status().code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(device.files(), 0u);
+}
+
 TEST(MsmContextTypeTest, ContextsAreCapped) {
   FakeDrmDevice device;
   const auto type = *MsmContextType::Create(device);
