@@ -21,6 +21,11 @@ namespace {
 constexpr uint32_t kGemNewFlags =
     MSM_BO_SCANOUT | MSM_BO_GPU_READONLY | MSM_BO_CACHE_MASK;
 
+// Attack stopped: the host's log flooded. The kernel has a line in it for every
+// other bit.
+constexpr uint32_t kPrepOps =
+    MSM_PREP_READ | MSM_PREP_WRITE | MSM_PREP_NOSYNC | MSM_PREP_BOOST;
+
 // GEM names: the kernel refuses 32 bytes.
 constexpr size_t kMaxGemName = 31;
 
@@ -162,6 +167,9 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req& header,
                              const GemCpuPrepCcmd& ccmd) {
   const absl::StatusOr<GemObject*> object = objects_.Find(ccmd.res_id);
   if (!object.ok()) return RespondResult(header, object.status());
+  if ((ccmd.op & ~kPrepOps) != 0) {
+    return RespondResult(header, ErrnoStatus(EINVAL, "GEM_CPU_PREP"));
+  }
   // Drivers without the boost refuse the bit, which is only a hint.
   const uint32_t op =
       has_wait_boost_ ? ccmd.op : ccmd.op & ~uint32_t{MSM_PREP_BOOST};
