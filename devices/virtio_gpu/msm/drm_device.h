@@ -23,8 +23,9 @@ namespace nacre::msm {
 // GPU. A DrmFile is used by one thread at a time; different ones of one device
 // at the same time.
 
-// Where to mmap a GEM object: `fd` is borrowed and stays valid as long as the
-// handle (or, on a real node, the file).
+// Where to mmap a GEM object, from its start, all of it or less: a real node
+// refuses places within. `fd` is borrowed and stays valid as long as the handle
+// (or, on a real node, the file).
 struct GemMemory {
   int fd = -1;
   uint64_t offset = 0;

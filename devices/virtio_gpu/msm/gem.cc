@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/checked.h"
 #include "base/errno_status.h"
-#include "base/page_size.h"
 #include "base/status_macros.h"
 
 namespace nacre::msm {
@@ -50,6 +49,12 @@ absl::Status GemObject::SetIova(uint64_t iova) {
   if (iova == 0 && !may_have_iova_) return absl::OkStatus();
   // Turnip sets after GEM_NEW what GEM_NEW had set.
   if (iova != 0 && iova == iova_) return absl::OkStatus();
+  if (iova != 0 && iova_ != 0) {
+    // The kernel drops the old address, fails with EBUSY, and writes a warning
+    // with a stack trace to its log. We do without it.
+    RETURN_IF_ERROR(SetIova(0));
+    return ErrnoStatus(EBUSY, "SET_IOVA of an object that has an address");
+  }
   // The kernel may drop the old address and still fail.
   iova_ = 0;
   may_have_iova_ = true;
@@ -85,11 +90,12 @@ absl::Status GemObject::Upload(uint32_t offset, std::span<const uint8_t> data) {
 absl::Status GemObject::UploadOnce(uint32_t offset,
                                    std::span<const uint8_t> data) {
   ASSIGN_OR_RETURN(const GemMemory source, GetMemory());
-  const uint64_t start = AlignDown(offset, HostPageSize());
-  ASSIGN_OR_RETURN(const Mapping mapping,
-                   Mapping::Shared(source.fd, source.offset + start,
-                                   offset - start + data.size()));
-  std::memcpy(mapping.data() + (offset - start), data.data(), data.size());
+  // From the start: DRM maps an object at its very offset or not at all
+  // (drm_vma_offset_exact_lookup_locked), though less than all of it.
+  ASSIGN_OR_RETURN(
+      const Mapping mapping,
+      Mapping::Shared(source.fd, source.offset, offset + data.size()));
+  std::memcpy(mapping.data() + offset, data.data(), data.size());
   file_->counters_.upload_bytes.Add(data.size());
   return absl::OkStatus();
 }

@@ -52,7 +52,7 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
             uint64_t size, uint32_t flags);
 
   // Attack stopped: the process's address space used up by kept mappings of
-  // huge objects. Beyond this, an upload maps the pages it touches.
+  // huge objects. Beyond this, an upload maps for itself what it needs.
   static constexpr uint64_t kMaxKeptMapping = uint64_t{64} << 20;
   absl::Status UploadOnce(uint32_t offset, std::span<const uint8_t> data);
 
