@@ -1,5 +1,7 @@
 #include "simulator/buffer.h"
 
+#include <utility>
+
 #include "simulator/buffer_pool.h"
 
 namespace nacre::simulator {
@@ -14,6 +16,26 @@ Buffer::~Buffer() {
     if (const auto observer = weak.lock()) observer->OnBufferGone(this);
   }
   pool_.OnDestroyed(*this);
+}
+
+void Buffer::set_name(std::string name) {
+  MutexLock lock(mutex_);
+  name_ = std::move(name);
+}
+
+std::string Buffer::name() const {
+  MutexLock lock(mutex_);
+  return name_;
+}
+
+void Buffer::set_metadata(std::vector<uint8_t> metadata) {
+  MutexLock lock(mutex_);
+  metadata_ = std::move(metadata);
+}
+
+std::vector<uint8_t> Buffer::metadata() const {
+  MutexLock lock(mutex_);
+  return metadata_;
 }
 
 void Buffer::AddObserver(const std::weak_ptr<BufferObserver>& observer) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -45,6 +46,14 @@ class Buffer {
   uint32_t flags() const { return flags_; }  // MSM_BO_*; 0 for imports.
   Reservation& reservation() { return reservation_; }
 
+  // What userspace notes about the object, the same in every file that has it:
+  // a name for debugging, and bytes whose meaning is its own (GEM_INFO
+  // SET_NAME, SET_METADATA).
+  void set_name(std::string name);
+  std::string name() const;
+  void set_metadata(std::vector<uint8_t> metadata);
+  std::vector<uint8_t> metadata() const;
+
   void AddObserver(const std::weak_ptr<BufferObserver>& observer);
   void RemoveObserver(const std::weak_ptr<BufferObserver>& observer);
 
@@ -64,8 +73,10 @@ class Buffer {
   Reservation reservation_;
   Mapping gpu_mapping_;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::vector<std::weak_ptr<BufferObserver>> observers_ ABSL_GUARDED_BY(mutex_);
+  std::string name_ ABSL_GUARDED_BY(mutex_);
+  std::vector<uint8_t> metadata_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace nacre::simulator

@@ -24,6 +24,7 @@ class SimulatedDevice::Impl final : public FileHost {
  public:
   Impl(const SimulatorConfig& config, const Chip& chip)
       : chip_(chip),
+        on_retired_(config.on_retired),
         buffers_(config.memory_limit, config.page_size),
         command_processor_({.generation = chip.generation,
                             .hang_timeout = config.hang_timeout,
@@ -40,7 +41,7 @@ class SimulatedDevice::Impl final : public FileHost {
               std::span<const BufferUse> uses) override;
   void OnFileClosed() override { --files_open_; }
 
-  std::unique_ptr<msm::DrmFile> Open() {
+  std::unique_ptr<SimulatedFile> Open() {
     ++files_open_;
     return std::make_unique<SimulatedFile>(*this, next_file_id_++);
   }
@@ -53,6 +54,7 @@ class SimulatedDevice::Impl final : public FileHost {
   void RunCommands(const Job& job);
 
   const Chip& chip_;
+  const std::function<void()> on_retired_;
   BufferPool buffers_;
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> next_file_id_{0};
@@ -102,6 +104,7 @@ void SimulatedDevice::Impl::Run(std::unique_ptr<Job> job) {
   ++submissions_retired_;
   job.reset();
   fence->WakePollers();
+  if (on_retired_) on_retired_();
 }
 
 void SimulatedDevice::Impl::RunCommands(const Job& job) {
@@ -176,6 +179,10 @@ msm::CpuCaching SimulatedDevice::CachingOf(uint32_t /*flags*/) const {
 }
 
 absl::StatusOr<std::unique_ptr<msm::DrmFile>> SimulatedDevice::Open() {
+  return impl_->Open();
+}
+
+std::unique_ptr<SimulatedFile> SimulatedDevice::OpenFile() {
   return impl_->Open();
 }
 

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -10,6 +11,7 @@
 #include "base/page_size.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
 #include "simulator/chips.h"
+#include "simulator/simulated_file.h"
 #include "simulator/stats.h"
 
 namespace nacre::simulator {
@@ -33,6 +35,10 @@ struct SimulatorConfig {
   // PAGE_SIZE of the kernel that the simulated driver would be in. The host's
   // or, for tests, a larger power of two.
   uint64_t page_size = HostPageSize();
+
+  // Called after each submission, when its fence has signalled: on the GPU
+  // thread, without locks held.
+  std::function<void()> on_retired = {};
 };
 
 // The msm kernel driver (as in Linux 6.12, UAPI 1.12.0) and an Adreno below it,
@@ -74,6 +80,8 @@ class SimulatedDevice final : public msm::DrmDevice {
   // and so is the memory of a WC object.
   msm::CpuCaching CachingOf(uint32_t flags) const override;
   absl::StatusOr<std::unique_ptr<msm::DrmFile>> Open() override;
+  // The same, for what DrmFile leaves out.
+  std::unique_ptr<SimulatedFile> OpenFile();
 
   const Chip& chip() const;
   // From any thread.

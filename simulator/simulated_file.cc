@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/errno_status.h"
@@ -120,11 +121,15 @@ absl::Status SimulatedFile::GemSetIova(uint32_t handle, uint64_t iova) {
 absl::Status SimulatedFile::GemSetName(uint32_t handle,
                                        const std::string& name) {
   constexpr size_t kNameSize = 32;  // With the kernel's final NUL.
-  if (handles_.Find(handle) == nullptr) return NoHandle(ENOENT, handle);
+  const std::shared_ptr<Buffer> buffer = handles_.Find(handle);
+  if (buffer == nullptr) return NoHandle(ENOENT, handle);
   if (name.size() >= kNameSize) {
     return ErrnoStatus(EINVAL,
                        absl::StrCat("SET_NAME of ", name.size(), " bytes"));
   }
+  // Cut at what cannot be printed.
+  buffer->set_name({name.begin(), std::find_if_not(name.begin(), name.end(),
+                                                   absl::ascii_isprint)});
   return absl::OkStatus();
 }
 
@@ -168,35 +173,112 @@ absl::StatusOr<uint32_t> SimulatedFile::GemImport(int dmabuf) {
   return handles_.Insert(std::move(buffer));
 }
 
-absl::StatusOr<Fd> SimulatedFile::GemSubmit(const msm::SubmitRequest& request) {
-  RETURN_IF_ERROR(CheckSubmitFlags(request.flags));
-  const std::shared_ptr<SubmitQueue> queue = FindQueue(request.queue_id);
-  if (queue == nullptr) {
-    return ErrnoStatus(ENOENT, absl::StrCat("submitqueue ", request.queue_id));
+absl::StatusOr<uint64_t> SimulatedFile::GemGetIova(uint32_t handle) {
+  const std::shared_ptr<Buffer> buffer = handles_.Find(handle);
+  if (buffer == nullptr) return NoHandle(ENOENT, handle);
+  return state_->space->AddressOf(buffer);
+}
+
+absl::StatusOr<uint32_t> SimulatedFile::GemGetFlags(uint32_t handle) const {
+  const std::shared_ptr<Buffer> buffer = handles_.Find(handle);
+  if (buffer == nullptr) return NoHandle(ENOENT, handle);
+  if (buffer->flags() == 0) return NoHandle(EINVAL, handle);
+  return buffer->flags();
+}
+
+absl::StatusOr<std::string> SimulatedFile::GemGetName(uint32_t handle) const {
+  const std::shared_ptr<Buffer> buffer = handles_.Find(handle);
+  if (buffer == nullptr) return NoHandle(ENOENT, handle);
+  return buffer->name();
+}
+
+absl::Status SimulatedFile::GemSetMetadata(uint32_t handle,
+                                           std::vector<uint8_t> metadata) {
+  constexpr size_t kMaxMetadata = 128;
+  const std::shared_ptr<Buffer> buffer = handles_.Find(handle);
+  if (buffer == nullptr) return NoHandle(ENOENT, handle);
+  if (metadata.size() > kMaxMetadata) {
+    return ErrnoStatus(EOVERFLOW, "SET_METADATA");
   }
+  buffer->set_metadata(std::move(metadata));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<uint8_t>> SimulatedFile::GemGetMetadata(
+    uint32_t handle) const {
+  const std::shared_ptr<Buffer> buffer = handles_.Find(handle);
+  if (buffer == nullptr) return NoHandle(ENOENT, handle);
+  return buffer->metadata();
+}
+
+absl::Status SimulatedFile::CheckSubmit(uint32_t flags,
+                                        uint32_t queue_id) const {
+  RETURN_IF_ERROR(CheckSubmitFlags(flags));
+  if (FindQueue(queue_id) == nullptr) {
+    return ErrnoStatus(ENOENT, absl::StrCat("submitqueue ", queue_id));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Fd> SimulatedFile::GemSubmit(const msm::SubmitRequest& request) {
+  RETURN_IF_ERROR(CheckSubmit(request.flags, request.queue_id));
   if ((request.flags & msm::MSM_SUBMIT_FENCE_FD_IN) != 0) {
     return ErrnoStatus(EINVAL, "FENCE_FD_IN without a descriptor");
   }
+  ASSIGN_OR_RETURN(Prepared prepared, Prepare(request));
+  ASSIGN_OR_RETURN(Fd pollable, prepared.job->fence->Pollable());
+  msm::SubmitRequest numbered = request;
+  numbered.flags |= msm::MSM_SUBMIT_FENCE_SN_IN;
+  RETURN_IF_ERROR(Start(numbered, std::move(prepared)).status());
+  return pollable;
+}
+
+absl::StatusOr<SimulatedFile::Submitted> SimulatedFile::Submit(
+    const msm::SubmitRequest& request, FenceSet dependencies) {
+  RETURN_IF_ERROR(CheckSubmit(request.flags, request.queue_id));
+  ASSIGN_OR_RETURN(Prepared prepared, Prepare(request));
+  const std::shared_ptr<Fence> fence = prepared.job->fence;
+  // Its own FIFO's are done before it anyway.
+  absl::erase_if(dependencies, [&fence](const std::shared_ptr<Fence>& other) {
+    return other->context() == fence->context();
+  });
+  prepared.job->dependencies = std::move(dependencies);
+  ASSIGN_OR_RETURN(const uint32_t number, Start(request, std::move(prepared)));
+  return Submitted{.fence_number = number, .fence = fence};
+}
+
+absl::StatusOr<SimulatedFile::Prepared> SimulatedFile::Prepare(
+    const msm::SubmitRequest& request) {
   ASSIGN_OR_RETURN(Submission submission,
                    PrepareSubmission(request, handles_, *state_->space));
 
   auto job = std::make_unique<Job>();
   job->file = state_;
-  job->queue = queue;
-  job->fence_number = request.fence;
+  job->queue = FindQueue(request.queue_id);
   job->buffers = std::move(submission.buffers);
   job->commands = std::move(submission.commands);
   if (state_->queued_cost.load() + job->cost() > kMaxQueuedCost) {
     return ErrnoStatus(ENOMEM, "too many submissions wait for the GPU");
   }
   // One FIFO for each (file, priority), whatever the queue.
-  ASSIGN_OR_RETURN(job->fence,
-                   Fence::Create(state_->id * kPriorities + queue->prio()));
-  ASSIGN_OR_RETURN(Fd pollable, job->fence->Pollable());
-  RETURN_IF_ERROR(queue->Arm(request.fence, job->fence));
-  state_->queued_cost += job->cost();
-  host_.Submit(std::move(job), submission.uses);
-  return pollable;
+  ASSIGN_OR_RETURN(
+      job->fence, Fence::Create(state_->id * kPriorities + job->queue->prio()));
+  return Prepared{.job = std::move(job), .uses = std::move(submission.uses)};
+}
+
+absl::StatusOr<uint32_t> SimulatedFile::Start(const msm::SubmitRequest& request,
+                                              Prepared prepared) {
+  Job& job = *prepared.job;
+  if ((request.flags & msm::MSM_SUBMIT_FENCE_SN_IN) != 0) {
+    RETURN_IF_ERROR(job.queue->Arm(request.fence, job.fence));
+    job.fence_number = request.fence;
+  } else {
+    job.fence_number = job.queue->ArmNext(job.fence);
+  }
+  const uint32_t number = job.fence_number;
+  state_->queued_cost += job.cost();
+  host_.Submit(std::move(prepared.job), prepared.uses);
+  return number;
 }
 
 absl::Status SimulatedFile::WaitFence(uint32_t queue_id, uint32_t fence,

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
@@ -34,8 +35,9 @@ class FileHost {
   virtual void OnFileClosed() = 0;
 };
 
-// An open msm render node (abi C; drivers/gpu/drm/msm of Linux 6.12). Used by
-// one thread at a time.
+// An open msm render node (abi C; drivers/gpu/drm/msm of Linux 6.12): what the
+// msm context asks of one, and what else the UAPI lets a native client ask.
+// Used by one thread at a time.
 class SimulatedFile final : public msm::DrmFile {
  public:
   // Caps against a client that fills the host's memory with what it never
@@ -67,7 +69,37 @@ class SimulatedFile final : public msm::DrmFile {
   absl::StatusOr<uint32_t> SubmitqueueQuery(uint32_t id, uint32_t param,
                                             std::span<uint8_t> out) override;
 
+  // GEM_INFO GET_IOVA: the present address, or one of the kernel's choice.
+  absl::StatusOr<uint64_t> GemGetIova(uint32_t handle);
+  // GEM_INFO GET_FLAGS: those of GEM_NEW; EINVAL for a foreign import.
+  absl::StatusOr<uint32_t> GemGetFlags(uint32_t handle) const;
+  absl::StatusOr<std::string> GemGetName(uint32_t handle) const;
+  // EOVERFLOW for more than 128 bytes.
+  absl::Status GemSetMetadata(uint32_t handle, std::vector<uint8_t> metadata);
+  absl::StatusOr<std::vector<uint8_t>> GemGetMetadata(uint32_t handle) const;
+
+  struct Submitted {
+    uint32_t fence_number = 0;
+    std::shared_ptr<Fence> fence;
+  };
+  // GEM_SUBMIT that runs after `dependencies`, fences of this device. Without
+  // MSM_SUBMIT_FENCE_SN_IN the fence number is chosen here.
+  absl::StatusOr<Submitted> Submit(const msm::SubmitRequest& request,
+                                   FenceSet dependencies);
+  // What Submit checks before anything else: ENOENT, EINVAL.
+  absl::Status CheckSubmit(uint32_t flags, uint32_t queue_id) const;
+
  private:
+  // A job that is not armed yet, and how it uses its buffers.
+  struct Prepared {
+    std::unique_ptr<Job> job;
+    std::vector<BufferUse> uses;
+  };
+  absl::StatusOr<Prepared> Prepare(const msm::SubmitRequest& request);
+  // Gives the job its fence number, and the job to the GPU.
+  absl::StatusOr<uint32_t> Start(const msm::SubmitRequest& request,
+                                 Prepared prepared);
+
   // The queue, or null.
   std::shared_ptr<SubmitQueue> FindQueue(uint32_t id) const;
 

@@ -1,6 +1,7 @@
 #include "simulator/submit_queue.h"
 
 #include <cerrno>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +17,19 @@ absl::Status SubmitQueue::Arm(uint32_t number, std::shared_ptr<Fence> fence) {
   }
   last_number_ = number;
   return absl::OkStatus();
+}
+
+uint32_t SubmitQueue::ArmNext(std::shared_ptr<Fence> fence) {
+  constexpr uint32_t kLast = std::numeric_limits<int32_t>::max();
+  MutexLock lock(mutex_);
+  // Fewer are in flight than there are numbers: this ends.
+  for (;;) {
+    const uint32_t number = next_choice_;
+    next_choice_ = number == kLast ? 1 : number + 1;
+    if (!in_flight_.emplace(number, fence).second) continue;
+    last_number_ = number;
+    return number;
+  }
 }
 
 void SubmitQueue::Retire(uint32_t number) {

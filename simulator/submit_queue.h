@@ -25,6 +25,9 @@ class SubmitQueue {
   // Puts a submission in flight under the number that userspace chose. EINVAL
   // for 0 and for a number that is in flight.
   absl::Status Arm(uint32_t number, std::shared_ptr<Fence> fence);
+  // The same under a number of our choice, the one after the last chosen that
+  // is free (the kernel's cyclic allocator: 1..INT32_MAX).
+  uint32_t ArmNext(std::shared_ptr<Fence> fence);
   // The number may be used again.
   void Retire(uint32_t number);
 
@@ -41,6 +44,7 @@ class SubmitQueue {
 
   mutable Mutex mutex_;
   uint32_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint32_t next_choice_ ABSL_GUARDED_BY(mutex_) = 1;
   absl::flat_hash_map<uint32_t, std::shared_ptr<Fence>> in_flight_
       ABSL_GUARDED_BY(mutex_);
 };

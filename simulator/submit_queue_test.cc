@@ -39,6 +39,17 @@ TEST(SubmitQueueTest, NumbersStartAgain) {
   EXPECT_EQ(StatusErrno(queue.Wait(2)), EINVAL);
 }
 
+TEST(SubmitQueueTest, ChosenNumbersPassThoseInFlight) {
+  SubmitQueue queue(0);
+  EXPECT_EQ(queue.ArmNext(NewFence()), 1u);
+  ASSERT_TRUE(queue.Arm(2, NewFence()).ok());
+  EXPECT_EQ(queue.ArmNext(NewFence()), 3u);
+  EXPECT_EQ(StatusErrno(queue.Wait(3)), ETIMEDOUT);
+  EXPECT_EQ(StatusErrno(queue.Wait(4)), EINVAL);
+  queue.Retire(1);
+  EXPECT_EQ(queue.ArmNext(NewFence()), 4u);
+}
+
 TEST(SubmitQueueTest, ZeroIsNoNumber) {
   SubmitQueue queue(0);
   EXPECT_EQ(StatusErrno(queue.Arm(0, NewFence())), EINVAL);
