@@ -7,12 +7,13 @@
 #include <utility>
 
 #include "base/fd.h"
+#include "base/page_size.h"
 #include "gtest/gtest.h"
 
 namespace nacre {
 namespace {
 
-constexpr size_t kPage = 4096;
+constexpr size_t kPage = kLargestPageSize;
 
 TEST(MappingTest, SharedMappingsOfOneMemfdSeeEachOther) {
   absl::StatusOr<Fd> fd = CreateMemfd("test", 2 * kPage);

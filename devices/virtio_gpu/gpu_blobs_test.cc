@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/page_size.h"
 #include "devices/virtio_gpu/testing/fake_gpu.h"
 #include "devices/virtio_gpu/testing/gpu_driver.h"
 #include "devices/virtio_gpu/testing/requests.h"
@@ -14,7 +15,7 @@ namespace {
 
 using wire::Type;
 
-constexpr uint64_t kPage = 4096;
+constexpr uint64_t kPage = kLargestPageSize;
 
 class GpuBlobsTest : public testing::Test {
  protected:

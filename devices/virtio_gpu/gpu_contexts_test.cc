@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/page_size.h"
 #include "devices/virtio_gpu/testing/fake_gpu.h"
 #include "devices/virtio_gpu/testing/gpu_driver.h"
 #include "devices/virtio_gpu/testing/requests.h"
@@ -75,7 +76,8 @@ TEST_F(GpuContextsTest, RefusesContextsThatNeverExisted) {
   // Linux 6.17 and 6.18 do this for every handle closed.
   EXPECT_EQ(Detach(9, 5), Type::kErrInvalidContextId);
   EXPECT_EQ(g_.Call(SubmitRequest(9, {})), Type::kErrInvalidContextId);
-  EXPECT_EQ(g_.Call(HostBlobRequest(9, 6, 4096)), Type::kErrInvalidContextId);
+  EXPECT_EQ(g_.Call(HostBlobRequest(9, 6, kLargestPageSize)),
+            Type::kErrInvalidContextId);
 }
 
 // Linux 6.1 and 6.12 make one for a client that handles 2D buffers only.
@@ -84,7 +86,8 @@ TEST_F(GpuContextsTest, AContextWithoutADialectAttachesAndDoesNothingElse) {
   ASSERT_EQ(Create2d(5), Type::kOkNodata);
   EXPECT_EQ(Attach(1, 5), Type::kOkNodata);
   EXPECT_EQ(g_.Call(SubmitRequest(1, {})), Type::kErrInvalidParameter);
-  EXPECT_EQ(g_.Call(HostBlobRequest(1, 6, 4096)), Type::kErrInvalidParameter);
+  EXPECT_EQ(g_.Call(HostBlobRequest(1, 6, kLargestPageSize)),
+            Type::kErrInvalidParameter);
   EXPECT_EQ(Detach(1, 5), Type::kOkNodata);
   EXPECT_EQ(Destroy(1), Type::kOkNodata);
 }
@@ -92,7 +95,7 @@ TEST_F(GpuContextsTest, AContextWithoutADialectAttachesAndDoesNothingElse) {
 TEST_F(GpuContextsTest, ABlobMayBeUsedWhereItWasMadeAndWhereItIsAttached) {
   ASSERT_EQ(Create(1), Type::kOkNodata);
   ASSERT_EQ(Create(2), Type::kOkNodata);
-  g_.CreateHostBlob(1, 7, 4096);
+  g_.CreateHostBlob(1, 7, kLargestPageSize);
   EXPECT_EQ(ResourcesOf(1), Ids({7}));
   EXPECT_EQ(Attach(1, 7), Type::kOkNodata);  // As Linux does.
   EXPECT_EQ(Attach(2, 7), Type::kOkNodata);
@@ -114,7 +117,7 @@ TEST_F(GpuContextsTest, AttachingA2dResourceIsFine) {
 TEST_F(GpuContextsTest, UnrefOfAnAttachedBlobDetachesItEverywhere) {
   ASSERT_EQ(Create(1), Type::kOkNodata);
   ASSERT_EQ(Create(2), Type::kOkNodata);
-  g_.CreateHostBlob(1, 7, 4096);
+  g_.CreateHostBlob(1, 7, kLargestPageSize);
   ASSERT_EQ(Attach(2, 7), Type::kOkNodata);
   EXPECT_EQ(Unref(7), Type::kOkNodata);
   EXPECT_EQ(ResourcesOf(1), Ids());
@@ -125,7 +128,7 @@ TEST_F(GpuContextsTest, UnrefOfAnAttachedBlobDetachesItEverywhere) {
 // Linux: UNREF is deferred, and the id has a new owner by then.
 TEST_F(GpuContextsTest, UnrefMayComeAfterDestroyAndANewContextOfTheSameId) {
   ASSERT_EQ(Create(1), Type::kOkNodata);
-  g_.CreateHostBlob(1, 7, 4096);
+  g_.CreateHostBlob(1, 7, kLargestPageSize);
   ASSERT_EQ(Destroy(1), Type::kOkNodata);
   EXPECT_EQ(g_.gpu().live_blobs(), 1);
   ASSERT_EQ(Create(1), Type::kOkNodata);
@@ -138,16 +141,17 @@ TEST_F(GpuContextsTest, UnrefMayComeAfterDestroyAndANewContextOfTheSameId) {
 TEST_F(GpuContextsTest, AContextsErrorsReachTheGuestAndLeaveNothingBehind) {
   ASSERT_EQ(Create(1), Type::kOkNodata);
   ASSERT_EQ(Create(2), Type::kOkNodata);
-  g_.CreateHostBlob(1, 7, 4096);
+  g_.CreateHostBlob(1, 7, kLargestPageSize);
   g_.gpu().FailWith(absl::ResourceExhaustedError("no memory"));
   EXPECT_EQ(Create(3), Type::kErrOutOfMemory);
-  EXPECT_EQ(g_.Call(HostBlobRequest(1, 8, 4096)), Type::kErrOutOfMemory);
+  EXPECT_EQ(g_.Call(HostBlobRequest(1, 8, kLargestPageSize)),
+            Type::kErrOutOfMemory);
   EXPECT_EQ(Attach(2, 7), Type::kErrOutOfMemory);
   EXPECT_EQ(g_.Call(MapRequest(7, 0)), Type::kErrOutOfMemory);
   g_.gpu().FailWith(absl::OkStatus());
   EXPECT_EQ(ResourcesOf(2), Ids());
   EXPECT_EQ(Create(3), Type::kOkNodata);
-  g_.CreateHostBlob(1, 8, 4096);
+  g_.CreateHostBlob(1, 8, kLargestPageSize);
   EXPECT_EQ(Attach(2, 7), Type::kOkNodata);
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/page_size.h"
 #include "devices/virtio_gpu/display/headless_sink.h"
 #include "devices/virtio_gpu/testing/fake_gpu.h"
 #include "devices/virtio_gpu/testing/gpu_driver.h"
@@ -64,17 +65,17 @@ TEST(VirtioGpuTest, CarriesASubmissionToItsContext) {
 TEST(VirtioGpuTest, MapsABlobIntoTheWindowAndTakesItAway) {
   GpuDriver g;
   g.CreateContext(1);
-  g.CreateHostBlob(1, 2, 8192);
-  const auto map =
-      g.CallFor<wire::MapInfo>(MapRequest(2, 4096), Type::kOkMapInfo);
+  g.CreateHostBlob(1, 2, 2 * kLargestPageSize);
+  const auto map = g.CallFor<wire::MapInfo>(MapRequest(2, kLargestPageSize),
+                                            Type::kOkMapInfo);
   EXPECT_EQ(map.map_info, static_cast<uint32_t>(MapCaching::kCached));
-  g.window()[4096] = 99;
-  EXPECT_EQ(g.stats().mapped_bytes.value(), 8192u);
+  g.window()[kLargestPageSize] = 99;
+  EXPECT_EQ(g.stats().mapped_bytes.value(), 2 * kLargestPageSize);
   EXPECT_EQ(g.Call(ResourceRequest(Type::kResourceUnmapBlob, 2)),
             Type::kOkNodata);
-  EXPECT_EQ(g.window()[4096], 0);
+  EXPECT_EQ(g.window()[kLargestPageSize], 0);
   EXPECT_EQ(g.stats().mapped_bytes.value(), 0u);
-  EXPECT_EQ(g.stats().mapped_bytes.peak(), 8192u);
+  EXPECT_EQ(g.stats().mapped_bytes.peak(), 2 * kLargestPageSize);
   // The blob keeps what was written.
   g.CallFor<wire::MapInfo>(MapRequest(2, 0), Type::kOkMapInfo);
   EXPECT_EQ(g.window()[0], 99);
@@ -140,7 +141,7 @@ TEST(VirtioGpuCreateTest, OffersWhatItHas) {
   auto device = *VirtioGpu::Create(config, TypesOf(gpu, 1),
                                    std::make_unique<HeadlessSink>());
   EXPECT_EQ(device->device_id(), 16);
-  EXPECT_EQ(device->device_features(), 0x1fu);
+  EXPECT_EQ(device->device_features() & ~wire::kFeatureBlobAlignment, 0x1fu);
   EXPECT_EQ(device->max_queue_sizes().size(), 2u);
   const auto regions = device->shared_memory_regions();
   ASSERT_EQ(regions.size(), 1u);

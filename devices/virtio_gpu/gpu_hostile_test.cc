@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/page_size.h"
 #include "devices/virtio/testing/fake_driver.h"
 #include "devices/virtio_gpu/testing/fake_gpu.h"
 #include "devices/virtio_gpu/testing/gpu_driver.h"
@@ -18,7 +19,7 @@ namespace {
 
 using wire::Type;
 
-constexpr uint64_t kPage = 4096;
+constexpr uint64_t kPage = kLargestPageSize;
 
 Type TypeOf(const std::vector<uint8_t>& response) {
   return static_cast<Type>(

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/page_size.h"
 #include "devices/virtio_gpu/testing/fake_gpu.h"
 #include "devices/virtio_gpu/testing/gpu_driver.h"
 #include "devices/virtio_gpu/testing/open_fds.h"
@@ -17,7 +18,7 @@ namespace {
 
 using wire::Type;
 
-constexpr uint64_t kPage = 4096;
+constexpr uint64_t kPage = kLargestPageSize;
 
 // A driver unloaded and loaded again, a guest reboot, a kexec.
 TEST(GpuResetTest, EverythingOfTheGuestIsGoneAndTheDeviceWorksAgain) {

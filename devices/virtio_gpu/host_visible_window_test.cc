@@ -7,12 +7,13 @@
 #include <set>
 
 #include "base/mapping.h"
+#include "base/page_size.h"
 #include "gtest/gtest.h"
 
 namespace nacre::virtio_gpu {
 namespace {
 
-constexpr uint64_t kPage = 4096;
+constexpr uint64_t kPage = kLargestPageSize;
 constexpr uint64_t kSize = 64 * kPage;
 constexpr size_t kMaxMappings = 8;
 
@@ -20,7 +21,7 @@ class HostVisibleWindowTest : public testing::Test {
  protected:
   HostVisibleWindowTest()
       : fd_(*CreateMemfd("blob", kSize)),
-        window_(*HostVisibleWindow::Create(kSize, kMaxMappings)) {
+        window_(*HostVisibleWindow::Create(kSize, kMaxMappings, kPage)) {
     // Page n of the blob begins with n + 1.
     const Mapping blob = *Mapping::Shared(fd_.get(), 0, kSize);
     for (uint64_t page = 0; page < kSize / kPage; ++page) {
@@ -154,8 +155,8 @@ TEST_F(HostVisibleWindowTest, RandomMapsAgreeWithABitmap) {
 }
 
 TEST(HostVisibleWindowCreateTest, RefusesSizesThatAreNoPowerOfTwo) {
-  EXPECT_FALSE(HostVisibleWindow::Create(3 * kPage, 1).ok());
-  EXPECT_FALSE(HostVisibleWindow::Create(kPage / 2, 1).ok());
+  EXPECT_FALSE(HostVisibleWindow::Create(3 * kPage, 1, kPage).ok());
+  EXPECT_FALSE(HostVisibleWindow::Create(kPage / 2, 1, kPage).ok());
 }
 
 // Else older KVMs of arm64 let a guest read the host's memory.

@@ -259,9 +259,9 @@ TEST_F(ContextBlobsTest, TheUploadMappingGoesWithTheHandle) {
   guest_->CloseBuffer(buffer);
   // This one gets the same handle.
   buffer = *guest_->NewBuffer(2 * kPage, kIova);
-  guest_->batch().Add(MSM_CCMD_GEM_UPLOAD, {buffer, 0, 4096, 4}, data);
+  guest_->batch().Add(MSM_CCMD_GEM_UPLOAD, {buffer, 0, kPage, 4}, data);
   EXPECT_TRUE(guest_->Flush().ok());
-  EXPECT_EQ(guest_->Map(buffer).data()[4096], 9);
+  EXPECT_EQ(guest_->Map(buffer).data()[kPage], 9);
   EXPECT_EQ(guest_->Map(buffer).data()[0], 0);
 }
 

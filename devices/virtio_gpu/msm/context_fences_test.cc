@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/page_size.h"
 #include "devices/virtio_gpu/msm/testing/context_test_base.h"
 #include "gtest/gtest.h"
 
@@ -133,12 +134,14 @@ void RunProgram(MsmContextType& type) {
   guest.Flush().IgnoreError();
   std::vector<std::unique_ptr<virtio_gpu::Blob>> blobs;
   for (uint32_t i = 2; i < 4; ++i) {
-    const uint64_t iova = FakeDrmDevice::kVaStart + uint64_t{i} * 4096;
-    batch.Add(MSM_CCMD_GEM_NEW, {Low(iova), High(iova), 4096, 0, MSM_BO_WC, i});
+    const uint64_t iova =
+        FakeDrmDevice::kVaStart + uint64_t{i} * kLargestPageSize;
+    batch.Add(MSM_CCMD_GEM_NEW,
+              {Low(iova), High(iova), kLargestPageSize, 0, MSM_BO_WC, i});
     guest.Flush().IgnoreError();
     auto blob = guest.context().CreateBlob({.resource_id = i,
                                             .blob_id = i,
-                                            .size = 4096,
+                                            .size = kLargestPageSize,
                                             .mappable = true,
                                             .shareable = true});
     if (!blob.ok()) continue;

@@ -289,7 +289,9 @@ TEST_F(ContextHostileTest, AfterAConflictTheOldAddressCanBeSetAgain) {
 TEST_F(ContextHostileTest, UploadsStayInTheBuffer) {
   const uint32_t buffer = *guest_->NewBuffer(kPage, kIova);
   const std::vector<uint8_t> data(8, 0xaa);
-  for (const uint32_t off : {4089u, 4096u, 0xfffffff8u, 0xffffffffu}) {
+  for (const uint32_t off :
+       {static_cast<uint32_t>(kPage) - 7, static_cast<uint32_t>(kPage),
+        0xfffffff8u, 0xffffffffu}) {
     guest_->batch().Add(MSM_CCMD_GEM_UPLOAD, {buffer, 0, off, 8}, data);
     EXPECT_FALSE(guest_->Flush().ok()) << off;
   }

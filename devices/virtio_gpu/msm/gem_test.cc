@@ -3,13 +3,14 @@
 #include <cerrno>
 
 #include "base/errno_status.h"
+#include "base/page_size.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 #include "gtest/gtest.h"
 
 namespace nacre::msm {
 namespace {
 
-constexpr uint64_t kPage = 4096;
+constexpr uint64_t kPage = kLargestPageSize;
 constexpr uint64_t kIova = FakeDrmDevice::kVaStart;
 
 class GemTest : public testing::Test {
@@ -90,7 +91,7 @@ TEST_F(GemTest, AnObjectKeepsItsFile) {
 TEST_F(GemTest, UploadsMapTheObjectOnce) {
   const auto object = *file_->New(2 * kPage, MSM_BO_WC, 0);
   const std::vector<uint8_t> data(100, 7);
-  EXPECT_TRUE(object->Upload(4090, data).ok());
+  EXPECT_TRUE(object->Upload(kPage - 6, data).ok());
   EXPECT_TRUE(object->Upload(0, data).ok());
   EXPECT_TRUE(object->Upload(0, {}).ok());
   EXPECT_FALSE(object->Upload(2 * kPage - 99, data).ok());

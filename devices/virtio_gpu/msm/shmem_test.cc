@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "base/bytes.h"
+#include "base/page_size.h"
 #include "devices/virtio_gpu/msm/counters.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -12,7 +13,7 @@
 namespace nacre::msm {
 namespace {
 
-constexpr uint64_t kPage = 4096;
+constexpr uint64_t kPage = kSmallestPageSize;
 
 // The control memory with the guest's mapping of it.
 class ShmemTest : public testing::Test {

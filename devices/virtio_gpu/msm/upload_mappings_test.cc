@@ -1,11 +1,14 @@
 #include "devices/virtio_gpu/msm/upload_mappings.h"
 
+#include "base/page_size.h"
 #include "gtest/gtest.h"
 
 namespace nacre::msm {
 namespace {
 
-Mapping NewMapping() { return *Mapping::Anonymous(4096, 4096); }
+Mapping NewMapping() {
+  return *Mapping::Anonymous(HostPageSize(), HostPageSize());
+}
 
 TEST(UploadMappingsTest, FindsWhatWasAdded) {
   UploadMappings mappings;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/page_size.h"
 #include "devices/virtio_gpu/msm/context_type.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 #include "devices/virtio_gpu/msm/testing/guest.h"
@@ -26,7 +27,7 @@ bool Readable(const Fd& fd);
 class ContextTestBase : public testing::Test {
  protected:
   static constexpr uint64_t kIova = FakeDrmDevice::kVaStart;
-  static constexpr uint64_t kPage = 4096;
+  static constexpr uint64_t kPage = kLargestPageSize;
 
   explicit ContextTestBase(uint64_t shmem_size = Guest::kShmemSize);
 

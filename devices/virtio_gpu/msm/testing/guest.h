@@ -59,7 +59,7 @@ struct GuestSubmit {
 // whose host blobs the kernel keeps.
 class Guest {
  public:
-  static constexpr uint64_t kShmemSize = 0x4000;
+  static constexpr uint64_t kShmemSize = kLargestPageSize;
   static constexpr uint32_t kShmemResource = 1;
 
   // CTX_CREATE, and the control memory with it unless the size is 0.
@@ -92,7 +92,7 @@ class Guest {
   uint32_t NewQueue(uint32_t prio);
   absl::Status Submit(const GuestSubmit& submit);
 
-  // Of the guest's kernel, kSmallestPageSize at first.
+  // Of the guest's kernel, the host's at first.
   void set_page_size(uint64_t page_size) { page_size_ = page_size; }
   // GEM_NEW and RESOURCE_CREATE_BLOB, as one ioctl of the guest's kernel.
   // Returns the resource id; counts up from 2.
@@ -115,7 +115,7 @@ class Guest {
  private:
   msm_shmem Shmem() const;
 
-  uint64_t page_size_ = kSmallestPageSize;
+  uint64_t page_size_ = HostPageSize();
   std::unique_ptr<virtio_gpu::Context> context_;
   std::map<uint32_t, std::unique_ptr<virtio_gpu::Blob>> blobs_;
   Mapping shmem_;

@@ -5,12 +5,13 @@
 #include <iterator>
 #include <utility>
 
+#include "base/page_size.h"
 #include "glog/logging.h"
 
 namespace nacre::msm {
 namespace {
 
-constexpr uint64_t kPage = 4096;
+constexpr uint64_t kPage = kLargestPageSize;
 constexpr uint64_t kShmemSize = 4 * kPage;
 constexpr uint32_t kShmemResource = 1;
 constexpr uint32_t kResponseArea = 16;
