@@ -30,6 +30,9 @@ Hang HangFor(HeaderError error) {
 CommandProcessor::CommandProcessor(const Options& options)
     : options_(options), payload_(kMaxPayload) {
   state_.generation = options.generation;
+  if (options.gmem_size > 0) {
+    state_.memory.AddGmem(options.gmem_base, options.gmem_size);
+  }
   state_.hang_timeout = options.hang_timeout;
   state_.stop = options.stop;
   frames_.reserve(kMaxNesting);

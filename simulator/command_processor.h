@@ -34,6 +34,8 @@ class CommandProcessor {
  public:
   struct Options {
     Generation generation = Generation::kA6xx;
+    uint64_t gmem_base = 0;
+    uint64_t gmem_size = 0;  // 0: none.
     std::chrono::milliseconds hang_timeout{500};  // Longest wait.
     uint64_t work_limit = uint64_t{1} << 26;      // Dwords a submission.
     // Ends the running submission once true; outlives this, may be null.

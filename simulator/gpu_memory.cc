@@ -1,6 +1,7 @@
 #include "simulator/gpu_memory.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "devices/virtio_gpu/msm/uapi.h"
@@ -10,6 +11,16 @@ namespace nacre::simulator {
 namespace {
 
 constexpr int kMaxLoggedFaults = 10;
+
+// Buffers are of whole pages, none smaller than this.
+constexpr uint64_t kPage = 4096;
+
+// How much of `size` bytes at `iova` is before the next page.
+uint64_t UpToNextPage(uint64_t iova, uint64_t size) {
+  return std::min(size, kPage - iova % kPage);
+}
+
+uint64_t Dwords(uint64_t bytes) { return (bytes + 3) / 4; }
 
 uint32_t* DwordAt(uint8_t* bytes, uint64_t offset) {
   return reinterpret_cast<uint32_t*>(bytes + offset);
@@ -25,6 +36,17 @@ void GpuMemory::Attach(std::shared_ptr<const AddressSpace> space) {
 void GpuMemory::Detach() {
   Forget();
   space_.reset();
+}
+
+void GpuMemory::AddGmem(uint64_t base, uint64_t size) {
+  absl::StatusOr<Mapping> mapping = Mapping::Anonymous(size, kPage);
+  CHECK(mapping.ok()) << mapping.status();
+  gmem_mapping_ = *std::move(mapping);
+  gmem_ = {.buffer = nullptr,
+           .start = base,
+           .size = size,
+           .bytes = gmem_mapping_.data(),
+           .writable = true};
 }
 
 uint32_t GpuMemory::Load32(uint64_t iova) {
@@ -83,6 +105,48 @@ void GpuMemory::Store32(uint64_t iova, uint32_t value) {
 void GpuMemory::Store64(uint64_t iova, uint64_t value) {
   Store32(iova, static_cast<uint32_t>(value));
   Store32(iova + 4, static_cast<uint32_t>(value >> 32));
+}
+
+void GpuMemory::Read(uint64_t iova, std::span<uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const Entry* entry = IsGmem(iova) ? &gmem_ : Find(iova);
+    uint64_t count;
+    if (entry == nullptr) {
+      count = UpToNextPage(iova, bytes.size());
+      counters_.unmapped_loads += Dwords(count);
+      LOG_FIRST_N(WARNING, kMaxLoggedFaults)
+          << "simulated GPU: read from unmapped iova " << std::hex << iova;
+      std::memset(bytes.data(), 0, count);
+    } else {
+      const uint64_t offset = iova - entry->start;
+      count = std::min<uint64_t>(bytes.size(), entry->size - offset);
+      std::memcpy(bytes.data(), entry->bytes + offset, count);
+    }
+    bytes = bytes.subspan(count);
+    iova += count;
+  }
+}
+
+void GpuMemory::Write(uint64_t iova, std::span<const uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const Entry* entry = IsGmem(iova) ? &gmem_ : Find(iova);
+    uint64_t count;
+    if (entry == nullptr || !entry->writable) {
+      count = UpToNextPage(iova, bytes.size());
+      counters_.unmapped_stores += Dwords(count);
+      LOG_FIRST_N(WARNING, kMaxLoggedFaults)
+          << "simulated GPU: write to "
+          << (entry == nullptr ? "unmapped" : "read-only") << " iova "
+          << std::hex << iova;
+    } else {
+      const uint64_t offset = iova - entry->start;
+      count = std::min<uint64_t>(bytes.size(), entry->size - offset);
+      counters_.stores += Dwords(count);
+      std::memcpy(entry->bytes + offset, bytes.data(), count);
+    }
+    bytes = bytes.subspan(count);
+    iova += count;
+  }
 }
 
 const GpuMemory::Entry* GpuMemory::Find(uint64_t iova) {

@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "base/mapping.h"
 #include "simulator/address_space.h"
 #include "simulator/buffer.h"
 
@@ -18,10 +19,17 @@ namespace nacre::simulator {
 // runs, into the memfds that guests have mapped too. That memory changes at any
 // moment: each dword is loaded once, and a value is judged from the copy.
 //
-// Accesses are dwords at dword-aligned addresses; the low address bits are
+// Packets access dwords at dword-aligned addresses; the low address bits are
 // ignored, as hardware does. Stores are 32-bit atomic with release order, so
-// that whoever loads one with acquire order sees all earlier ones. Where no
-// buffer is, loads give 0 and stores do nothing; both are counted.
+// that whoever loads one with acquire order sees all earlier accesses. Engines
+// read and write runs of bytes at any address, in no order among themselves:
+// the dword that a fence or an event stores afterwards is what clients wait
+// for. Where no buffer is, loads give 0 and stores do nothing; both are
+// counted, and bytes next to a run that is written keep their values.
+//
+// GMEM, the GPU's memory for tiles, is for the engines alone, at addresses that
+// no buffer can have (msm's gmem_base, which may be 0: to packets, a null
+// pointer is a fault all the same).
 //
 // Buffers are mapped when first touched. At most kMaxMappings stay mapped: a
 // mapping per buffer of a guest that has tens of thousands would use up the
@@ -40,11 +48,18 @@ class GpuMemory {
   void Attach(std::shared_ptr<const AddressSpace> space);
   void Detach();
 
+  // Gives the GPU `size` bytes of GMEM, zeroes, from `base`. Once, at first.
+  void AddGmem(uint64_t base, uint64_t size);
+  bool IsGmem(uint64_t iova) const { return iova - gmem_.start < gmem_.size; }
+
   uint32_t Load32(uint64_t iova);
   uint64_t Load64(uint64_t iova);  // Low dword first.
   void Load(uint64_t iova, std::span<uint32_t> dwords);
   void Store32(uint64_t iova, uint32_t value);
   void Store64(uint64_t iova, uint64_t value);
+
+  void Read(uint64_t iova, std::span<uint8_t> bytes);
+  void Write(uint64_t iova, std::span<const uint8_t> bytes);
 
   struct Counters {
     uint64_t unmapped_loads = 0;   // Dwords, as all of these.
@@ -65,7 +80,7 @@ class GpuMemory {
   };
   static constexpr size_t kEntries = 16;
 
-  // The entry that holds the dword at `iova`, or null.
+  // The entry that holds `iova`, or null.
   const Entry* Find(uint64_t iova);
   const Entry* FindSlow(uint64_t iova);
   bool EnsureMapped(const std::shared_ptr<Buffer>& buffer);
@@ -78,6 +93,8 @@ class GpuMemory {
   std::array<Entry, kEntries> entries_;
   size_t last_ = 0;
   size_t next_ = 0;
+  Mapping gmem_mapping_;
+  Entry gmem_;
   // Buffers that were mapped, oldest first; some may be gone.
   std::deque<std::weak_ptr<Buffer>> mapped_;
 

@@ -79,6 +79,71 @@ TEST_F(GpuMemoryTest, AReleasedAddressIsNoLongerReached) {
   EXPECT_EQ(Dword(0), 1u);
 }
 
+TEST_F(GpuMemoryTest, RunsOfBytesMayStartAndEndAnywhere) {
+  Dword(0) = 0x11111111;
+  Dword(1) = 0x22222222;
+  memory_.Write(kIova + 3, std::vector<uint8_t>{0xaa, 0xbb});
+  EXPECT_EQ(Dword(0), 0xaa111111u);
+  EXPECT_EQ(Dword(1), 0x222222bbu);
+  std::vector<uint8_t> bytes(3);
+  memory_.Read(kIova + 2, bytes);
+  EXPECT_EQ(bytes, (std::vector<uint8_t>{0x11, 0xaa, 0xbb}));
+}
+
+TEST_F(GpuMemoryTest, RunsGoOnInTheNextBufferAndStopWhereNoneIs) {
+  const std::shared_ptr<Buffer> next = MapNew(kIova + kSize, 4096);
+  const std::vector<uint8_t> bytes(4 + 4096 + 8, 7);
+  memory_.Write(kIova + kSize - 4, bytes);
+  EXPECT_EQ(Dword(kSize / 4 - 1), 0x07070707u);
+  std::vector<uint8_t> reread(bytes.size(), 1);
+  memory_.Read(kIova + kSize - 4, reread);
+  EXPECT_EQ(reread[0], 7);
+  EXPECT_EQ(reread[4 + 4095], 7);
+  EXPECT_EQ(reread[4 + 4096], 0);
+  EXPECT_EQ(reread.back(), 0);
+  const GpuMemory::Counters counters = memory_.TakeCounters();
+  EXPECT_EQ(counters.stores, 1u + 1024);
+  EXPECT_EQ(counters.unmapped_stores, 2u);
+  EXPECT_EQ(counters.unmapped_loads, 2u);
+}
+
+// Between two buffers; the end of the addresses.
+TEST_F(GpuMemoryTest, RunsSkipHolesAndWrap) {
+  constexpr uint64_t kHole = 3 * 4096;
+  const std::shared_ptr<Buffer> after = MapNew(kIova + kSize + kHole, 4096);
+  memory_.Write(kIova + kSize - 1, std::vector<uint8_t>(kHole + 2, 9));
+  EXPECT_EQ(memory_.Load32(kIova + kSize - 4), 0x09000000u);
+  EXPECT_EQ(memory_.Load32(kIova + kSize + kHole), 9u);
+  EXPECT_EQ(memory_.TakeCounters().unmapped_stores, kHole / 4);
+  memory_.Write(~uint64_t{0} - 5, std::vector<uint8_t>(10000, 9));
+  std::vector<uint8_t> bytes(10000, 9);
+  memory_.Read(~uint64_t{0} - 5, bytes);
+  EXPECT_EQ(bytes, std::vector<uint8_t>(10000, 0));
+}
+
+TEST_F(GpuMemoryTest, RunsDoNotChangeReadOnlyBuffers) {
+  const std::shared_ptr<Buffer> constant =
+      MapNew(kUnmapped, 4096, msm::MSM_BO_WC | msm::MSM_BO_GPU_READONLY);
+  memory_.Write(kUnmapped, std::vector<uint8_t>(8192, 9));
+  EXPECT_EQ(memory_.Load32(kUnmapped), 0u);
+  EXPECT_EQ(memory_.TakeCounters().unmapped_stores, 2048u);
+}
+
+// a630 has it at 0x100000, a660 at 0.
+TEST_F(GpuMemoryTest, GmemIsForEnginesAlone) {
+  memory_.AddGmem(0, 0x1000);
+  EXPECT_TRUE(memory_.IsGmem(0xfff));
+  EXPECT_FALSE(memory_.IsGmem(0x1000));
+  memory_.Write(0xffe, std::vector<uint8_t>{1, 2, 3, 4});
+  std::vector<uint8_t> bytes(4);
+  memory_.Read(0xffe, bytes);
+  EXPECT_EQ(bytes, (std::vector<uint8_t>{1, 2, 0, 0}));
+  memory_.TakeCounters();
+  memory_.Store32(0, 5);
+  EXPECT_EQ(memory_.Load32(0), 0u);
+  EXPECT_EQ(memory_.TakeCounters().unmapped_stores, 1u);
+}
+
 size_t BufferMappings() {
   std::ifstream maps("/proc/self/maps");
   size_t count = 0;

@@ -27,6 +27,8 @@ class SimulatedDevice::Impl final : public FileHost {
         on_retired_(config.on_retired),
         buffers_(config.memory_limit, config.page_size),
         command_processor_({.generation = chip.generation,
+                            .gmem_base = chip.gmem_base,
+                            .gmem_size = chip.gmem_size,
                             .hang_timeout = config.hang_timeout,
                             .work_limit = config.work_limit,
                             .stop = &stop_}),

@@ -1,0 +1,351 @@
+#include "simulator/format.h"
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+#include "simulator/small_float.h"
+#include "simulator/srgb.h"
+
+namespace nacre::simulator {
+namespace {
+
+using enum ChannelType;
+
+constexpr uint8_t k1555 = 0x0c;
+constexpr uint8_t k9995 = 0x35;
+constexpr uint8_t kZ24S8AsRgba8 = 0x91;
+constexpr uint8_t kZ24S8 = 0xa0;
+constexpr uint8_t kZ24UintS8 = 0xea;
+
+constexpr Format kFormats[] = {
+    {0x02, "A8_UNORM", 1, kUnorm, {0, 0, 0, 8}},
+    {0x03, "8_UNORM", 1, kUnorm, {8}},
+    {0x04, "8_SNORM", 1, kSnorm, {8}},
+    {0x05, "8_UINT", 1, kUint, {8}},
+    {0x06, "8_SINT", 1, kSint, {8}},
+    {0x08, "4_4_4_4_UNORM", 2, kUnorm, {4, 4, 4, 4}},
+    {0x0a, "5_5_5_1_UNORM", 2, kUnorm, {5, 5, 5, 1}},
+    {k1555, "1_5_5_5_UNORM", 2, kUnorm, {5, 5, 5, 1}},
+    {0x0e, "5_6_5_UNORM", 2, kUnorm, {5, 6, 5}},
+    {0x0f, "8_8_UNORM", 2, kUnorm, {8, 8}},
+    {0x10, "8_8_SNORM", 2, kSnorm, {8, 8}},
+    {0x11, "8_8_UINT", 2, kUint, {8, 8}},
+    {0x12, "8_8_SINT", 2, kSint, {8, 8}},
+    {0x15, "16_UNORM", 2, kUnorm, {16}},
+    {0x16, "16_SNORM", 2, kSnorm, {16}},
+    {0x17, "16_FLOAT", 2, kFloat, {16}},
+    {0x18, "16_UINT", 2, kUint, {16}},
+    {0x19, "16_SINT", 2, kSint, {16}},
+    {0x30, "8_8_8_8_UNORM", 4, kUnorm, {8, 8, 8, 8}},
+    {0x31, "8_8_8_X8_UNORM", 4, kUnorm, {8, 8, 8}},
+    {0x32, "8_8_8_8_SNORM", 4, kSnorm, {8, 8, 8, 8}},
+    {0x33, "8_8_8_8_UINT", 4, kUint, {8, 8, 8, 8}},
+    {0x34, "8_8_8_8_SINT", 4, kSint, {8, 8, 8, 8}},
+    {k9995, "9_9_9_E5_FLOAT", 4, kFloat, {9, 9, 9}},
+    {0x36, "10_10_10_2_UNORM", 4, kUnorm, {10, 10, 10, 2}},
+    {0x37, "10_10_10_2_UNORM_DEST", 4, kUnorm, {10, 10, 10, 2}},
+    {0x3a, "10_10_10_2_UINT", 4, kUint, {10, 10, 10, 2}},
+    {0x42, "11_11_10_FLOAT", 4, kFloat, {11, 11, 10}},
+    {0x43, "16_16_UNORM", 4, kUnorm, {16, 16}},
+    {0x44, "16_16_SNORM", 4, kSnorm, {16, 16}},
+    {0x45, "16_16_FLOAT", 4, kFloat, {16, 16}},
+    {0x46, "16_16_UINT", 4, kUint, {16, 16}},
+    {0x47, "16_16_SINT", 4, kSint, {16, 16}},
+    {0x4a, "32_FLOAT", 4, kFloat, {32}},
+    {0x4b, "32_UINT", 4, kUint, {32}},
+    {0x4c, "32_SINT", 4, kSint, {32}},
+    {0x60, "16_16_16_16_UNORM", 8, kUnorm, {16, 16, 16, 16}},
+    {0x61, "16_16_16_16_SNORM", 8, kSnorm, {16, 16, 16, 16}},
+    {0x62, "16_16_16_16_FLOAT", 8, kFloat, {16, 16, 16, 16}},
+    {0x63, "16_16_16_16_UINT", 8, kUint, {16, 16, 16, 16}},
+    {0x64, "16_16_16_16_SINT", 8, kSint, {16, 16, 16, 16}},
+    {0x67, "32_32_FLOAT", 8, kFloat, {32, 32}},
+    {0x68, "32_32_UINT", 8, kUint, {32, 32}},
+    {0x69, "32_32_SINT", 8, kSint, {32, 32}},
+    {0x82, "32_32_32_32_FLOAT", 16, kFloat, {32, 32, 32, 32}},
+    {0x83, "32_32_32_32_UINT", 16, kUint, {32, 32, 32, 32}},
+    {0x84, "32_32_32_32_SINT", 16, kSint, {32, 32, 32, 32}},
+    {kZ24S8AsRgba8, "Z24_UNORM_S8_UINT_AS_R8G8B8A8", 4, kUint, {8, 8, 8, 8}},
+    {kZ24S8, "Z24_UNORM_S8_UINT", 4, kUint, {8, 8, 8, 8}},
+    {kZ24UintS8, "Z24_UINT_S8_UINT", 4, kUint, {8, 8, 8, 8}},
+};
+
+constexpr auto kByCode = [] {
+  std::array<const Format*, 256> by_code{};
+  for (const Format& format : kFormats) by_code[format.code] = &format;
+  return by_code;
+}();
+
+bool IsDepthStencil(const Format& format) {
+  return format.code == kZ24S8AsRgba8 || format.code == kZ24S8 ||
+         format.code == kZ24UintS8;
+}
+
+// Where a channel's lowest bit is in a pixel, counted from the first byte's.
+std::array<int, 4> Positions(const PixelLayout& layout) {
+  static constexpr uint8_t kOrders[4][4] = {
+      {0, 1, 2, 3}, {2, 1, 0, 3}, {3, 0, 1, 2}, {3, 2, 1, 0}};
+  size_t order = static_cast<size_t>(layout.swap) & 3;
+  // A is at the other end: that is how it differs from 5_5_5_1.
+  if (layout.format->code == k1555) order ^= 2;
+  std::array<int, 4> positions{};
+  int position = 0;
+  for (const uint8_t channel : kOrders[order]) {
+    positions[channel] = position;
+    position += layout.format->bits[channel];
+  }
+  return positions;
+}
+
+constexpr uint32_t Mask(int bits) {
+  return static_cast<uint32_t>((uint64_t{1} << bits) - 1);
+}
+
+int32_t SignExtend(uint32_t value, int bits) {
+  return static_cast<int32_t>(value << (32 - bits)) >> (32 - bits);
+}
+
+// The nearest integer, ties to even, if `value` is below 2^32 and the current
+// rounding is to nearest. The product with a maximum of up to 16 bits is exact
+// in a double, whatever the compiler contracts.
+int32_t RoundProduct(float value, uint32_t maximum) {
+  constexpr double kShift = 6755399441055744.0;  // 2^52 + 2^51
+  const double sum =
+      static_cast<double>(value) * static_cast<double>(maximum) + kShift;
+  return static_cast<int32_t>(std::bit_cast<uint64_t>(sum));
+}
+
+uint32_t PackUnorm(uint32_t value, uint32_t maximum) {
+  const float clamped = std::min(std::max(0.0f, AsFloat(value)), 1.0f);
+  return static_cast<uint32_t>(RoundProduct(clamped, maximum));
+}
+
+uint32_t PackSnorm(uint32_t value, uint32_t maximum) {
+  const float number = AsFloat(value);
+  if (number != number) return 0;
+  return static_cast<uint32_t>(
+      RoundProduct(std::clamp(number, -1.0f, 1.0f), maximum));
+}
+
+// One channel of pixels of kBytes each, its bits at `position`.
+template <int kBytes>
+class Bits {
+ public:
+  Bits(int position, int bits)
+      : offset_(kBytes > 8 ? position / 8 : 0),
+        shift_(kBytes > 8 ? 0 : position),
+        mask_(Mask(bits)) {}
+
+  uint32_t Get(const uint8_t* pixel) const {
+    Word word;
+    std::memcpy(&word, pixel + offset_, sizeof(word));
+    return static_cast<uint32_t>(word >> shift_) & mask_;
+  }
+  // The bits must be 0 before.
+  void Set(uint8_t* pixel, uint32_t value) const {
+    Word word;
+    std::memcpy(&word, pixel + offset_, sizeof(word));
+    word = static_cast<Word>(word | static_cast<Word>(value & mask_) << shift_);
+    std::memcpy(pixel + offset_, &word, sizeof(word));
+  }
+
+ private:
+  using Word = std::conditional_t<
+      kBytes == 8, uint64_t,
+      std::conditional_t<kBytes == 2, uint16_t,
+                         std::conditional_t<kBytes == 1, uint8_t, uint32_t>>>;
+  const int offset_;
+  const int shift_;
+  const uint32_t mask_;
+};
+
+template <int kBytes>
+void UnpackAs(const PixelLayout& layout, const uint8_t* stored,
+              std::span<Pixel> pixels) {
+  const Format& format = *layout.format;
+  const std::array<int, 4> positions = Positions(layout);
+  for (size_t channel = 0; channel < 4; ++channel) {
+    const int bits = format.bits[channel];
+    const Bits<kBytes> field(positions[channel], bits);
+    const auto convert_all = [&](auto convert) {
+      const uint8_t* pixel = stored;
+      for (Pixel& result : pixels) {
+        result[channel] = convert(field.Get(pixel));
+        pixel += kBytes;
+      }
+    };
+    if (bits == 0) {
+      const uint32_t one = format.numeric() == Numeric::kFloat ? AsBits(1) : 1;
+      const uint32_t absent = channel == 3 ? one : 0;
+      for (Pixel& result : pixels) result[channel] = absent;
+      continue;
+    }
+    switch (format.type) {
+      case kUnorm:
+        if (layout.srgb && bits == 8 && channel < 3) {
+          convert_all(
+              [](uint32_t value) { return AsBits(DecodeSrgb8(value)); });
+        } else {
+          convert_all(
+              [maximum = static_cast<float>(Mask(bits))](uint32_t value) {
+                return AsBits(static_cast<float>(value) / maximum);
+              });
+        }
+        break;
+      case kSnorm:
+        convert_all([bits, maximum = static_cast<float>(Mask(bits - 1))](
+                        uint32_t value) {
+          const auto number = static_cast<float>(SignExtend(value, bits));
+          return AsBits(std::max(number / maximum, -1.0f));
+        });
+        break;
+      case kFloat:
+        if (bits == 32) {
+          convert_all([](uint32_t value) { return value; });
+        } else if (bits == 16) {
+          convert_all([](uint32_t value) { return AsBits(DecodeHalf(value)); });
+        } else {
+          convert_all([mantissa = bits - 5](uint32_t value) {
+            return AsBits(DecodeUnsignedFloat(value, mantissa));
+          });
+        }
+        break;
+      case kUint:
+        convert_all([](uint32_t value) { return value; });
+        break;
+      case kSint:
+        convert_all([bits](uint32_t value) {
+          return static_cast<uint32_t>(SignExtend(value, bits));
+        });
+        break;
+    }
+  }
+}
+
+template <int kBytes>
+void PackAs(const PixelLayout& layout, std::span<const Pixel> pixels,
+            uint8_t* stored) {
+  const Format& format = *layout.format;
+  const std::array<int, 4> positions = Positions(layout);
+  std::memset(stored, 0, pixels.size() * kBytes);
+  for (size_t channel = 0; channel < 4; ++channel) {
+    const int bits = format.bits[channel];
+    if (bits == 0) continue;
+    const Bits<kBytes> field(positions[channel], bits);
+    const auto convert_all = [&](auto convert) {
+      uint8_t* result = stored;
+      for (const Pixel& pixel : pixels) {
+        field.Set(result, convert(pixel[channel]));
+        result += kBytes;
+      }
+    };
+    switch (format.type) {
+      case kUnorm:
+        if (layout.srgb && bits == 8 && channel < 3) {
+          convert_all(
+              [](uint32_t value) { return EncodeSrgb8(AsFloat(value)); });
+        } else {
+          convert_all([maximum = Mask(bits)](uint32_t value) {
+            return PackUnorm(value, maximum);
+          });
+        }
+        break;
+      case kSnorm:
+        convert_all([maximum = Mask(bits - 1)](uint32_t value) {
+          return PackSnorm(value, maximum);
+        });
+        break;
+      case kFloat:
+        if (bits == 32) {
+          convert_all([](uint32_t value) { return value; });
+        } else if (bits == 16) {
+          convert_all(
+              [](uint32_t value) { return EncodeHalf(AsFloat(value)); });
+        } else {
+          convert_all([mantissa = bits - 5](uint32_t value) {
+            return EncodeUnsignedFloat(AsFloat(value), mantissa);
+          });
+        }
+        break;
+      case kUint:
+        convert_all([maximum = Mask(bits)](uint32_t value) {
+          return std::min(value, maximum);
+        });
+        break;
+      case kSint:
+        convert_all(
+            [maximum = static_cast<int32_t>(Mask(bits - 1))](uint32_t value) {
+              return static_cast<uint32_t>(std::clamp(
+                  static_cast<int32_t>(value), -maximum - 1, maximum));
+            });
+        break;
+    }
+  }
+}
+
+void UnpackSharedExponent(const uint8_t* stored, std::span<Pixel> pixels) {
+  for (Pixel& pixel : pixels) {
+    uint32_t bits;
+    std::memcpy(&bits, stored, sizeof(bits));
+    stored += sizeof(bits);
+    const std::array<float, 3> rgb = DecodeSharedExponent(bits);
+    pixel = {AsBits(rgb[0]), AsBits(rgb[1]), AsBits(rgb[2]), AsBits(1)};
+  }
+}
+
+void PackSharedExponent(std::span<const Pixel> pixels, uint8_t* stored) {
+  for (const Pixel& pixel : pixels) {
+    const uint32_t bits = EncodeSharedExponent(
+        {AsFloat(pixel[0]), AsFloat(pixel[1]), AsFloat(pixel[2])});
+    std::memcpy(stored, &bits, sizeof(bits));
+    stored += sizeof(bits);
+  }
+}
+
+}  // namespace
+
+const Format* FindFormat(uint32_t code) {
+  return code < kByCode.size() ? kByCode[code] : nullptr;
+}
+
+const Format& AsUnorm(const Format& format) {
+  constexpr uint32_t k8888Unorm = 0x30;
+  return IsDepthStencil(format) ? *kByCode[k8888Unorm] : format;
+}
+
+void Unpack(const PixelLayout& layout, const uint8_t* stored,
+            std::span<Pixel> pixels) {
+  if (layout.format->code == k9995) return UnpackSharedExponent(stored, pixels);
+  switch (layout.format->bytes) {
+    case 1:
+      return UnpackAs<1>(layout, stored, pixels);
+    case 2:
+      return UnpackAs<2>(layout, stored, pixels);
+    case 4:
+      return UnpackAs<4>(layout, stored, pixels);
+    case 8:
+      return UnpackAs<8>(layout, stored, pixels);
+    default:
+      return UnpackAs<16>(layout, stored, pixels);
+  }
+}
+
+void Pack(const PixelLayout& layout, std::span<const Pixel> pixels,
+          uint8_t* stored) {
+  if (layout.format->code == k9995) return PackSharedExponent(pixels, stored);
+  switch (layout.format->bytes) {
+    case 1:
+      return PackAs<1>(layout, pixels, stored);
+    case 2:
+      return PackAs<2>(layout, pixels, stored);
+    case 4:
+      return PackAs<4>(layout, pixels, stored);
+    case 8:
+      return PackAs<8>(layout, pixels, stored);
+    default:
+      return PackAs<16>(layout, pixels, stored);
+  }
+}
+
+}  // namespace nacre::simulator
