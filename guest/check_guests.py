@@ -10,6 +10,10 @@ import json
 import pathlib
 import sys
 
+# They are what costs under emulation. A boot and its work take 1,500 to 4,000; a
+# clock or a bus that the kernel polls adds 20,000.
+MAX_EXITS = 8000
+
 
 class Guest:
     """One guest's console, exit code and summary (proto/vm_summary.proto)."""
@@ -44,6 +48,10 @@ class Guest:
         for key in path:
             value = value[key]
         return int(value)
+
+    def exits(self):
+        """To the VMM: of ports on x86_64, of device memory on both."""
+        return sum(int(count) for count in self.summary["exits"].values())
 
 
 def check_ended_well(guest):
@@ -81,6 +89,8 @@ def check_gpu_worked(guest):
     for what in ("hangs", "unmapped_accesses"):
         guest.check_equal("simulated GPU: " + what,
                           guest.count("gpu", "simulator", what), 0)
+    guest.check(f"under {MAX_EXITS} exits", 0 < guest.exits() < MAX_EXITS,
+                f"{guest.exits()}")
     guest.check("own memory under 16 MiB",
                 0 < guest.count("own_memory_kib") < 16 * 1024,
                 f"{guest.count('own_memory_kib')} KiB")
@@ -143,7 +153,8 @@ def main():
             print(guest.log[-4000:], file=sys.stderr)
             continue
         print(f"==> {guest.name}: first instruction after "
-              f"{guest.count('first_instruction_us') / 1000:.1f} ms, own memory "
+              f"{guest.count('first_instruction_us') / 1000:.1f} ms, "
+              f"{guest.exits()} exits, own memory "
               f"{guest.count('own_memory_kib') / 1024:.1f} MiB", file=sys.stderr)
         if guest.failed:
             print(f"==> the end of the console of {guest.name}:", file=sys.stderr)

@@ -23,8 +23,8 @@ use_arch() {
   esac
   if [[ $arch != "$(uname -m)" ]]; then
     [[ $arch == aarch64 ]] ||
-      fail "an $arch guest needs an $arch machine: this one ($(uname -m))" \
-        "builds for its own architecture and for aarch64"
+      fail "an $arch guest needs an $arch machine: only aarch64 is built for" \
+        "on other machines than its own, and this one is $(uname -m)"
     cross=true
     bazel_options=("--config=$arch")
   fi

@@ -151,9 +151,10 @@ case $code in
   125) progress "the outer machine did not boot" ;;
 esac
 ((code == 0)) || exit "$code"
-tar -xf "$scratch/out" -C "$scratch" ./.exit-code
+# The outer machine's clock need not be ours.
+tar -xf "$scratch/out" --touch -C "$scratch" ./.exit-code
 if [[ -n $out ]]; then
   mkdir -p "$out"
-  tar -xf "$scratch/out" -C "$out" --exclude ./.exit-code
+  tar -xf "$scratch/out" --touch -C "$out" --exclude ./.exit-code
 fi
 exit "$(cat "$scratch/.exit-code")"

@@ -18,10 +18,11 @@ boot() {
   name=$1
   shift
   echo "==> guest $name" >&2
+  start=$(date +%s)
   timeout "$seconds" ./nacre --initrd=initrd --summary="$OUT/$name.json" \
     --cmdline="$command_line$words" "$@" >"$OUT/$name.log" 2>&1 </dev/null
   code=$?
-  echo "==> guest $name ended with exit code $code" >&2
+  echo "==> guest $name: exit code $code after $(($(date +%s) - start))s" >&2
 }
 
 for name in "$@"; do

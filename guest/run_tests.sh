@@ -10,7 +10,7 @@ seconds=$1
 shift
 for name in "$@"; do
   echo "==> test $name" >&2
-  timeout "$seconds" "./$name" --gtest_brief=1 \
+  timeout "$seconds" "./$name" --gtest_brief=1 --gtest_color=no \
     --gtest_output="xml:$OUT/$name.xml" >&2
   code=$?
   echo "==> test $name ended with exit code $code" >&2
