@@ -4,12 +4,11 @@
 #include <bit>
 #include <utility>
 
+#include "base/page_size.h"
 #include "glog/logging.h"
 
 namespace nacre::virtio {
 namespace {
-
-constexpr uint64_t kPageSize = 4096;
 
 vmm::GuestMemory CreateMemory(uint64_t size) {
   const vmm::GuestMemory::RegionSpec region{GuestRam::kBase, size};
@@ -35,7 +34,7 @@ uint64_t GuestRam::Allocate(uint64_t size) {
     free.pop_back();
     return address;
   }
-  const uint64_t alignment = std::min(rounded, kPageSize);
+  const uint64_t alignment = std::min(rounded, kSmallestPageSize);
   next_ = (next_ + alignment - 1) & ~(alignment - 1);
   CHECK_LE(rounded, end_ - next_) << "the test's guest is out of RAM";
   return std::exchange(next_, next_ + rounded);
