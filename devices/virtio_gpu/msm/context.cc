@@ -29,12 +29,13 @@ MsmContext::MsmContext(std::unique_ptr<DrmFile> drm,
                        const ContextEnvironment& environment)
     : counters_(environment.counters),
       submits_(environment.submits),
+      busy_(environment.busy),
       has_wait_boost_(environment.version_minor >= kMinorWithWaitBoost),
       replaces_write_combined_(environment.guests_always_cached &&
                                environment.device.CachingOf(MSM_BO_WC) !=
                                    CpuCaching::kCached),
       file_(std::make_shared<GemFile>(std::move(drm), environment.device,
-                                      environment.counters)),
+                                      environment.busy, environment.counters)),
       queues_(file_->drm(), environment.priorities, environment.counters) {
   counters_.contexts.Add();
   counters_.contexts_created.Add();
@@ -153,8 +154,9 @@ void MsmContext::DetachResource(uint32_t resource_id) {
   const std::shared_ptr<GemObject> object = objects_.Detach(resource_id);
   if (object == nullptr) return;
   // Turnip closes buffers without giving their addresses back, and the object
-  // may live on in its blob.
-  object->SetIova(0).IgnoreError();
+  // may live on in its blob. One that the GPU works on, after its program was
+  // killed, keeps its address: there is nobody to use it again.
+  object->ReleaseIdleIova();
 }
 
 void MsmContext::RefreshGlobalFaults() {

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "base/fd.h"
 #include "devices/virtio_gpu/context.h"
+#include "devices/virtio_gpu/msm/busy_objects.h"
 #include "devices/virtio_gpu/msm/ccmd.h"
 #include "devices/virtio_gpu/msm/counters.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
@@ -27,6 +28,7 @@ namespace nacre::msm {
 struct ContextEnvironment {
   Counters& counters;
   SubmitTranslator& submits;
+  BusyObjects& busy;
   const DrmDevice& device;
   uint32_t version_minor;  // Of the host's msm driver.
   uint32_t priorities;
@@ -95,6 +97,7 @@ class MsmContext final : public virtio_gpu::Context {
 
   Counters& counters_;
   SubmitTranslator& submits_;
+  BusyObjects& busy_;
   const bool has_wait_boost_;
   const bool replaces_write_combined_;
   const std::shared_ptr<GemFile> file_;

@@ -36,6 +36,7 @@ std::span<const uint8_t> MsmContextType::capset() const {
 absl::StatusOr<std::unique_ptr<virtio_gpu::Context>>
 MsmContextType::CreateContext(uint32_t /*ctx_id*/,
                               const std::string& /*name*/) {
+  busy_.Sweep();
   if (counters_.files.value() >= kMaxFiles) {
     return absl::ResourceExhaustedError(
         absl::StrCat(kMaxFiles, " msm contexts are open"));
@@ -58,6 +59,7 @@ MsmContextType::CreateContext(uint32_t /*ctx_id*/,
       std::move(drm),
       ContextEnvironment{.counters = counters_,
                          .submits = submits_,
+                         .busy = busy_,
                          .device = device_,
                          .version_minor = capset_.version_minor,
                          .priorities = capset_.priorities,

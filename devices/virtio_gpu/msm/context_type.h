@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "devices/virtio_gpu/context.h"
+#include "devices/virtio_gpu/msm/busy_objects.h"
 #include "devices/virtio_gpu/msm/counters.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
 #include "devices/virtio_gpu/msm/submit_translator.h"
@@ -58,12 +59,16 @@ class MsmContextType final : public virtio_gpu::ContextType {
  private:
   MsmContextType(DrmDevice& device, const MsmConfig& config,
                  const virgl_renderer_capset_drm& capset)
-      : device_(device), config_(config), capset_(capset) {}
+      : device_(device),
+        config_(config),
+        capset_(capset),
+        busy_(device.version(), counters_) {}
 
   DrmDevice& device_;
   const MsmConfig config_;
   const virgl_renderer_capset_drm capset_;
   Counters counters_;
+  BusyObjects busy_;
   SubmitTranslator submits_;
 };
 

@@ -31,14 +31,10 @@ GemObject::GemObject(std::shared_ptr<GemFile> file, Origin origin,
 GemObject::~GemObject() {
   if (in_shared_) file_->shared_.erase(handle_);
   if (mapped_for_upload_) file_->uploads_.Drop(handle_);
-  // An address may outlive the handle as long as somebody else has the object
-  // open (Linux before 6.17), and the guest will use it for another one. There
-  // is nobody left to tell of an error.
-  if (may_have_iova_) file_->drm_->GemSetIova(handle_, 0).IgnoreError();
-  file_->drm_->GemClose(handle_).IgnoreError();
-  Counters& counters = file_->counters_;
-  counters.objects.Subtract();
-  if (origin_ == Origin::kCreated) counters.object_bytes.Subtract(size_);
+  file_->busy_.Close({.drm = file_->drm_,
+                      .handle = handle_,
+                      .may_have_iova = may_have_iova_,
+                      .bytes = origin_ == Origin::kCreated ? size_ : 0});
 }
 
 CpuCaching GemObject::caching() const {
@@ -62,6 +58,11 @@ absl::Status GemObject::SetIova(uint64_t iova) {
   iova_ = iova;
   may_have_iova_ = iova != 0;
   return absl::OkStatus();
+}
+
+void GemObject::ReleaseIdleIova() {
+  if (!may_have_iova_ || BusyObjects::IsBusy(*file_->drm_, handle_)) return;
+  SetIova(0).IgnoreError();
 }
 
 absl::Status GemObject::Upload(uint32_t offset, std::span<const uint8_t> data) {
@@ -114,12 +115,17 @@ absl::StatusOr<Fd> GemObject::Export() {
 }
 
 GemFile::GemFile(std::unique_ptr<DrmFile> drm, const DrmDevice& device,
-                 Counters& counters)
-    : drm_(std::move(drm)), device_(device), counters_(counters) {
+                 BusyObjects& busy, Counters& counters)
+    : drm_(drm.release(),
+           [&counters](DrmFile* file) {
+             delete file;
+             counters.files.Subtract();
+           }),
+      device_(device),
+      busy_(busy),
+      counters_(counters) {
   counters_.files.Add();
 }
-
-GemFile::~GemFile() { counters_.files.Subtract(); }
 
 absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
                                                         uint32_t flags,
@@ -152,6 +158,8 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::Import(int dmabuf,
   }
   std::shared_ptr<GemObject> object(new GemObject(
       shared_from_this(), GemObject::Origin::kImported, handle, size, 0));
+  // One that was closed while busy comes back with the address it had.
+  object->may_have_iova_ = busy_.Reclaim(*drm_, handle).value_or(false);
   shared_.emplace(handle, object.get());
   object->in_shared_ = true;
   return object;

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/fd.h"
+#include "devices/virtio_gpu/msm/busy_objects.h"
 #include "devices/virtio_gpu/msm/counters.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
 #include "devices/virtio_gpu/msm/upload_mappings.h"
@@ -20,7 +21,7 @@ class GemFile;
 
 // A GEM handle of a file, shared by those who name it: the context's table, the
 // blob of the resource. The last one to let go closes the handle and gives its
-// address back.
+// address back, once the GPU is done with it.
 class GemObject : public std::enable_shared_from_this<GemObject> {
  public:
   ~GemObject();
@@ -39,6 +40,8 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
   // set already succeeds, as in the kernel.
   absl::Status SetIova(uint64_t iova);
   uint64_t iova() const { return iova_; }
+  // Gives the address back unless the GPU works on the object.
+  void ReleaseIdleIova();
   // Copies `data` to `offset`. OutOfRange beyond the end.
   absl::Status Upload(uint32_t offset, std::span<const uint8_t> data);
   absl::StatusOr<GemMemory> GetMemory();
@@ -74,10 +77,11 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   // Attack stopped: the host's memory used up by buffers. Over all files.
   static constexpr uint64_t kMaxObjectBytes = uint64_t{16} << 30;
 
-  // `drm` is a file of `device`.
+  // `drm` is a file of `device`; all but `drm` outlive it.
   GemFile(std::unique_ptr<DrmFile> drm, const DrmDevice& device,
-          Counters& counters);
-  ~GemFile();
+          BusyObjects& busy, Counters& counters);
+  GemFile(const GemFile&) = delete;
+  GemFile& operator=(const GemFile&) = delete;
 
   DrmFile& drm() { return *drm_; }
   Counters& counters() { return counters_; }
@@ -93,8 +97,9 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
  private:
   friend class GemObject;
 
-  const std::unique_ptr<DrmFile> drm_;
+  const std::shared_ptr<DrmFile> drm_;  // Counted in Counters::files.
   const DrmDevice& device_;
+  BusyObjects& busy_;
   Counters& counters_;
   UploadMappings uploads_;
   // Objects that have a dma-buf, by handle: those an import can meet again.

@@ -40,8 +40,9 @@ class SubmitTranslatorTest : public testing::Test {
 
   FakeDrmDevice device_;
   Counters counters_;
+  BusyObjects busy_{device_.version(), counters_};
   std::shared_ptr<GemFile> file_ =
-      std::make_shared<GemFile>(*device_.Open(), device_, counters_);
+      std::make_shared<GemFile>(*device_.Open(), device_, busy_, counters_);
   ObjectTable objects_;
   SubmitTranslator translator_;
   std::vector<uint8_t> bytes_;

@@ -1,0 +1,68 @@
+#ifndef NACRE_DEVICES_VIRTIO_GPU_MSM_BUSY_OBJECTS_H_
+#define NACRE_DEVICES_VIRTIO_GPU_MSM_BUSY_OBJECTS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "devices/virtio_gpu/msm/counters.h"
+#include "devices/virtio_gpu/msm/drm_device.h"
+
+namespace nacre::msm {
+
+// Closes GEM handles, those of objects that the GPU still works on without
+// waiting and without disturbing the work: a program that is killed in the
+// middle of a frame leaves such objects, and its kernel closes them at once.
+//
+// - Up to Linux 6.16 the driver keeps a closed object, and its address, until
+//   the work is done; but SET_IOVA 0 takes the address away under the work,
+//   which faults (6.1: EBUSY).
+// - From 6.17 on (msm 1.13) GEM_CLOSE, and close() of the file, wait for the
+//   work. There the handle and its file stay open until a sweep finds the
+//   object idle.
+//
+// Used on the device thread.
+class BusyObjects {
+ public:
+  struct Object {
+    std::shared_ptr<DrmFile> drm;
+    uint32_t handle = 0;
+    bool may_have_iova = false;
+    uint64_t bytes = 0;  // Counted in Counters::object_bytes.
+  };
+
+  // `version` is the driver's. An object is in `counters` until it is closed.
+  BusyObjects(const DriverVersion& version, Counters& counters);
+  // Closes what is left, which may wait.
+  ~BusyObjects() = default;
+  BusyObjects(const BusyObjects&) = delete;
+  BusyObjects& operator=(const BusyObjects&) = delete;
+
+  static bool IsBusy(DrmFile& drm, uint32_t handle);
+
+  // Now, or in a later Sweep.
+  void Close(Object object);
+  // Closes some of those that have become idle. To be called now and then by
+  // what a busy guest does; costs nothing while there are none.
+  void Sweep();
+  // An import met the handle, which is to be closed no more: whether it may
+  // have an address, or nullopt for a handle that is not here.
+  std::optional<bool> Reclaim(const DrmFile& drm, uint32_t handle);
+
+ private:
+  // Attack stopped: the time of one command, by thousands of busy objects.
+  static constexpr size_t kPerSweep = 8;
+
+  void CloseNow(const Object& object);
+  void Uncount(const Object& object);
+
+  const bool close_waits_;
+  Counters& counters_;
+  std::deque<Object> objects_;
+};
+
+}  // namespace nacre::msm
+
+#endif  // NACRE_DEVICES_VIRTIO_GPU_MSM_BUSY_OBJECTS_H_
