@@ -1,5 +1,7 @@
 #include "vmm/serial.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -187,6 +189,12 @@ bool Serial::UpdateInterrupt() {
   const bool before = registers_.interrupting;
   registers_.interrupting = (InterruptIdentification() & kNoInterrupt) == 0;
   return registers_.interrupting && !before && irq_ != nullptr;
+}
+
+Serial::Output OutputTo(int fd) {
+  return [fd](uint8_t byte) {
+    if (fd >= 0) (void)!write(fd, &byte, 1);
+  };
 }
 
 }  // namespace nacre::vmm

@@ -72,6 +72,10 @@ class Serial final : public IoDevice {
   std::deque<uint8_t> input_ ABSL_GUARDED_BY(mutex_);
 };
 
+// Writes what the guest sent to `fd`, which is borrowed; -1 drops it. A file
+// that cannot be written to loses output and stops nothing.
+Serial::Output OutputTo(int fd);
+
 }  // namespace nacre::vmm
 
 #endif  // NACRE_VMM_SERIAL_H_

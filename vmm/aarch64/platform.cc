@@ -2,11 +2,9 @@
 
 #include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <utility>
 
-#include "absl/strings/str_format.h"
 #include "base/bytes.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
@@ -16,25 +14,13 @@
 #include "vmm/aarch64/mpidr.h"
 #include "vmm/aarch64/vcpu_state.h"
 #include "vmm/aarch64/vm_platform.h"
+#include "vmm/command_line.h"
 
 namespace nacre::vmm::aarch64 {
 namespace {
 
 // Linux's COMMAND_LINE_SIZE without the terminating NUL.
 constexpr size_t kCommandLineMax = 2047;
-
-absl::Status CheckCommandLine(const std::string& command_line) {
-  if (command_line.size() > kCommandLineMax) {
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "the kernel command line has %d characters: this kernel takes %d",
-        command_line.size(), kCommandLineMax));
-  }
-  if (command_line.find('\0') != std::string::npos) {
-    return absl::InvalidArgumentError(
-        "the kernel command line contains a NUL character");
-  }
-  return absl::OkStatus();
-}
 
 template <WireType T>
 absl::Status FillWithRandom(T& value) {
@@ -71,7 +57,7 @@ absl::StatusOr<std::unique_ptr<Platform>> Platform::Create(
   RETURN_IF_ERROR(CheckMemoryLayout(config.memory, address_end));
   ASSIGN_OR_RETURN(const AddressRange pci_window64,
                    PlacePciWindow64(config.memory, address_end));
-  RETURN_IF_ERROR(CheckCommandLine(config.command_line));
+  RETURN_IF_ERROR(CheckCommandLine(config.command_line, kCommandLineMax));
 
   ASSIGN_OR_RETURN(ImageFile kernel_file,
                    ImageFile::Open("kernel", config.kernel_path));
@@ -106,13 +92,8 @@ absl::Status Platform::AttachDevices(KvmVm& vm, IoBus&, IoBus& mmio,
                                      OutcomeSink&) {
   ASSIGN_OR_RETURN(std::unique_ptr<IrqLine> irq,
                    vm.irq_router().CreateLine(kSerialSpi));
-  const int output_fd = console_output_fd_;
-  serial_ = std::make_unique<Serial>(
-      [output_fd](uint8_t byte) {
-        // A console that cannot be written to loses output and stops nothing.
-        if (output_fd >= 0) (void)!write(output_fd, &byte, 1);
-      },
-      std::move(irq));
+  serial_ =
+      std::make_unique<Serial>(OutputTo(console_output_fd_), std::move(irq));
   RETURN_IF_ERROR(mmio.Insert(kSerial.address, kSerial.size, serial_.get()));
   RETURN_IF_ERROR(mmio.Insert(kRtc.address, kRtc.size, &rtc_));
   return mmio.Insert(kPciIo.address + kReportPort, GuestReport::kSize,

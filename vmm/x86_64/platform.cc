@@ -1,7 +1,6 @@
 #include "vmm/x86_64/platform.h"
 
 #include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/status_macros.h"
+#include "vmm/command_line.h"
 #include "vmm/x86_64/acpi_tables.h"
 #include "vmm/x86_64/boot_params.h"
 #include "vmm/x86_64/cpuid.h"
@@ -49,19 +49,6 @@ absl::StatusOr<AddressRange> PlacePciWindow64(
 //   mov al, 0xfe; out 0x64, al; hlt
 constexpr std::array<uint8_t, 5> kResetCode = {0xb0, 0xfe, 0xe6, kI8042Port,
                                                0xf4};
-
-absl::Status CheckCommandLine(const std::string& command_line, uint32_t limit) {
-  if (command_line.size() > limit) {
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "the kernel command line has %d characters: this kernel takes %d",
-        command_line.size(), limit));
-  }
-  if (command_line.find('\0') != std::string::npos) {
-    return absl::InvalidArgumentError(
-        "the kernel command line contains a NUL character");
-  }
-  return absl::OkStatus();
-}
 
 }  // namespace
 
@@ -122,13 +109,8 @@ absl::Status Platform::AttachDevices(KvmVm& vm, IoBus& ports, IoBus&,
                                      OutcomeSink& outcomes) {
   ASSIGN_OR_RETURN(std::unique_ptr<IrqLine> irq,
                    vm.irq_router().CreateLine(kSerialIrq));
-  const int output_fd = console_output_fd_;
-  serial_ = std::make_unique<Serial>(
-      [output_fd](uint8_t byte) {
-        // A console that cannot be written to loses output and stops nothing.
-        if (output_fd >= 0) (void)!write(output_fd, &byte, 1);
-      },
-      std::move(irq));
+  serial_ =
+      std::make_unique<Serial>(OutputTo(console_output_fd_), std::move(irq));
   power_ = std::make_unique<PowerDevice>(outcomes);
   i8042_ = std::make_unique<I8042Device>(outcomes);
   RETURN_IF_ERROR(ports.Insert(kSerialPort, 8, serial_.get()));
