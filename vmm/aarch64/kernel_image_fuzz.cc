@@ -1,4 +1,3 @@
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,13 +14,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using nacre::RangeFits;
   using nacre::vmm::AddressRange;
   using nacre::vmm::GuestMemory;
-  using namespace nacre::vmm::aarch64;
-  const auto image = ParseKernelImage(
+  using nacre::vmm::aarch64::kKernelHeadSize;
+  using nacre::vmm::aarch64::kPlacementAlignment;
+  const auto image = nacre::vmm::aarch64::ParseKernelImage(
       std::span(data, size < kKernelHeadSize ? size : kKernelHeadSize), size);
   if (!image.ok()) return 0;
   CHECK_GE(image->memory_size, size);
   constexpr GuestMemory::RegionSpec kRam = {0x40000000, 0x40000000};
-  const auto placement = PlaceImages(*image, size, {&kRam, 1});
+  const auto placement =
+      nacre::vmm::aarch64::PlaceImages(*image, size, {&kRam, 1});
   if (!placement.ok()) return 0;
   CHECK(IsAligned(placement->kernel.address - image->text_offset,
                   kPlacementAlignment));
