@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "simulator/blit_2d.h"
 #include "simulator/event_packets.h"
 #include "simulator/memory_packets.h"
 #include "simulator/wait_packets.h"
@@ -214,8 +215,7 @@ Hang CommandProcessor::Execute(Opcode opcode, Payload payload) {
     case Opcode::kExecCsIndirect:
       return Draw(state_.stats.dispatches_not_executed);
     case Opcode::kBlit:
-      ++state_.stats.blits_not_executed;
-      return Hang::kNone;
+      return Blit(state_, payload);
 
     // Order of a pipeline (a7xx: of two) that is always idle, state that only
     // the engines read, hints about preemption and power, and visibility

@@ -23,9 +23,9 @@ namespace nacre::simulator {
 // cache operations and the pipeline's own synchronisation have nothing to do.
 //
 // Follows indirect buffers (nested, chained) and draw-state groups, performs
-// conditions, register and memory moves, waits, events and their writes. Draws,
-// dispatches and blits are counted; packets that are not executed although they
-// would mean something are counted by name.
+// conditions, register and memory moves, waits, events and their writes, and
+// the 2D engine's blits. Draws and dispatches are counted; packets that are not
+// executed although they would mean something are counted by name.
 //
 // The stream is the guest's and changes while it is read. Every packet is
 // copied before it is looked at; nothing in a stream makes this crash, hang, or

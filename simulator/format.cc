@@ -314,6 +314,16 @@ const Format& AsUnorm(const Format& format) {
   return IsDepthStencil(format) ? *kByCode[k8888Unorm] : format;
 }
 
+bool IsBitCopy(const PixelLayout& from, const PixelLayout& to) {
+  const Format& a = *from.format;
+  const Format& b = *to.format;
+  if (a.code == k9995 || b.code == k9995) return a.code == b.code;
+  const int stored_bits = a.bits[0] + a.bits[1] + a.bits[2] + a.bits[3];
+  return a.type == b.type && a.type != kSnorm && a.bits == b.bits &&
+         stored_bits == 8 * a.bytes && Positions(from) == Positions(to) &&
+         from.srgb == to.srgb;
+}
+
 void Unpack(const PixelLayout& layout, const uint8_t* stored,
             std::span<Pixel> pixels) {
   if (layout.format->code == k9995) return UnpackSharedExponent(stored, pixels);

@@ -57,9 +57,11 @@ struct PixelLayout {
   const Format* format = nullptr;
   Swap swap = Swap::kWzyx;
   bool srgb = false;  // R, G and B of 8-bit UNORM formats are sRGB-encoded.
-
-  friend bool operator==(const PixelLayout&, const PixelLayout&) = default;
 };
+
+// Whether packing with `to` what was unpacked with `from` gives back the same
+// bits, whatever they are. Not so for SNORM, which has two -1.
+bool IsBitCopy(const PixelLayout& from, const PixelLayout& to);
 
 // R, G, B, A: floats by their bits, or integers. Of sRGB, linear values.
 using Pixel = std::array<uint32_t, 4>;

@@ -273,6 +273,22 @@ TEST(FormatTest, DepthAndStencilMayBeUnorm) {
   EXPECT_EQ(AsUnorm(*FindFormat(0x33)).name, "8_8_8_8_UINT");
 }
 
+TEST(FormatTest, BitCopiesKeepEveryBit) {
+  EXPECT_TRUE(IsBitCopy(Layout(0x30), Layout(0x30)));
+  EXPECT_TRUE(IsBitCopy(Layout(0x36), Layout(0x37)));
+  EXPECT_TRUE(IsBitCopy(Layout(0xa0), Layout(0x33)));
+  EXPECT_TRUE(IsBitCopy(Layout(0x35), Layout(0x35)));
+  EXPECT_TRUE(IsBitCopy(Layout(0x0c), Layout(0x0a, kZyxw)));
+  EXPECT_FALSE(IsBitCopy(Layout(0x0c), Layout(0x0a)));
+  EXPECT_FALSE(IsBitCopy(Layout(0x30), Layout(0x30, kWxyz)));
+  EXPECT_FALSE(IsBitCopy(Layout(0x30), Layout(0x30, kWzyx, /*srgb=*/true)));
+  EXPECT_FALSE(IsBitCopy(Layout(0x30), Layout(0x33)));
+  EXPECT_FALSE(IsBitCopy(Layout(0x30), Layout(0x31)));
+  EXPECT_FALSE(IsBitCopy(Layout(0x31), Layout(0x31)));
+  EXPECT_FALSE(IsBitCopy(Layout(0x04), Layout(0x04)));
+  EXPECT_FALSE(IsBitCopy(Layout(0x35), Layout(0x4b)));
+}
+
 TEST(FormatTest, RowsOfPixelsAreOneAfterTheOther) {
   const PixelLayout layout = Layout(0x0e);
   const std::vector<Pixel> pixels = {Floats(1, 0, 0, 1), Floats(0, 1, 0, 1),

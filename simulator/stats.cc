@@ -6,6 +6,11 @@ void CommandProcessorStats::Add(const CommandProcessorStats& other) {
   packets += other.packets;
   indirect_buffers += other.indirect_buffers;
   memory_writes += other.memory_writes;
+  blits += other.blits;
+  blit_pixels += other.blit_pixels;
+  clears += other.clears;
+  loads += other.loads;
+  stores += other.stores;
   draws_not_executed += other.draws_not_executed;
   dispatches_not_executed += other.dispatches_not_executed;
   blits_not_executed += other.blits_not_executed;

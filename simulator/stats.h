@@ -13,10 +13,18 @@ struct CommandProcessorStats {
   uint64_t indirect_buffers = 0;  // Draw-state groups among them.
   uint64_t memory_writes = 0;     // Dwords.
 
+  uint64_t blits = 0;        // CP_BLIT, the 2D engine.
+  uint64_t blit_pixels = 0;  // Written by it.
+
+  // What the blit event did: tiles cleared, loaded into GMEM, stored from it.
+  uint64_t clears = 0;
+  uint64_t loads = 0;
+  uint64_t stores = 0;
+
   // Work that was parsed, and its targets left as they were.
   uint64_t draws_not_executed = 0;
   uint64_t dispatches_not_executed = 0;
-  uint64_t blits_not_executed = 0;     // CP_BLIT, the 2D engine.
+  uint64_t blits_not_executed = 0;     // Also below, by what is missing.
   uint64_t resolves_not_executed = 0;  // GMEM clears, loads, stores.
   // Other packets without effect here although hardware gives them one, by
   // name ("CP_START_BIN", "CP_UNKNOWN_0x7b").
