@@ -30,8 +30,7 @@ absl::Status LoadSpin(const GuestMemory& memory, KvmVcpu& vcpu,
                                        0xa2, 0x00, 0x80};
   RETURN_IF_ERROR(memory.Write(kRam, load));
   RETURN_IF_ERROR(memory.WriteValue(kRam + load.size(), iterations));
-  RETURN_IF_ERROR(
-      memory.Write(kRam + load.size() + sizeof(iterations), loop));
+  RETURN_IF_ERROR(memory.Write(kRam + load.size() + sizeof(iterations), loop));
   return x86_64::EnterRealMode(vcpu, kRam);
 }
 
