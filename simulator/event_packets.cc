@@ -1,17 +1,17 @@
 #include "simulator/event_packets.h"
 
+#include "simulator/gmem.h"
+
 namespace nacre::simulator {
 namespace {
 
 // vgt_event_type.
+constexpr uint32_t kWritePrimitiveCounts = 9;
 constexpr uint32_t kZpassDone = 21;
 constexpr uint32_t kBlit = 30;
 
 constexpr uint64_t kSampleCount = 0;
-
-void CountEngineWork(CpState& state, uint32_t event) {
-  if (event == kBlit) ++state.stats.resolves_not_executed;
-}
+constexpr uint64_t kPrimitiveCount = 0;
 
 // Up to a730 the sample count goes where a register says.
 void WriteSampleCountByRegister(CpState& state) {
@@ -21,10 +21,33 @@ void WriteSampleCountByRegister(CpState& state) {
                        kSampleCount);
 }
 
+// Primitives that were generated and written, of each of four streams.
+void WritePrimitiveCounts(CpState& state) {
+  constexpr uint64_t kStreams = 4;
+  const uint64_t counts = state.registers.Read64(kVpcSoStreamCounts);
+  for (uint64_t i = 0; i < 2 * kStreams; ++i) {
+    state.memory.Store64(counts + 8 * i, kPrimitiveCount);
+  }
+}
+
+// What an event does before it is complete, on both generations.
+Hang Execute(CpState& state, uint32_t event) {
+  switch (event) {
+    case kWritePrimitiveCounts:
+      WritePrimitiveCounts(state);
+      return Hang::kNone;
+    case kBlit:
+      return BlitEvent(state);
+    default:
+      // Caches, and counters that only draws move.
+      return Hang::kNone;
+  }
+}
+
 Hang EventWrite6(CpState& state, Payload payload) {
   const uint32_t event = Field(payload[0], 7, 0);
   const bool timestamp = Bit(payload[0], 30);
-  CountEngineWork(state, event);
+  if (const Hang hang = Execute(state, event); hang != Hang::kNone) return hang;
   if (event == kZpassDone) WriteSampleCountByRegister(state);
   if (payload.size() < 4) return Hang::kNone;  // The form without a write.
   const uint64_t destination = AddressAt(payload, 1);
@@ -40,7 +63,7 @@ Hang EventWrite7(CpState& state, Payload payload) {
   enum Source { kUser32 = 0, kUser64 = 1, kTimestampSum = 2, kAlwaysOn = 3 };
   const uint32_t control = payload[0];
   const uint32_t event = Field(control, 7, 0);
-  CountEngineWork(state, event);
+  if (const Hang hang = Execute(state, event); hang != Hang::kNone) return hang;
   const bool write_samples = Bit(control, 12);
   if (event == kZpassDone && !write_samples) WriteSampleCountByRegister(state);
   const bool write_value = Bit(control, 27);

@@ -47,6 +47,16 @@ TEST_F(EventPacketsTest, ZpassDoneWritesASampleCountOfNone) {
   EXPECT_EQ(Qword(0), 0u);
 }
 
+// Four streams, two counters each.
+TEST_F(EventPacketsTest, PrimitiveCountsAreWrittenAsNone) {
+  for (size_t i = 0; i < 17; ++i) Dword(i) = ~0u;
+  state_.registers.Write(kVpcSoStreamCounts, Lo(0));
+  state_.registers.Write(kVpcSoStreamCounts + 1, Hi(0));
+  EXPECT_EQ(Do(EventWrite, {9}), Hang::kNone);
+  for (size_t i = 0; i < 16; ++i) EXPECT_EQ(Dword(i), 0u);
+  EXPECT_EQ(Dword(16), ~0u);
+}
+
 TEST_F(EventPacketsTest, ShortPacketsAreRefused) {
   EXPECT_EQ(Do(EventWrite, {}), Hang::kShortPacket);
   state_.generation = Generation::kA7xx;

@@ -51,6 +51,8 @@ class GpuMemory {
   // Gives the GPU `size` bytes of GMEM, zeroes, from `base`. Once, at first.
   void AddGmem(uint64_t base, uint64_t size);
   bool IsGmem(uint64_t iova) const { return iova - gmem_.start < gmem_.size; }
+  uint64_t gmem_base() const { return gmem_.start; }
+  uint64_t gmem_size() const { return gmem_.size; }  // 0: none.
 
   uint32_t Load32(uint64_t iova);
   uint64_t Load64(uint64_t iova);  // Low dword first.

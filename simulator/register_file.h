@@ -15,6 +15,7 @@ inline constexpr uint32_t kCpAlwaysOnCounter = 0x980;  // 64-bit.
 inline constexpr uint32_t kCpAlwaysOnContext = 0x982;  // 64-bit.
 inline constexpr uint32_t kRbSampleCountControl = 0x8891;
 inline constexpr uint32_t kRbSampleCountAddress = 0x8927;  // 64-bit.
+inline constexpr uint32_t kVpcSoStreamCounts = 0x9218;      // 64-bit.
 
 // Now on the GPU's always-on counter: 19.2 MHz, from an arbitrary start.
 uint64_t AlwaysOnCounter();

@@ -11,6 +11,7 @@ void CommandProcessorStats::Add(const CommandProcessorStats& other) {
   clears += other.clears;
   loads += other.loads;
   stores += other.stores;
+  tile_pixels += other.tile_pixels;
   draws_not_executed += other.draws_not_executed;
   dispatches_not_executed += other.dispatches_not_executed;
   blits_not_executed += other.blits_not_executed;

@@ -20,6 +20,7 @@ struct CommandProcessorStats {
   uint64_t clears = 0;
   uint64_t loads = 0;
   uint64_t stores = 0;
+  uint64_t tile_pixels = 0;  // In all of these; each sample is one.
 
   // Work that was parsed, and its targets left as they were.
   uint64_t draws_not_executed = 0;
