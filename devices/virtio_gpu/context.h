@@ -61,6 +61,17 @@ struct BlobRequest {
   bool cross_device = false;
 };
 
+// Told of a context's fences before the guest is, so that what the guest looks
+// at when a fence arrives can be made true first.
+class FenceObserver {
+ public:
+  virtual ~FenceObserver() = default;
+  // An fd of Context::FenceRing became readable; the guest has not heard of it.
+  // Called on the thread that watches fences, one at a time, perhaps after the
+  // end of the context. Every fence waits for this: it must not block.
+  virtual void OnFenceSignalled() = 0;
+};
+
 // One guest context. Destroying it never waits: work on the GPU goes on, and
 // fence fds handed out stay valid.
 class Context {
@@ -76,6 +87,10 @@ class Context {
   // Fd where no such work is outstanding beyond what earlier calls for this
   // ring returned. (The device keeps the fences of a ring in order itself.)
   virtual absl::StatusOr<Fd> FenceRing(uint8_t ring_idx) = 0;
+
+  // Whom to tell of the fences that FenceRing returned; the same for all, or
+  // null.
+  virtual std::shared_ptr<FenceObserver> fence_observer() { return nullptr; }
 
   // Makes the blob, and `request.resource_id` a name for it in this context as
   // if AttachResource had been called.

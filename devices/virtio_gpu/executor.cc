@@ -51,6 +51,13 @@ absl::StatusOr<Fd> Executor::FenceOf(const CommandHeader& header) {
   return (*entry)->context->FenceRing(header.has_ring ? header.ring_idx : 0);
 }
 
+std::shared_ptr<FenceObserver> Executor::FenceObserverOf(
+    const CommandHeader& header) {
+  const auto entry = contexts_.Find(header.ctx_id);
+  if (!entry.ok() || (*entry)->context == nullptr) return nullptr;
+  return (*entry)->context->fence_observer();
+}
+
 void Executor::UpdateGauges() {
   env_.stats->contexts.Set(contexts_.size());
   env_.stats->resources.Set(resources_.size());

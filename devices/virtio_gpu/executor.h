@@ -67,6 +67,8 @@ class Executor {
   // What a fence on a SUBMIT_3D waits for besides the earlier ones of its
   // timeline; an invalid Fd for nothing. (No other command starts work.)
   absl::StatusOr<Fd> FenceOf(const CommandHeader& header);
+  // Whom to tell when that Fd is readable, before the guest is; or null.
+  std::shared_ptr<FenceObserver> FenceObserverOf(const CommandHeader& header);
 
  private:
   using Result = absl::StatusOr<Response>;

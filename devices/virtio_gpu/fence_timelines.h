@@ -57,14 +57,21 @@ class FenceTimelines {
     return std::nullopt;
   }
 
-  // Signals a fence. What completes by it is for TakeCompleted, of the timeline
-  // returned. Nullopt for tokens that are unknown or spent: nothing happens.
-  std::optional<TimelineId> Signal(Token token) {
+  // The fence's payload; null for tokens that are unknown or spent.
+  const Payload* Find(Token token) const {
     const auto index = static_cast<uint32_t>(token);
     if (index >= fences_.size() || !fences_[index].payload ||
         TokenOf(index) != token) {
-      return std::nullopt;
+      return nullptr;
     }
+    return &*fences_[index].payload;
+  }
+
+  // Signals a fence. What completes by it is for TakeCompleted, of the timeline
+  // returned. Nullopt for tokens that are unknown or spent: nothing happens.
+  std::optional<TimelineId> Signal(Token token) {
+    if (Find(token) == nullptr) return std::nullopt;
+    const auto index = static_cast<uint32_t>(token);
     fences_[index].signalled = true;
     return fences_[index].timeline;
   }

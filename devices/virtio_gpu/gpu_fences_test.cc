@@ -65,6 +65,29 @@ TEST_F(GpuFencesTest, TwoFencesBehindOneSubmitCompleteTogether) {
   EXPECT_EQ(g_.WaitFenceId(), 12u);
 }
 
+TEST_F(GpuFencesTest, TheContextHearsOfItsFencesBeforeTheGuest) {
+  g_.Start(g_.Work(1, 1, 11));
+  g_.gpu().WaitFences(1);
+  EXPECT_EQ(g_.gpu().fences_told(), 0);
+  g_.gpu().SignalFence(0);
+  EXPECT_EQ(g_.WaitFenceId(), 11u);
+  EXPECT_EQ(g_.gpu().fences_told(), 1);
+  // One that never waited for the GPU is no news.
+  g_.Start(Empty(1, 1, 12));
+  EXPECT_EQ(g_.WaitFenceId(), 12u);
+  EXPECT_EQ(g_.gpu().fences_told(), 1);
+}
+
+// The observer outlives the context for as long as its fences do.
+TEST_F(GpuFencesTest, FencesOfADestroyedContextAreStillTold) {
+  g_.Start(g_.Work(1, 1, 11));
+  g_.gpu().WaitFences(1);
+  EXPECT_EQ(g_.Call(Request(Type::kCtxDestroy).Context(1)), Type::kOkNodata);
+  g_.gpu().SignalFence(0);
+  EXPECT_EQ(g_.WaitFenceId(), 11u);
+  EXPECT_EQ(g_.gpu().fences_told(), 1);
+}
+
 TEST_F(GpuFencesTest, TheGlobalTimelineIsOneForAllContexts) {
   g_.CreateContext(2);
   const FakeGpu::FakeCommand work = {FakeGpu::Op::kWork, 0};

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/memory/memory.h"
 #include "absl/strings/str_format.h"
 #include "base/bytes.h"
@@ -88,8 +89,7 @@ Session::~Session() {
   if (thread_.joinable()) thread_.join();
   reactor_.reset();
   MutexLock lock(mutex_);
-  timelines_.Clear(
-      [](virtio::DescriptorChain chain) { std::move(chain).Abandon(); });
+  timelines_.Clear([](Fenced fenced) { std::move(fenced.chain).Abandon(); });
   env_.stats->fences_pending.Set(0);
 }
 
@@ -194,7 +194,10 @@ void Session::Process(const Queue& queue, Executor& executor,
     Finish(queue, std::move(chain));
     return;
   }
-  FinishFenced(queue, **timeline, *std::move(fence), std::move(chain));
+  std::shared_ptr<FenceObserver> observer;
+  if (fence->valid()) observer = executor.FenceObserverOf(header);
+  FinishFenced(queue, **timeline, *std::move(fence),
+               {std::move(chain), std::move(observer)});
 }
 
 absl::StatusOr<Response> Session::Execute(const Queue& queue,
@@ -222,22 +225,22 @@ void Session::Finish(const Queue& queue, virtio::DescriptorChain chain) {
 }
 
 void Session::FinishFenced(const Queue& queue, const TimelineId& timeline,
-                           Fd fence, virtio::DescriptorChain chain) {
+                           Fd fence, Fenced fenced) {
   uint64_t token = 0;
   {
     MutexLock lock(mutex_);
     if (!fence.valid()) {
-      std::optional<virtio::DescriptorChain> complete =
-          timelines_.AddSignalled(timeline, std::move(chain));
+      std::optional<Fenced> complete =
+          timelines_.AddSignalled(timeline, std::move(fenced));
       if (complete) {
         env_.stats->fences_completed.Add();
-        Complete(queue, *std::move(complete));
+        Complete(queue, std::move(complete->chain));
       } else {
         env_.stats->fences_pending.Set(timelines_.pending());
       }
       return;
     }
-    token = timelines_.AddPending(timeline, std::move(chain));
+    token = timelines_.AddPending(timeline, std::move(fenced));
     env_.stats->fences_pending.Set(timelines_.pending());
     env_.stats->fences_waited.Add();
   }
@@ -260,19 +263,36 @@ void Session::CountAndLogError(const CommandHeader& header, wire::Type response,
 
 void Session::OnFencesSignalled(std::span<const uint64_t> tokens) {
   const Queue& control = queues_.front();
+  TellObservers(tokens);
   {
     MutexLock lock(mutex_);
     for (const uint64_t token : tokens) {
       const std::optional<TimelineId> timeline = timelines_.Signal(token);
       if (!timeline) continue;
-      while (auto chain = timelines_.TakeCompleted(*timeline)) {
+      while (auto fenced = timelines_.TakeCompleted(*timeline)) {
         env_.stats->fences_completed.Add();
         env_.stats->fences_pending.Set(timelines_.pending());
-        Complete(control, *std::move(chain));
+        Complete(control, std::move(fenced->chain));
       }
     }
   }
   Notify(control);
+}
+
+void Session::TellObservers(std::span<const uint64_t> tokens) {
+  constexpr size_t kUsual = 16;
+  absl::InlinedVector<std::shared_ptr<FenceObserver>, kUsual> observers;
+  {
+    MutexLock lock(mutex_);
+    for (const uint64_t token : tokens) {
+      const Fenced* fenced = timelines_.Find(token);
+      if (fenced == nullptr || fenced->observer == nullptr) continue;
+      // Mostly one context's: told once.
+      if (!observers.empty() && observers.back() == fenced->observer) continue;
+      observers.push_back(fenced->observer);
+    }
+  }
+  for (const auto& observer : observers) observer->OnFenceSignalled();
 }
 
 void Session::Complete(const Queue& queue, virtio::DescriptorChain chain) {

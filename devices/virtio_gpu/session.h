@@ -18,6 +18,7 @@
 #include "devices/virtio/virtio_device.h"
 #include "devices/virtio/virtqueue.h"
 #include "devices/virtio_gpu/command.h"
+#include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/executor.h"
 #include "devices/virtio_gpu/fence_reactor.h"
 #include "devices/virtio_gpu/fence_timelines.h"
@@ -56,6 +57,12 @@ class Session {
     EventFd kick;
   };
 
+  // A request that waits for its fence.
+  struct Fenced {
+    virtio::DescriptorChain chain;
+    std::shared_ptr<FenceObserver> observer;  // Of the fence; may be null.
+  };
+
   Session(const Executor::Environment& environment,
           virtio::Activation activation, Fd epoll, EventFd stop);
 
@@ -72,11 +79,13 @@ class Session {
                                    virtio::DescriptorChain& chain);
   void Finish(const Queue& queue, virtio::DescriptorChain chain);
   void FinishFenced(const Queue& queue, const TimelineId& timeline, Fd fence,
-                    virtio::DescriptorChain chain);
+                    Fenced fenced);
   void CountAndLogError(const CommandHeader& header, wire::Type response,
                         const absl::Status& status);
   // The reactor thread.
   void OnFencesSignalled(std::span<const uint64_t> tokens);
+  void TellObservers(std::span<const uint64_t> tokens)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Either thread.
   void Complete(const Queue& queue, virtio::DescriptorChain chain)
@@ -98,7 +107,7 @@ class Session {
   Mutex mutex_;
   std::vector<virtio::Virtqueue> rings_ ABSL_GUARDED_BY(mutex_);
   // Chains of the control queue.
-  FenceTimelines<virtio::DescriptorChain> timelines_ ABSL_GUARDED_BY(mutex_);
+  FenceTimelines<Fenced> timelines_ ABSL_GUARDED_BY(mutex_);
   // The driver broke a ring, and whether it has been told.
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
   bool broken_reported_ ABSL_GUARDED_BY(mutex_) = false;

@@ -20,9 +20,6 @@ constexpr uint64_t kShmemBlobId = 0;
 // MSM_WAIT_FENCE_BOOST and MSM_PREP_BOOST exist from here on.
 constexpr uint32_t kMinorWithWaitBoost = 11;
 
-// How often global_faults is looked up at most, but for successful waits.
-constexpr std::chrono::milliseconds kFaultsInterval{50};
-
 }  // namespace
 
 MsmContext::MsmContext(std::unique_ptr<DrmFile> drm,
@@ -36,12 +33,16 @@ MsmContext::MsmContext(std::unique_ptr<DrmFile> drm,
                                    CpuCaching::kCached),
       file_(std::make_shared<GemFile>(std::move(drm), environment.device,
                                       environment.busy, environment.counters)),
-      queues_(file_->drm(), environment.priorities, environment.counters) {
+      queues_(file_->drm(), environment.priorities, environment.counters),
+      faults_(std::make_shared<FaultReporter>(file_->drm())) {
   counters_.contexts.Add();
   counters_.contexts_created.Add();
 }
 
-MsmContext::~MsmContext() { counters_.contexts.Subtract(); }
+MsmContext::~MsmContext() {
+  faults_->Stop();
+  counters_.contexts.Subtract();
+}
 
 absl::Status MsmContext::Submit(std::span<const uint8_t> commands) {
   absl::Status first_error;
@@ -64,11 +65,7 @@ absl::Status MsmContext::Submit(std::span<const uint8_t> commands) {
     counters_.malformed.Add();
     show(absl::InvalidArgumentError("ccmd stream ends within a header"));
   }
-  // A program that waits for fence fds alone hears of a GPU fault here, with
-  // whatever it sends next.
-  if (std::chrono::steady_clock::now() - faults_refreshed_ >= kFaultsInterval) {
-    RefreshGlobalFaults();
-  }
+  faults_->OnCommands();
   return first_error;
 }
 
@@ -127,10 +124,11 @@ absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> MsmContext::CreateShmem(
   ASSIGN_OR_RETURN(Shmem shmem, Shmem::Create(request.size));
   ASSIGN_OR_RETURN(std::unique_ptr<virtio_gpu::Blob> blob,
                    shmem.MakeBlob(request.mappable, counters_));
+  faults_->SetShmem(nullptr);
   shmem_.emplace(std::move(shmem));
   shmem_resource_ = request.resource_id;
-  // Mesa compares with what it finds here first.
-  RefreshGlobalFaults();
+  // Reports faults: Mesa compares with what it finds here first.
+  faults_->SetShmem(&*shmem_);
   return blob;
 }
 
@@ -157,14 +155,6 @@ void MsmContext::DetachResource(uint32_t resource_id) {
   // may live on in its blob. One that the GPU works on, after its program was
   // killed, keeps its address: there is nobody to use it again.
   object->ReleaseIdleIova();
-}
-
-void MsmContext::RefreshGlobalFaults() {
-  if (!shmem_) return;
-  faults_refreshed_ = std::chrono::steady_clock::now();
-  const absl::StatusOr<uint64_t> faults =
-      file_->drm().GetParam(MSM_PARAM_FAULTS);
-  if (faults.ok()) shmem_->SetGlobalFaults(static_cast<uint32_t>(*faults));
 }
 
 }  // namespace nacre::msm

@@ -1,7 +1,6 @@
 #ifndef NACRE_DEVICES_VIRTIO_GPU_MSM_CONTEXT_H_
 #define NACRE_DEVICES_VIRTIO_GPU_MSM_CONTEXT_H_
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "devices/virtio_gpu/msm/ccmd.h"
 #include "devices/virtio_gpu/msm/counters.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
+#include "devices/virtio_gpu/msm/fault_reporter.h"
 #include "devices/virtio_gpu/msm/gem.h"
 #include "devices/virtio_gpu/msm/object_table.h"
 #include "devices/virtio_gpu/msm/shmem.h"
@@ -53,6 +53,9 @@ class MsmContext final : public virtio_gpu::Context {
   absl::Status Submit(std::span<const uint8_t> commands) override;
   // Ring 0 is the CPU's: what was submitted there is done already.
   absl::StatusOr<Fd> FenceRing(uint8_t ring_idx) override;
+  std::shared_ptr<virtio_gpu::FenceObserver> fence_observer() override {
+    return faults_;
+  }
   absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> CreateBlob(
       const virtio_gpu::BlobRequest& request) override;
   absl::Status AttachResource(uint32_t resource_id,
@@ -93,7 +96,6 @@ class MsmContext final : public virtio_gpu::Context {
       std::shared_ptr<GemObject> object, uint64_t blob_size);
   absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> CreateShmem(
       const virtio_gpu::BlobRequest& request);
-  void RefreshGlobalFaults();
 
   Counters& counters_;
   SubmitTranslator& submits_;
@@ -105,7 +107,7 @@ class MsmContext final : public virtio_gpu::Context {
   ObjectTable objects_;
   std::optional<Shmem> shmem_;
   uint32_t shmem_resource_ = 0;  // 0: none attached.
-  std::chrono::steady_clock::time_point faults_refreshed_;
+  const std::shared_ptr<FaultReporter> faults_;  // May outlive the context.
 };
 
 }  // namespace nacre::msm

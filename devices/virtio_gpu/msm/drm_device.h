@@ -20,8 +20,8 @@ namespace nacre::msm {
 //
 // Errors are what the kernel answers, made by ErrnoStatus, so that
 // StatusErrno(status) is the errno to give to the guest. No call waits for the
-// GPU. A DrmFile is used by one thread at a time; different ones of one device
-// at the same time.
+// GPU. A DrmFile is used by one thread at a time, but for GetParam, which any
+// thread may call meanwhile; different ones of one device at the same time.
 
 // Where to mmap a GEM object, from its start, all of it or less: a real node
 // refuses places within. `fd` is borrowed and stays valid as long as the handle

@@ -42,9 +42,22 @@ class FakeGpu::FakeBlob : public Blob {
   const Fd memory_;
 };
 
+class FakeGpu::Observer : public FenceObserver {
+ public:
+  explicit Observer(std::shared_ptr<std::atomic<int>> told)
+      : told_(std::move(told)) {}
+  void OnFenceSignalled() override { ++*told_; }
+
+ private:
+  const std::shared_ptr<std::atomic<int>> told_;
+};
+
 class FakeGpu::FakeContext : public Context {
  public:
-  FakeContext(FakeGpu* gpu, uint32_t id) : gpu_(gpu), id_(id) {}
+  FakeContext(FakeGpu* gpu, uint32_t id)
+      : gpu_(gpu),
+        id_(id),
+        observer_(std::make_shared<Observer>(gpu->fences_told_)) {}
   ~FakeContext() override {
     MutexLock lock(gpu_->mutex_);
     gpu_->contexts_.erase(id_);
@@ -78,6 +91,8 @@ class FakeGpu::FakeContext : public Context {
     return theirs;
   }
 
+  std::shared_ptr<FenceObserver> fence_observer() override { return observer_; }
+
   absl::StatusOr<std::unique_ptr<Blob>> CreateBlob(
       const BlobRequest& request) override {
     {
@@ -104,6 +119,7 @@ class FakeGpu::FakeContext : public Context {
  private:
   FakeGpu* const gpu_;
   const uint32_t id_;
+  const std::shared_ptr<Observer> observer_;
   std::set<uint32_t> busy_rings_;
 };
 

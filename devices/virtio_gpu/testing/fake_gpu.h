@@ -1,6 +1,7 @@
 #ifndef NACRE_DEVICES_VIRTIO_GPU_TESTING_FAKE_GPU_H_
 #define NACRE_DEVICES_VIRTIO_GPU_TESTING_FAKE_GPU_H_
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -46,6 +47,8 @@ class FakeGpu {
   // Fences handed out so far; waits until there are `count`.
   size_t fences() const;
   void WaitFences(size_t count) const;
+  // Times that a context's FenceObserver was told.
+  int fences_told() const { return *fences_told_; }
   // Ends the work that the index-th fence ever stands for.
   void SignalFence(size_t index);
   // Ends all work and forgets the fences: they count from 0 again.
@@ -63,7 +66,11 @@ class FakeGpu {
   class Type;
   class FakeContext;
   class FakeBlob;
+  class Observer;
 
+  // Shared with observers, which may outlive everything else.
+  const std::shared_ptr<std::atomic<int>> fences_told_ =
+      std::make_shared<std::atomic<int>>(0);
   mutable Mutex mutex_;
   mutable CondVar changed_;
   std::map<uint32_t, ContextState> contexts_ ABSL_GUARDED_BY(mutex_);
