@@ -124,6 +124,13 @@ void AddSimulatorCounters(const simulator::SimulatorStats& stats,
   summary.set_hangs(stats.faults);
   summary.set_unmapped_accesses(processor.unmapped_reads +
                                 processor.unmapped_writes);
+  Counts& executed = *summary.mutable_executed();
+  Put(executed, "blits", processor.blits);
+  Put(executed, "pixels of blits", processor.blit_pixels);
+  Put(executed, "clears", processor.clears);
+  Put(executed, "loads", processor.loads);
+  Put(executed, "stores", processor.stores);
+  Put(executed, "pixels of tiles", processor.tile_pixels);
   Counts& not_executed = *summary.mutable_not_executed();
   Put(not_executed, "draws", processor.draws_not_executed);
   Put(not_executed, "dispatches", processor.dispatches_not_executed);

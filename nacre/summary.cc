@@ -63,6 +63,8 @@ void AppendGpu(std::string& text, const GpuSummary& gpu) {
                           Mebibytes(simulator.buffers_peak_bytes()),
                           " at peak, ", simulator.buffers_now(), " buffers in ",
                           simulator.files_now(), " files now"));
+  AppendLine(text, absl::StrCat("  simulated GPU executed: ",
+                                Counts(simulator.executed())));
   AppendLine(text, absl::StrCat("  simulated GPU did not execute: ",
                                 Counts(simulator.not_executed())));
 }

@@ -16,10 +16,10 @@
 namespace nacre::simulator {
 namespace {
 
-// What a unit of work (a dword of a stream) may be spent on, so that a unit
-// takes about as long for all of them.
-constexpr uint64_t kBytesPerUnit = 64;    // Copied or filled.
-constexpr uint64_t kChannelsPerUnit = 4;  // Converted or filtered.
+// What a unit of work (a dword of a stream) may be spent on: 5 to 10 ns of it,
+// as dwords take. The largest picture in the largest format can be filled.
+constexpr uint64_t kBytesPerUnit = 256;  // Filled, or copied as they are.
+constexpr uint64_t kStepsPerUnit = 4;    // Pixels read, sampled or stored.
 
 bool Stopped(const CpState& state) {
   return state.stop != nullptr && state.stop->load();
@@ -98,11 +98,14 @@ bool IsUnscaled(int32_t start, int32_t extent, int32_t target) {
   return start % 256 == 0 && extent == target * 256;
 }
 
-// Whether target pixels are source pixels, bit for bit.
+// Whether target pixels are source pixels, bit for bit, or with their channels
+// in another order, as drivers untile what windows show.
 bool CopiesBits(const Blit2d& blit) {
+  const PixelLayout& from = blit.source.layout;
+  const PixelLayout& to = blit.destination.layout;
   if (blit.rotation != Rotation::kNone || blit.source.samples != 1 ||
       blit.channels != 0xf ||
-      !IsBitCopy(blit.source.layout, blit.destination.layout) ||
+      (!IsBitCopy(from, to) && !IsReordering(from, to)) ||
       !IsUnscaled(blit.source_x, blit.source_x_extent, blit.target.width()) ||
       !IsUnscaled(blit.source_y, blit.source_y_extent, blit.target.height())) {
     return false;
@@ -120,6 +123,9 @@ Hang CopyBits(CpState& state, const Blit2d& blit) {
   const int32_t y = blit.source_y / 256 - blit.target.y;
   std::vector<uint8_t> row(static_cast<size_t>(blit.visible.width()) *
                            blit.destination.bytes_per_pixel());
+  const PixelLayout& from = blit.source.layout;
+  const PixelLayout& to = blit.destination.layout;
+  const bool reorder = !IsBitCopy(from, to);
   Target target(state.memory, blit);
   for (int32_t line = blit.visible.y; line < blit.visible.y_end; ++line) {
     if (Stopped(state)) return Hang::kDeviceGone;
@@ -127,6 +133,7 @@ Hang CopyBits(CpState& state, const Blit2d& blit) {
         blit.source.AddressOf(static_cast<uint32_t>(blit.visible.x + x),
                               static_cast<uint32_t>(line + y)),
         row);
+    if (reorder) Reorder(from, to, row);
     target.Write(blit.visible.x, line, row);
   }
   return Hang::kNone;
@@ -214,10 +221,9 @@ class Sampler {
   }
 
   Hang Run(CpState& state) {
-    const uint64_t channels =
-        4 * (uint64_t{end_x_ - first_x_} * blit_.source.samples +
-             x_taps_.size() * (blit_.linear ? 4 : 2));
-    if (!state.Spend(y_taps_.size() * (1 + channels / kChannelsPerUnit))) {
+    const uint64_t steps = uint64_t{end_x_ - first_x_} * blit_.source.samples +
+                           x_taps_.size() * (blit_.linear ? 4 : 2);
+    if (!state.Spend(y_taps_.size() * (1 + steps / kStepsPerUnit))) {
       return Hang::kWorkLimit;
     }
     SourceRows rows(state.memory, blit_, first_x_, end_x_ - first_x_);

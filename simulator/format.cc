@@ -324,6 +324,28 @@ bool IsBitCopy(const PixelLayout& from, const PixelLayout& to) {
          from.srgb == to.srgb;
 }
 
+bool IsReordering(const PixelLayout& from, const PixelLayout& to) {
+  constexpr std::array<uint8_t, 4> kFourOf8 = {8, 8, 8, 8};
+  return from.format->type == to.format->type && from.format->type != kSnorm &&
+         from.format->bits == kFourOf8 && to.format->bits == kFourOf8 &&
+         from.srgb == to.srgb;
+}
+
+void Reorder(const PixelLayout& from, const PixelLayout& to,
+             std::span<uint8_t> stored) {
+  const std::array<int, 4> source = Positions(from);
+  const std::array<int, 4> target = Positions(to);
+  for (size_t i = 0; i + 4 <= stored.size(); i += 4) {
+    uint32_t pixel;
+    std::memcpy(&pixel, &stored[i], sizeof(pixel));
+    uint32_t result = 0;
+    for (size_t channel = 0; channel < 4; ++channel) {
+      result |= ((pixel >> source[channel]) & 0xff) << target[channel];
+    }
+    std::memcpy(&stored[i], &result, sizeof(result));
+  }
+}
+
 void Unpack(const PixelLayout& layout, const uint8_t* stored,
             std::span<Pixel> pixels) {
   if (layout.format->code == k9995) return UnpackSharedExponent(stored, pixels);

@@ -63,6 +63,12 @@ struct PixelLayout {
 // bits, whatever they are. Not so for SNORM, which has two -1.
 bool IsBitCopy(const PixelLayout& from, const PixelLayout& to);
 
+// Whether the two differ in the order of four channels of 8 bits alone, so that
+// Reorder can make stored pixels of `from` those of `to`.
+bool IsReordering(const PixelLayout& from, const PixelLayout& to);
+void Reorder(const PixelLayout& from, const PixelLayout& to,
+             std::span<uint8_t> stored);
+
 // R, G, B, A: floats by their bits, or integers. Of sRGB, linear values.
 using Pixel = std::array<uint32_t, 4>;
 

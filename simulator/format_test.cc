@@ -289,6 +289,26 @@ TEST(FormatTest, BitCopiesKeepEveryBit) {
   EXPECT_FALSE(IsBitCopy(Layout(0x35), Layout(0x4b)));
 }
 
+TEST(FormatTest, ChannelsOf8BitsAreReordered) {
+  for (const Swap from : {kWzyx, kWxyz, kZyxw, kXyzw}) {
+    for (const Swap to : {kWzyx, kWxyz, kZyxw, kXyzw}) {
+      ASSERT_TRUE(IsReordering(Layout(0x30, from), Layout(0x30, to)));
+      Bytes bytes = {1, 2, 3, 4, 5, 6, 7, 8};
+      std::vector<Pixel> pixels(2);
+      Unpack(Layout(0x30, from), bytes.data(), pixels);
+      Bytes expected(8);
+      Pack(Layout(0x30, to), pixels, expected.data());
+      Reorder(Layout(0x30, from), Layout(0x30, to), bytes);
+      EXPECT_EQ(bytes, expected);
+    }
+  }
+  EXPECT_TRUE(IsReordering(Layout(0xa0), Layout(0x33, kXyzw)));
+  EXPECT_FALSE(IsReordering(Layout(0x30), Layout(0x33)));
+  EXPECT_FALSE(IsReordering(Layout(0x30), Layout(0x31)));
+  EXPECT_FALSE(IsReordering(Layout(0x32), Layout(0x32, kWxyz)));
+  EXPECT_FALSE(IsReordering(Layout(0x30), Layout(0x30, kWxyz, /*srgb=*/true)));
+}
+
 TEST(FormatTest, RowsOfPixelsAreOneAfterTheOther) {
   const PixelLayout layout = Layout(0x0e);
   const std::vector<Pixel> pixels = {Floats(1, 0, 0, 1), Floats(0, 1, 0, 1),
