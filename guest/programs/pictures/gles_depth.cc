@@ -1,0 +1,133 @@
+// Clears and blits of depth and stencil, read back with GL_NV_read_depth and
+// GL_NV_read_stencil. Of D24S8 GLES reads and blits with draws only.
+
+#include "guest/programs/pictures/gles_cases.h"
+#include "guest/programs/pictures/gles_objects.h"
+
+namespace nacre::guest {
+namespace {
+
+constexpr GlesFormat kDepth16 = {GL_DEPTH_COMPONENT16, GL_DEPTH_COMPONENT,
+                                 GL_UNSIGNED_SHORT, 2};
+constexpr GlesFormat kDepth32f = {GL_DEPTH_COMPONENT32F, GL_DEPTH_COMPONENT,
+                                  GL_FLOAT, 4};
+constexpr GlesFormat kStencil8 = {GL_STENCIL_INDEX8, GL_STENCIL_INDEX,
+                                  GL_UNSIGNED_BYTE, 1};
+constexpr GlesFormat kDepth32fStencil8 = {GL_DEPTH32F_STENCIL8,
+                                          GL_DEPTH_STENCIL,
+                                          GL_FLOAT_32_UNSIGNED_INT_24_8_REV, 8};
+
+constexpr uint32_t kWidth = 60;
+constexpr uint32_t kHeight = 34;
+
+void ClearDepth(Suite& suite) {
+  const Texture depth16(kDepth16, kWidth, kHeight);
+  const Texture depth32f(kDepth32f, kWidth, kHeight);
+  for (const Texture* texture : {&depth16, &depth32f}) {
+    const Framebuffer framebuffer(GL_FRAMEBUFFER,
+                                  {{GL_DEPTH_ATTACHMENT, *texture}});
+    glClearDepthf(0.75f);
+    glClear(GL_DEPTH_BUFFER_BIT);
+  }
+  // 0.75 * 65535 is 49151.25.
+  suite.Check("clear-depth16", depth16.Read(),
+              Solid(kWidth, kHeight, uint16_t{49151}), ShadeR16);
+  suite.Check("clear-depth32f", depth32f.Read(), Solid(kWidth, kHeight, 0.75f),
+              ShadeR32f);
+}
+
+void ClearStencil(Suite& suite) {
+  const Texture texture(kStencil8, kWidth, kHeight);
+  {
+    const Framebuffer framebuffer(GL_FRAMEBUFFER,
+                                  {{GL_STENCIL_ATTACHMENT, texture}});
+    glClearStencil(0xa5);
+    glClear(GL_STENCIL_BUFFER_BIT);
+  }
+  suite.Check("clear-stencil8", texture.Read(),
+              Solid(kWidth, kHeight, uint8_t{0xa5}), ShadeR8);
+}
+
+// Both; then one of them alone, which the other one survives.
+void ClearBoth(Suite& suite) {
+  const Texture texture(kDepth32fStencil8, kWidth, kHeight);
+  const auto clear = [&](GLbitfield mask, float depth, GLint stencil) {
+    const Framebuffer framebuffer(GL_FRAMEBUFFER,
+                                  {{GL_DEPTH_STENCIL_ATTACHMENT, texture}});
+    glClearDepthf(depth);
+    glClearStencil(stencil);
+    glClear(mask);
+  };
+  const auto check = [&](const std::string& name, float depth,
+                         uint8_t stencil) {
+    suite.Check(name + "-depth", texture.ReadAs(kDepth32f),
+                Solid(kWidth, kHeight, depth), ShadeR32f);
+    suite.Check(name + "-stencil", texture.ReadAs(kStencil8),
+                Solid(kWidth, kHeight, stencil), ShadeR8);
+  };
+  clear(GL_DEPTH_BUFFER_BIT | GL_STENCIL_BUFFER_BIT, 0.5f, 200);
+  check("clear-depth-and-stencil", 0.5f, 200);
+  clear(GL_DEPTH_BUFFER_BIT, 0.25f, 1);
+  check("clear-depth-alone", 0.25f, 200);
+  clear(GL_STENCIL_BUFFER_BIT, 1, 90);
+  check("clear-stencil-alone", 0.25f, 90);
+}
+
+// Color and depth at once.
+void ClearWithColor(Suite& suite) {
+  const Rgba8 blue = {20, 60, 220, 255};
+  const Texture color(kRgba8Format, kWidth, kHeight);
+  const Texture depth(kDepth16, kWidth, kHeight);
+  {
+    const Framebuffer framebuffer(
+        GL_FRAMEBUFFER,
+        {{GL_COLOR_ATTACHMENT0, color}, {GL_DEPTH_ATTACHMENT, depth}});
+    const std::array<float, 4> floats = FloatColor(blue);
+    glClearColor(floats[0], floats[1], floats[2], floats[3]);
+    glClearDepthf(0);
+    glClear(GL_COLOR_BUFFER_BIT | GL_DEPTH_BUFFER_BIT);
+  }
+  suite.Check("clear-color-beside-depth", color.Read(),
+              Solid(kWidth, kHeight, blue));
+  suite.Check("clear-depth-beside-color", depth.Read(),
+              Solid(kWidth, kHeight, uint16_t{0}), ShadeR16);
+}
+
+// Upload, blit with GL_NEAREST, read.
+void Blit(Suite& suite, const char* name, const GlesFormat& format,
+          const Image& image, Shade shade) {
+  const Texture source(image, format);
+  const Texture target(format, kWidth, kHeight);
+  {
+    const Framebuffer from(GL_READ_FRAMEBUFFER,
+                           {{GL_DEPTH_ATTACHMENT, source}});
+    const Framebuffer to(GL_DRAW_FRAMEBUFFER, {{GL_DEPTH_ATTACHMENT, target}});
+    glBlitFramebuffer(0, 0, kWidth, kHeight, 0, 0, kWidth, kHeight,
+                      GL_DEPTH_BUFFER_BIT, GL_NEAREST);
+    CheckGl("glBlitFramebuffer of depth");
+  }
+  suite.Check(name, target.Read(), image, shade);
+}
+
+void Blits(Suite& suite) {
+  Blit(suite, "blit-depth16", kDepth16, Noise(kWidth, kHeight, 2, 1), ShadeR16);
+  Image floats(kWidth, kHeight, 4);
+  for (uint32_t y = 0; y < kHeight; ++y) {
+    for (uint32_t x = 0; x < kWidth; ++x) {
+      floats.Set(x, y, static_cast<float>(x * y) / (kWidth * kHeight));
+    }
+  }
+  Blit(suite, "blit-depth32f", kDepth32f, floats, ShadeR32f);
+}
+
+}  // namespace
+
+void CheckGlesDepth(Suite& suite) {
+  ClearDepth(suite);
+  ClearStencil(suite);
+  ClearBoth(suite);
+  ClearWithColor(suite);
+  Blits(suite);
+}
+
+}  // namespace nacre::guest
