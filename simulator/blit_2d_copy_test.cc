@@ -248,7 +248,7 @@ TEST_F(Blit2dCopyTest, TilesInGmemAreAtTheWindowOffset) {
   const BlitOptions options = {
       .scissor = Area{.x = 32, .y = 16, .width = 16, .height = 8}};
   const Area all = {.width = 64, .height = 32};
-  Setup(stream, 0x30, options, /*solid=*/false);
+  Control(stream, 0x30, options, /*solid=*/false);
   From(stream, tile, all, options);
   To(stream, kTo, all).Command(Opcode::kBlit, {3});
   ASSERT_EQ(Run(stream), Hang::kNone);
@@ -282,7 +282,7 @@ TEST_F(Blit2dA7xxTest, SourcesMayStartAndContinueAnywhere) {
   for (uint32_t i = 0; i < 15; ++i) SourceDword(kStart + i, 0) = 100 + i;
   Stream stream;
   const Area area = {.width = 4, .height = 3};
-  Setup(stream, 0x4b, {.internal_format = kInt32}, /*solid=*/false);
+  Control(stream, 0x4b, {.internal_format = kInt32}, /*solid=*/false);
   stream.Registers(0xb2d2, {5u << 29 | kStart << 16});
   From(stream, {.iova = kSource, .format = 0x4b, .pitch = kPitch}, area, {});
   To(stream, {.iova = kTarget, .format = 0x4b}, area)

@@ -82,8 +82,8 @@ class Blit2dFixture : public CpFixture {
     return hang;
   }
 
-  Stream& Setup(Stream& stream, uint32_t format, const BlitOptions& options,
-                bool solid) const {
+  Stream& Control(Stream& stream, uint32_t format, const BlitOptions& options,
+                  bool solid) const {
     const uint32_t control = options.rotation | (solid ? 1u : 0u) << 7 |
                              format << 8 | (options.scissor ? 1u : 0u) << 16 |
                              options.channels << 20 |
@@ -124,7 +124,7 @@ class Blit2dFixture : public CpFixture {
             const std::array<uint32_t, 4>& color,
             const BlitOptions& options = {}) {
     Stream stream;
-    Setup(stream, to.format, options, /*solid=*/true);
+    Control(stream, to.format, options, /*solid=*/true);
     stream.Registers(0x8c2c, {color[0], color[1], color[2], color[3]});
     To(stream, to, area).Command(Opcode::kBlit, {3});
     return Run(stream);
@@ -132,7 +132,7 @@ class Blit2dFixture : public CpFixture {
   Hang Copy(const Picture& from, const Area& from_area, const Picture& to,
             const Area& to_area, const BlitOptions& options = {}) {
     Stream stream;
-    Setup(stream, to.format, options, /*solid=*/false);
+    Control(stream, to.format, options, /*solid=*/false);
     From(stream, from, from_area, options);
     To(stream, to, to_area).Command(Opcode::kBlit, {3});
     return Run(stream);
