@@ -126,9 +126,7 @@ Header ParseHeader(uint32_t header) {
           Field(header, 7, 7) != OddParity(result.count)) {
         return HeaderError::kWrongParity;
       }
-      if (Field(header, 26, 26) != 0 || result.count == 0) {
-        return HeaderError::kReservedBits;
-      }
+      if (Field(header, 26, 26) != 0) return HeaderError::kReservedBits;
       return result;
     }
     case 7: {

@@ -114,7 +114,8 @@ std::string OpcodeName(Opcode opcode);
 // Type 4: `count` dwords follow, for consecutive registers.
 struct RegisterWriteHeader {
   uint32_t first_register;  // Dword offset, 18 bits.
-  uint32_t count;           // 1..127
+  // 0..127. gallium writes no output register of a shader without outputs.
+  uint32_t count;
 };
 
 // Type 7: `count` dwords follow.
@@ -126,7 +127,7 @@ struct CommandHeader {
 enum class HeaderError {
   kWrongType,     // Neither type 4 nor type 7.
   kWrongParity,   // A parity bit does not match its field.
-  kReservedBits,  // A bit that is always 0 is 1, or a type 4 count is 0.
+  kReservedBits,  // A bit that is always 0 is 1.
 };
 
 using Header = std::variant<HeaderError, RegisterWriteHeader, CommandHeader>;

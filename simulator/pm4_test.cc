@@ -51,6 +51,7 @@ struct RegisterVector {
 constexpr RegisterVector kRegisterWrites[] = {
     {0x408C0001, 0x8C00, 1}, {0x48840001, 0x8400, 1}, {0x48840502, 0x8405, 2},
     {0x408C1704, 0x8C17, 4}, {0x488C2C04, 0x8C2C, 4}, {0x48B4C085, 0xB4C0, 5},
+    {0x48A98E80, 0xA98E, 0},
 };
 
 TEST(Pm4Test, RegisterWriteHeadersRoundTrip) {
@@ -82,8 +83,9 @@ TEST(Pm4Test, OtherTypesAndReservedBitsAreErrors) {
             HeaderError::kWrongType);
   EXPECT_EQ(std::get<HeaderError>(ParseHeader(0x70108000 | 1 << 24)),
             HeaderError::kReservedBits);
-  EXPECT_EQ(std::get<HeaderError>(ParseHeader(EncodeRegisterWrite(1, 0))),
-            HeaderError::kReservedBits);
+  EXPECT_EQ(
+      std::get<HeaderError>(ParseHeader(EncodeRegisterWrite(1, 1) | 1 << 26)),
+      HeaderError::kReservedBits);
 }
 
 TEST(Pm4Test, OpcodesHaveNames) {
