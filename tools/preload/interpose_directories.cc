@@ -21,6 +21,8 @@ namespace {
 
 static_assert(sizeof(dirent) == sizeof(dirent64));
 
+bool IsAbsolute(const char* path) { return path != nullptr && *path == '/'; }
+
 // A listing of the picture; the program has its address as a DIR*.
 class Listing {
  public:
@@ -117,7 +119,7 @@ extern "C" {
 
 DIR* opendir(const char* path) {
   static auto* const real = Next<DIR*(const char*)>("opendir");
-  if (path == nullptr || *path != '/') return real(path);
+  if (!IsAbsolute(path)) return real(path);
   const Picture& picture = Preload::Get().picture();
   const Picture::Place place = picture.Find(path, /*follow=*/true);
   if (place.node == nullptr && place.outside) return real(place.path.c_str());

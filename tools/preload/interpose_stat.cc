@@ -51,6 +51,12 @@ mode_t ModeOf(const Picture::Node& node) {
   return 0;
 }
 
+// Whether an *at call is about a descriptor that is a render node.
+bool IsRenderNode(int directory, const char* path, int flags) {
+  return (flags & AT_EMPTY_PATH) != 0 && path != nullptr && *path == '\0' &&
+         Preload::Get().fds().FindAs<RenderNode>(directory) != nullptr;
+}
+
 // `Stat` is struct stat or struct stat64.
 template <typename Stat>
 void FillRenderNode(Stat& out) {
@@ -92,9 +98,7 @@ int StatFd(int fd, Stat* out, int (*real)(int, Stat*)) {
 template <typename Stat>
 int StatAt(int directory, const char* path, int flags, Stat* out,
            int (*real)(int, const char*, Stat*, int)) {
-  const bool empty = path != nullptr && *path == '\0';
-  if (empty && (flags & AT_EMPTY_PATH) != 0 &&
-      Preload::Get().fds().FindAs<RenderNode>(directory) != nullptr) {
+  if (IsRenderNode(directory, path, flags)) {
     FillRenderNode(*out);
     return 0;
   }
@@ -197,9 +201,7 @@ int statx(int directory, const char* path, int flags, unsigned mask,
   static auto* const real =
       Next<int(int, const char*, int, unsigned, struct statx*)>("statx");
   struct stat from = {};
-  const bool empty = path != nullptr && *path == '\0';
-  if (empty && (flags & AT_EMPTY_PATH) != 0 &&
-      Preload::Get().fds().FindAs<RenderNode>(directory) != nullptr) {
+  if (IsRenderNode(directory, path, flags)) {
     FillRenderNode(from);
     return FillStatx(from, out);
   }
