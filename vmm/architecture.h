@@ -67,7 +67,7 @@ class Architecture {
   virtual std::optional<uint8_t> guest_status() const = 0;
 };
 
-// Checks `config` (its memory regions ascend and do not overlap) and opens and
+// Checks `config` (its memory regions do not overlap, in any order) and opens and
 // checks the images. Errors as of Machine::Create. `kvm` outlives the result.
 absl::StatusOr<std::unique_ptr<Architecture>> CreateArchitecture(
     const Kvm& kvm, const MachineConfig& config);

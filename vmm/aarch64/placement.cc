@@ -14,10 +14,6 @@ namespace {
 // 1 GiB.
 constexpr uint64_t kImagesSpan = 32 * kGiB;
 
-// Beyond every BAR that a device of ours has.
-constexpr uint64_t kPciWindow64Size = 64 * kGiB;
-constexpr uint64_t kPciWindow64Alignment = 4 * kGiB;
-
 uint64_t RoundUpToMiB(uint64_t bytes) {
   return bytes / kMiB + (bytes % kMiB == 0 ? 0 : 1);
 }
@@ -52,8 +48,7 @@ absl::StatusOr<BootPlacement> PlaceImages(
   if (!next || *next > limit) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "a kernel of %d MiB and an initrd of %d MiB do not fit into the "
-        "guest's "
-        "first %d MiB of memory: give it more",
+        "guest's first %d MiB of memory: give it more",
         RoundUpToMiB(kernel.memory_size), RoundUpToMiB(initrd_size),
         (limit - lowest.guest_address) / kMiB));
   }
@@ -79,24 +74,6 @@ absl::Status CheckMemoryLayout(std::span<const GuestMemory::RegionSpec> ram,
     }
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<AddressRange> PlacePciWindow64(
-    std::span<const GuestMemory::RegionSpec> ram, uint64_t address_end) {
-  // Above 4 GiB also where RAM ends below: a host bridge's 64-bit window.
-  uint64_t ram_end = 4 * kGiB;
-  for (const GuestMemory::RegionSpec& region : ram) {
-    ram_end = std::max(ram_end, region.guest_address + region.size);
-  }
-  const uint64_t start =
-      CheckedAlignUp(ram_end, kPciWindow64Alignment).value_or(address_end);
-  if (start >= address_end) {
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "memory ends at %#x, which leaves no addresses for PCI devices below "
-        "%#x: give less",
-        ram_end, address_end));
-  }
-  return AddressRange{start, std::min(kPciWindow64Size, address_end - start)};
 }
 
 }  // namespace nacre::vmm::aarch64

@@ -35,11 +35,6 @@ absl::StatusOr<BootPlacement> PlaceImages(
 absl::Status CheckMemoryLayout(std::span<const GuestMemory::RegionSpec> ram,
                                uint64_t address_end);
 
-// The window for 64-bit BARs, above all of `ram`. Errors: InvalidArgument where
-// no addresses are left.
-absl::StatusOr<AddressRange> PlacePciWindow64(
-    std::span<const GuestMemory::RegionSpec> ram, uint64_t address_end);
-
 }  // namespace nacre::vmm::aarch64
 
 #endif  // NACRE_VMM_AARCH64_PLACEMENT_H_

@@ -75,26 +75,5 @@ TEST(MemoryLayoutTest, IsAboveTheDevicesAndWithinTheAddressSpace) {
                 "beyond what this host's KVM can address");
 }
 
-TEST(PciWindow64Test, IsAboveRamAndAbove4GiB) {
-  constexpr uint64_t kEnd = uint64_t{1} << 40;
-  const AddressRange small =
-      PlacePciWindow64(Ram{{kRamStart, kGiB}}, kEnd).value();
-  EXPECT_EQ(small.address, 4 * kGiB);
-  EXPECT_EQ(small.size, 64 * kGiB);
-  const AddressRange large =
-      PlacePciWindow64(Ram{{kRamStart, kGiB}, {6 * kGiB, 3 * kGiB}}, kEnd)
-          .value();
-  EXPECT_EQ(large.address, 12 * kGiB);
-}
-
-TEST(PciWindow64Test, EndsWithTheAddressSpace) {
-  constexpr uint64_t kEnd = uint64_t{1} << 36;
-  EXPECT_EQ(PlacePciWindow64(Ram{{kRamStart, 40 * kGiB}}, kEnd).value().size,
-            20 * kGiB);
-  ExpectRefused(
-      PlacePciWindow64(Ram{{kRamStart, kEnd - kRamStart}}, kEnd).status(),
-      "leaves no addresses for PCI devices");
-}
-
 }  // namespace
 }  // namespace nacre::vmm::aarch64

@@ -15,6 +15,7 @@
 #include "vmm/aarch64/vcpu_state.h"
 #include "vmm/aarch64/vm_platform.h"
 #include "vmm/command_line.h"
+#include "vmm/pci_window.h"
 
 namespace nacre::vmm::aarch64 {
 namespace {

@@ -53,7 +53,7 @@ std::optional<Outcome> Ending(const kvm_run& run) {
           Outcome::Kind::kGuestFailure,
           absl::StrFormat("the guest accessed %#x, which is no memory, with an "
                           "instruction that KVM cannot carry out for it (one "
-                          "of a pair, a vector, or cache maintenance)",
+                          "of a pair, or of a vector)",
                           run.arm_nisv.fault_ipa)};
     case KVM_EXIT_SYSTEM_EVENT:
       return FromSystemEvent(run.system_event.type);

@@ -12,6 +12,7 @@
 #include "base/checked.h"
 #include "base/status_macros.h"
 #include "vmm/command_line.h"
+#include "vmm/pci_window.h"
 #include "vmm/x86_64/acpi_tables.h"
 #include "vmm/x86_64/boot_params.h"
 #include "vmm/x86_64/cpuid.h"
@@ -21,27 +22,6 @@
 
 namespace nacre::vmm::x86_64 {
 namespace {
-
-// Beyond every BAR that a device of ours has.
-constexpr uint64_t kPciWindow64Size = 64 * kGiB;
-constexpr uint64_t kPciWindow64Alignment = 4 * kGiB;
-
-// Above all RAM and the hole. Errors: InvalidArgument where none is left.
-absl::StatusOr<AddressRange> PlacePciWindow64(
-    const std::vector<GuestMemory::RegionSpec>& ram, uint64_t address_end) {
-  uint64_t base = kDeviceHoleEnd;
-  for (const GuestMemory::RegionSpec& region : ram) {
-    base = std::max(base, region.guest_address + region.size);
-  }
-  base = CheckedAlignUp(base, kPciWindow64Alignment).value_or(address_end);
-  if (base >= address_end) {
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "memory ends at %#x, which leaves no addresses for PCI devices below "
-        "%#x: give less",
-        base, address_end));
-  }
-  return AddressRange{base, std::min(kPciWindow64Size, address_end - base)};
-}
 
 // All the firmware that there is: what a guest that reboots "by the BIOS" jumps
 // to, in real mode. Linux 6.12 does so on reduced hardware, where it would
