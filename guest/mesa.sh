@@ -44,7 +44,7 @@ source_version() {
 candidates() {
   local suite version
   for suite in "${suites[@]}"; do
-    version=$(source_version "$suite")
+    version=$(source_version "$suite") || version=
     if [[ -n $version ]] &&
       dpkg --compare-versions "$version" ge "$minimum_version"; then
       printf '%s\n' "$version"
@@ -158,7 +158,8 @@ if [[ -n $sysroot ]]; then
   name=mesa-$arch
   inputs+=("$(declare -f cross_file)")
   # It stays: a build that goes on reads it again.
-  cross_file >"$cache_dir/$name.ini"
+  cross_file >"$cache_dir/.$name.ini.$$"
+  mv "$cache_dir/.$name.ini.$$" "$cache_dir/$name.ini"
   options+=(--cross-file="$cache_dir/$name.ini")
 fi
 key=$(content_key "${inputs[@]}")

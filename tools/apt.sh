@@ -22,7 +22,8 @@ private_apt() {
     -o APT::Architectures="$apt_architecture" \
     -o Dir::Etc::sourcelist="$apt_dir/sources.list" \
     -o Dir::Etc::sourceparts=- -o Dir::State::lists="$apt_dir/lists" \
-    -o Dir::State::status="$apt_dir/status" \
+    -o Dir::State::status="$apt_dir/status" -o APT::Default-Release= \
+    -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null \
     -o Dir::Cache="$apt_dir" -o Dir::Cache::pkgcache=packages.bin \
     -o Dir::Cache::srcpkgcache=sources.bin -o APT::Sandbox::User= \
     "$@"
@@ -71,8 +72,8 @@ prepare_apt() (
 
 # package_version NAME SUITE: prints the version in that suite, or nothing.
 package_version() {
-  private_apt apt-cache show --no-all-versions -t "$2" "$1" 2>/dev/null |
-    awk '$1 == "Version:" { print $2; exit }'
+  { private_apt apt-cache show --no-all-versions -t "$2" "$1" 2>/dev/null ||
+    true; } | awk '$1 == "Version:" { print $2; exit }'
 }
 
 # download_package NAME VERSION DIR: fetches the .deb into DIR (apt checks it
