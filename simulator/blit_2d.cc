@@ -213,11 +213,12 @@ class Sampler {
                              .mirrored = rotation == Rotation::kFlipY ||
                                          rotation == Rotation::k180 ||
                                          rotation == Rotation::k90});
-    const auto [lowest, highest] = std::minmax_element(
-        x_taps_.begin(), x_taps_.end(),
-        [](const Tap& a, const Tap& b) { return a.first < b.first; });
-    first_x_ = lowest->first;
-    end_x_ = std::max(highest->first, highest->second) + 1;
+    // Beyond an edge, taps of the same first pixel differ in their second.
+    first_x_ = blit.source_width;
+    for (const Tap& tap : x_taps_) {
+      first_x_ = std::min(first_x_, tap.first);
+      end_x_ = std::max(end_x_, tap.second + 1);
+    }
   }
 
   Hang Run(CpState& state) {

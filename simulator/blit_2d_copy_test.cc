@@ -217,6 +217,24 @@ TEST_F(Blit2dCopyTest, BeyondTheSourceItsEdgeIsRepeated) {
   EXPECT_EQ(target_.data()[256 + 5], 2);
 }
 
+// Found by the fuzzer: the pixels that are read ended too early.
+TEST_F(Blit2dCopyTest, BeyondTheSourceLinearReadsNoFurther) {
+  PutSource({0, 100});
+  const Picture from = {.iova = kSource, .format = 3, .width = 2, .height = 1};
+  const Picture to = {.iova = kTarget, .format = 3};
+  Stream stream;
+  const BlitOptions options = {.rotation = 4, .linear = true};
+  const Area area = {.width = 4, .height = 1};
+  Control(stream, 3, options, /*solid=*/false);
+  From(stream, from, area, options);
+  // From 1.5 pixels before the source to 2.5 within.
+  constexpr uint32_t kStart = (0u - 0x180) & 0x1ffffff;
+  stream.Registers(0x8401, {kStart, 0x180});
+  To(stream, to, area).Command(Opcode::kBlit, {3});
+  ASSERT_EQ(Run(stream), Hang::kNone);
+  EXPECT_EQ(TargetStart(4), (Bytes{100, 50, 0, 0}));
+}
+
 TEST_F(Blit2dCopyTest, OfSeveralSamplesTheAverageOrTheFirst) {
   // Two pixels of four samples.
   PutSource({10, 20, 30, 40, 0, 0, 0, 255});
