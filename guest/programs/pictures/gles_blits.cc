@@ -87,12 +87,12 @@ void Scissored(Suite& suite) {
 // One kind of pixel to itself, moved.
 void Same(Suite& suite, const char* name, const GlesFormat& format,
           Shade shade) {
-  const Image noise = Noise(40, 30, format.bytes, 7);
-  const Texture source(noise, format);
-  Image wanted = Noise(50, 40, format.bytes, 8);
+  const Image weave = Weave(40, 30, format.bytes, 7);
+  const Texture source(weave, format);
+  Image wanted = Weave(50, 40, format.bytes, 8);
   const Texture target(wanted, format);
   BlitColor(source, {3, 4, 38, 29}, target, {11, 8, 46, 33}, GL_NEAREST);
-  BlitNearest(noise, {3, 4, 38, 29}, {11, 8, 46, 33}, wanted);
+  BlitNearest(weave, {3, 4, 38, 29}, {11, 8, 46, 33}, wanted);
   suite.Check(name, target.Read(), wanted, shade);
 }
 

@@ -9,7 +9,7 @@ namespace {
 void CopyTexSubImage(Suite& suite) {
   const Image scene = Scene(64, 48);
   const Texture source(scene);
-  Image wanted = Noise(70, 50, 4, 3);
+  Image wanted = Weave(70, 50, 4, 3);
   const Texture target(wanted);
   {
     const Framebuffer read(GL_READ_FRAMEBUFFER,
@@ -63,12 +63,12 @@ void CopyImage(const Texture& source, uint32_t level, uint32_t layer,
 
 void CopyKind(Suite& suite, const char* name, const GlesFormat& format,
               Shade shade) {
-  const Image noise = Noise(45, 33, format.bytes, 4);
-  const Texture source(noise, format);
-  Image wanted = Noise(64, 48, format.bytes, 5);
+  const Image weave = Weave(45, 33, format.bytes, 4);
+  const Texture source(weave, format);
+  Image wanted = Weave(64, 48, format.bytes, 5);
   const Texture target(wanted, format);
   CopyImage(source, 0, 0, {1, 2, 43, 29}, target, 0, 0, 17, 11);
-  wanted.Copy(noise, {1, 2, 43, 29}, 17, 11);
+  wanted.Copy(weave, {1, 2, 43, 29}, 17, 11);
   suite.Check(name, target.Read(), wanted, shade);
 }
 
@@ -78,8 +78,8 @@ void CopyLevelsAndLayers(Suite& suite) {
   levels.Upload(Scene(64, 48), 1);
   Texture layers(GL_TEXTURE_2D_ARRAY, kRgba8Format, 64, 48, 3);
   Texture slices(GL_TEXTURE_3D, kRgba8Format, 64, 48, 4);
-  std::vector<Image> wanted = {Noise(64, 48, 4, 1), Noise(64, 48, 4, 2),
-                               Noise(64, 48, 4, 3)};
+  std::vector<Image> wanted = {Weave(64, 48, 4, 1), Weave(64, 48, 4, 2),
+                               Weave(64, 48, 4, 3)};
   for (uint32_t i = 0; i < 3; ++i) layers.Upload(wanted[i], 0, i);
   CopyImage(levels, 1, 0, {10, 10, 40, 30}, layers, 0, 1, 20, 15);
   wanted[1].Copy(Scene(64, 48), {10, 10, 40, 30}, 20, 15);

@@ -92,12 +92,6 @@ Image Texture::Read(uint32_t level, uint32_t layer) const {
   return ReadPixels({0, 0, width(level), height(level)}, format_);
 }
 
-Image Texture::ReadAs(const GlesFormat& format) const {
-  const Framebuffer framebuffer(GL_READ_FRAMEBUFFER,
-                                {{AttachmentPoint(format_), *this}});
-  return ReadPixels({0, 0, width_, height_}, format);
-}
-
 void Texture::Clear(const Rgba8& color, uint32_t level, uint32_t layer) {
   const Framebuffer framebuffer(GL_DRAW_FRAMEBUFFER,
                                 {{GL_COLOR_ATTACHMENT0, *this, level, layer}});

@@ -51,8 +51,6 @@ class Texture {
               uint32_t x = 0, uint32_t y = 0);
   // All of a level's layer, or slice.
   Image Read(uint32_t level = 0, uint32_t layer = 0) const;
-  // As `format`, for one aspect of depth and stencil.
-  Image ReadAs(const GlesFormat& format) const;
   // glClear to a color (RGBA8 formats and the like), without a scissor.
   void Clear(const Rgba8& color, uint32_t level = 0, uint32_t layer = 0);
 

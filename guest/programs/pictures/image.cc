@@ -74,13 +74,16 @@ Image Scene(uint32_t width, uint32_t height) {
   return image;
 }
 
-Image Noise(uint32_t width, uint32_t height, size_t bytes_per_pixel,
+Image Weave(uint32_t width, uint32_t height, size_t bytes_per_pixel,
             uint32_t seed) {
   Image image(width, height, bytes_per_pixel);
-  uint32_t state = seed * 2654435761u + 1;
-  for (uint8_t& byte : image.bytes()) {
-    state = state * 1664525u + 1013904223u;
-    byte = static_cast<uint8_t>(state >> 24);
+  for (uint32_t y = 0; y < height; ++y) {
+    for (uint32_t x = 0; x < width; ++x) {
+      for (uint32_t i = 0; i < bytes_per_pixel; ++i) {
+        image.at(x, y)[i] = static_cast<uint8_t>(((x + seed) ^ (3 * y)) * 5 +
+                                                 i * 67 + seed * 29);
+      }
+    }
   }
   return image;
 }

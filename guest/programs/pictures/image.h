@@ -78,8 +78,9 @@ Image Solid(uint32_t width, uint32_t height, const Pixel& pixel) {
 // A scene that tells left from right and up from down: two gradients, a dark F,
 // and single bright pixels along one diagonal. RGBA8.
 Image Scene(uint32_t width, uint32_t height);
-// Bytes without a pattern, the same ones for the same seed.
-Image Noise(uint32_t width, uint32_t height, size_t bytes_per_pixel,
+// Bytes that are never the same next to each other, nor in pictures of another
+// seed.
+Image Weave(uint32_t width, uint32_t height, size_t bytes_per_pixel,
             uint32_t seed);
 
 // The pictures one below the other, left aligned, on zeroes.

@@ -135,7 +135,7 @@ void Pairs(Suite& suite, Gpu& gpu) {
       });
   CheckPair<uint16_t, Rgba8>(
       suite, gpu, "blit-r5g6b5-to-rgba8", VK_FORMAT_R5G6B5_UNORM_PACK16,
-      VK_FORMAT_R8G8B8A8_UNORM, Noise(64, 48, 2, 21), ShadeRgba8,
+      VK_FORMAT_R8G8B8A8_UNORM, Weave(64, 48, 2, 21), ShadeRgba8,
       [](const uint16_t& bits) {
         return Rgba8{static_cast<uint8_t>(Rescale(bits >> 11, 31, 255)),
                      static_cast<uint8_t>(Rescale(bits >> 5 & 63, 63, 255)),
@@ -167,7 +167,7 @@ void Pairs(Suite& suite, Gpu& gpu) {
                             ShadeR8,
                             [](const Rgba8& pixel) { return pixel[0]; });
   CheckPair<uint8_t, Rgba8>(suite, gpu, "blit-r8-to-rgba8", VK_FORMAT_R8_UNORM,
-                            VK_FORMAT_R8G8B8A8_UNORM, Noise(64, 48, 1, 22),
+                            VK_FORMAT_R8G8B8A8_UNORM, Weave(64, 48, 1, 22),
                             ShadeRgba8, [](const uint8_t& red) {
                               return Rgba8{red, 0, 0, 255};
                             });

@@ -20,7 +20,7 @@ Image Shown(const HostBuffer& buffer) {
 }
 
 void Fills(Suite& suite, Gpu& gpu) {
-  Image wanted = Noise(kWidth, kHeight, 1, 31);
+  Image wanted = Weave(kWidth, kHeight, 1, 31);
   const HostBuffer buffer(gpu, wanted.bytes());
   const struct {
     VkDeviceSize offset;
@@ -46,7 +46,7 @@ void Fills(Suite& suite, Gpu& gpu) {
 }
 
 void Updates(Suite& suite, Gpu& gpu) {
-  Image wanted = Noise(kWidth, kHeight, 1, 32);
+  Image wanted = Weave(kWidth, kHeight, 1, 32);
   const HostBuffer buffer(gpu, wanted.bytes());
   std::vector<uint8_t> bytes(1004);
   std::iota(bytes.begin(), bytes.end(), uint8_t{0});
@@ -61,9 +61,9 @@ void Updates(Suite& suite, Gpu& gpu) {
 
 // At offsets and of sizes that are multiples of nothing.
 void Copies(Suite& suite, Gpu& gpu) {
-  const Image noise = Noise(kWidth, kHeight, 1, 33);
-  Image wanted = Noise(kWidth, kHeight, 1, 34);
-  const HostBuffer from(gpu, noise.bytes());
+  const Image weave = Weave(kWidth, kHeight, 1, 33);
+  Image wanted = Weave(kWidth, kHeight, 1, 34);
+  const HostBuffer from(gpu, weave.bytes());
   const HostBuffer to(gpu, wanted.bytes());
   const VkBufferCopy regions[] = {{13, 101, 777}, {0, 1, 1}, {3, 1025, 1023}};
   gpu.Run([&](VkCommandBuffer commands) {
@@ -71,23 +71,23 @@ void Copies(Suite& suite, Gpu& gpu) {
   });
   for (const VkBufferCopy& region : regions) {
     std::memcpy(&wanted.bytes()[region.dstOffset],
-                &noise.bytes()[region.srcOffset], region.size);
+                &weave.bytes()[region.srcOffset], region.size);
   }
   suite.Check("copy-buffer", Shown(to), wanted, ShadeR8);
 }
 
 // More than one row of the 2D engine can hold.
 void LargeCopy(Suite& suite, Gpu& gpu) {
-  const Image noise = Noise(512, 256, 1, 35);
-  const HostBuffer from(gpu, noise.bytes());
-  const HostBuffer to(gpu, noise.bytes().size());
-  const VkBufferCopy region = {0, 0, noise.bytes().size()};
+  const Image weave = Weave(512, 256, 1, 35);
+  const HostBuffer from(gpu, weave.bytes());
+  const HostBuffer to(gpu, weave.bytes().size());
+  const VkBufferCopy region = {0, 0, weave.bytes().size()};
   gpu.Run([&](VkCommandBuffer commands) {
     vkCmdCopyBuffer(commands, from.get(), to.get(), 1, &region);
   });
   Image found(512, 256, 1);
   found.bytes() = to.Bytes();
-  suite.Check("copy-buffer-large", found, noise, ShadeR8);
+  suite.Check("copy-buffer-large", found, weave, ShadeR8);
 }
 
 VkQueryPool MakePool(Gpu& gpu, VkQueryType type, uint32_t count) {

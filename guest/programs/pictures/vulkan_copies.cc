@@ -7,9 +7,9 @@ namespace {
 
 void CopyKind(Suite& suite, Gpu& gpu, const char* name, VkFormat format,
               size_t bytes_per_pixel, Shade shade) {
-  const Image noise = Noise(45, 33, bytes_per_pixel, 4);
-  Image wanted = Noise(64, 48, bytes_per_pixel, 5);
-  const GpuImage source(gpu, noise, format);
+  const Image weave = Weave(45, 33, bytes_per_pixel, 4);
+  Image wanted = Weave(64, 48, bytes_per_pixel, 5);
+  const GpuImage source(gpu, weave, format);
   const GpuImage target(gpu, wanted, format);
   const VkImageCopy region = {.srcSubresource = source.Layer(),
                               .srcOffset = {1, 2, 0},
@@ -20,14 +20,14 @@ void CopyKind(Suite& suite, Gpu& gpu, const char* name, VkFormat format,
     vkCmdCopyImage(commands, source.get(), VK_IMAGE_LAYOUT_GENERAL,
                    target.get(), VK_IMAGE_LAYOUT_GENERAL, 1, &region);
   });
-  wanted.Copy(noise, {1, 2, 43, 29}, 17, 11);
+  wanted.Copy(weave, {1, 2, 43, 29}, 17, 11);
   suite.Check(name, target.Read(bytes_per_pixel), wanted, shade);
 }
 
 // Bits of one kind become another's.
 void CopyBits(Suite& suite, Gpu& gpu) {
-  const Image noise = Noise(45, 33, 4, 6);
-  const GpuImage source(gpu, noise, VK_FORMAT_R8G8B8A8_UNORM);
+  const Image weave = Weave(45, 33, 4, 6);
+  const GpuImage source(gpu, weave, VK_FORMAT_R8G8B8A8_UNORM);
   const GpuImage target(
       gpu, {.format = VK_FORMAT_R32_UINT, .width = 45, .height = 33});
   const VkImageCopy region = {.srcSubresource = source.Layer(),
@@ -39,7 +39,7 @@ void CopyBits(Suite& suite, Gpu& gpu) {
     vkCmdCopyImage(commands, source.get(), VK_IMAGE_LAYOUT_GENERAL,
                    target.get(), VK_IMAGE_LAYOUT_GENERAL, 1, &region);
   });
-  suite.Check("copy-rgba8-to-r32-uint", target.Read(4), noise);
+  suite.Check("copy-rgba8-to-r32-uint", target.Read(4), weave);
 }
 
 // Two layers of a level to two others of another, and to slices.
@@ -50,7 +50,7 @@ void CopyLayers(Suite& suite, Gpu& gpu) {
   ClearImage(gpu, layers, {90, 90, 100, 255});
   ClearImage(gpu, slices, {90, 90, 100, 255});
   const Image second = Scene(32, 24);
-  const Image third = Noise(32, 24, 4, 7);
+  const Image third = Weave(32, 24, 4, 7);
   source.Upload(second, 1, 1);
   source.Upload(third, 1, 2);
   VkImageCopy region = {.srcSubresource = source.Layer(1, 1),
@@ -90,8 +90,8 @@ void Strides(Suite& suite, Gpu& gpu, const char* name, VkFormat format,
              uint32_t bytes_per_pixel, Shade shade) {
   constexpr uint32_t kRow = 71;
   constexpr uint32_t kRows = 37;
-  const Image memory = Noise(kRow, 2 * kRows, bytes_per_pixel, 8);
-  Image wanted = Noise(kRow, 2 * kRows, bytes_per_pixel, 9);
+  const Image memory = Weave(kRow, 2 * kRows, bytes_per_pixel, 8);
+  Image wanted = Weave(kRow, 2 * kRows, bytes_per_pixel, 9);
   const HostBuffer from(gpu, memory.bytes());
   const HostBuffer to(gpu, wanted.bytes());
   const GpuImage image(
