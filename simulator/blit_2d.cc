@@ -47,8 +47,9 @@ class Target {
     memory_.Read(iova, present_);
     const size_t bytes = surface_.bytes_per_pixel();
     for (size_t i = 0; i < stored.size(); ++i) {
-      if (Bit(kept_bytes_, static_cast<int>(i % bytes)))
+      if (Bit(kept_bytes_, static_cast<int>(i % bytes))) {
         stored[i] = present_[i];
+      }
     }
   }
 

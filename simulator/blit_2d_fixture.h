@@ -141,15 +141,15 @@ class Blit2dFixture : public CpFixture {
   // Bytes of the target from (x, y) of a picture, whose pixels have `cpp`.
   std::vector<uint8_t> TargetBytes(const Picture& picture, uint32_t x,
                                    uint32_t y, size_t cpp, size_t count) const {
-    const uint8_t* start =
-        target_.data() + (picture.iova - kTarget) + y * picture.pitch + x * cpp;
+    const uint8_t* start = target_.data() + (picture.iova - kTarget) +
+                           size_t{y} * picture.pitch + x * cpp;
     return {start, start + count};
   }
   uint32_t& SourceDword(uint32_t x, uint32_t y, uint32_t pitch = 256) const {
-    return reinterpret_cast<uint32_t*>(source_.data() + y * pitch)[x];
+    return reinterpret_cast<uint32_t*>(source_.data() + size_t{y} * pitch)[x];
   }
   uint32_t TargetDword(uint32_t x, uint32_t y, uint32_t pitch = 256) const {
-    return reinterpret_cast<uint32_t*>(target_.data() + y * pitch)[x];
+    return reinterpret_cast<uint32_t*>(target_.data() + size_t{y} * pitch)[x];
   }
 
   // The only thing that was not executed, by name.

@@ -200,7 +200,8 @@ class Reader {
       const uint32_t control = registers_.Read(kSourceControlA7xx);
       if (Bit(control, 0)) return BlitNotKnown{"RAW_COPY"};
       const uint32_t start_texels = Field(control, 21, 16);
-      blit.source.iova += start_texels * blit.source.bytes_per_pixel();
+      blit.source.iova +=
+          uint64_t{start_texels} * blit.source.bytes_per_pixel();
     }
     if (memory_.IsGmem(blit.source.iova)) {
       // GMEM holds one tile of the picture. Drivers tell RB, SP and TPL1 where

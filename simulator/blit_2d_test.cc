@@ -138,8 +138,9 @@ TEST_P(FillTest, StoresTheColor) {
             Hang::kNone);
   EXPECT_EQ(stats_.blits, 1u);
   Bytes row(cpp, kUntouched);
-  for (int i = 0; i < 3; ++i)
+  for (int i = 0; i < 3; ++i) {
     row.insert(row.end(), c.bytes.begin(), c.bytes.end());
+  }
   row.insert(row.end(), cpp, kUntouched);
   EXPECT_EQ(TargetBytes(picture, 0, 0, cpp, row.size()),
             Bytes(row.size(), kUntouched));

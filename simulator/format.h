@@ -23,8 +23,8 @@ enum class ChannelType : uint8_t { kUnorm, kSnorm, kFloat, kUint, kSint };
 enum class Numeric : uint8_t { kFloat, kUint, kSint };
 
 struct Format {
-  uint8_t code;                 // a6xx_format
   absl::string_view name;       // As in the XML, without FMT6_.
+  uint8_t code;                 // a6xx_format
   uint8_t bytes;                // A pixel: 1, 2, 4, 8 or 16.
   ChannelType type;             // Of every channel.
   std::array<uint8_t, 4> bits;  // R, G, B, A; 0 for one that is not stored.
