@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Boots the guests below, all in one outer machine where there is no hardware
-# virtualization, and checks what each said and what the VMM counted. Guests of
-# another architecture come with the unit tests of that architecture's KVM, for
-# which `bazel test` has no machine.
+# virtualization, and checks what each said and what the VMM counted. The pictures
+# of guest/programs/pictures are made natively first: guests have to match them.
+# Guests of another architecture come with the unit tests of that architecture's
+# KVM instead, for which `bazel test` has no machine.
 #
 #   guest/boot_test.sh RESULTS [--arch=x86_64|aarch64] [--direct|--nested]
 #
@@ -51,6 +52,17 @@ guest demo-a730-one-vcpu --kernel=kernel --gpu=sim:a730 --vcpus=1 \
 guest reload --kernel=kernel \
   'cmdline nacre.test=reload nacre.frames=5 nacre.submits=5'
 guest reboot --kernel=kernel 'cmdline nacre.test=reboot nacre.frames=5'
+# What they draw is compared with what the same programs draw natively, so both
+# have to be of the same architecture.
+if ! $cross; then
+  for chip in a630 a660 a730; do
+    guest "pictures-$chip" --kernel=kernel --gpu="sim:$chip" \
+      'cmdline nacre.test=pictures'
+  done
+  "$tools_dir/pictures.sh" --out="$out/native" a630 a660 a730 >&2 ||
+    printf 'FAIL pictures, native: the run ended early\n' >>"$results"
+  "$tools_dir/check_pictures.py" "$out/native" a630 a660 a730 >>"$results"
+fi
 # Its own failure has to reach us.
 guest failing 'code 1' --kernel=kernel 'cmdline nacre.test=there-is-no-such-test'
 

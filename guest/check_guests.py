@@ -13,6 +13,8 @@ import sys
 # They are what costs under emulation. A boot and its work take 1,500 to 4,000; a
 # clock or a bus that the kernel polls adds 20,000.
 MAX_EXITS = 8000
+# With a line on the console, some 50 characters, for each of 200 pictures.
+MAX_EXITS_WITH_PICTURES = 20000
 
 
 class Guest:
@@ -20,6 +22,7 @@ class Guest:
 
     def __init__(self, arch, out, name):
         self.name = f"{arch} guest {name}"
+        self.out = out
         self.failed = False
         read = lambda ending, default: (
             (out / (name + ending)).read_text(errors="replace")
@@ -76,7 +79,7 @@ def check_nothing_is_left(guest):
                       guest.count("fds_after"), guest.count("fds_before"))
 
 
-def check_gpu_worked(guest):
+def check_gpu_worked(guest, max_exits=MAX_EXITS):
     for what in ("contexts_created", "submissions", "fences_created", "kicks",
                  "interrupts", "mapped_bytes_peak"):
         guest.check("counted " + what, guest.count("gpu", what) > 0, "none")
@@ -89,7 +92,7 @@ def check_gpu_worked(guest):
     for what in ("hangs", "unmapped_accesses"):
         guest.check_equal("simulated GPU: " + what,
                           guest.count("gpu", "simulator", what), 0)
-    guest.check(f"under {MAX_EXITS} exits", 0 < guest.exits() < MAX_EXITS,
+    guest.check(f"under {max_exits} exits", 0 < guest.exits() < max_exits,
                 f"{guest.exits()}")
     guest.check("own memory under 16 MiB",
                 0 < guest.count("own_memory_kib") < 16 * 1024,
@@ -124,6 +127,22 @@ def check_reboot(guest):
     check_nothing_is_left(guest)
 
 
+def check_pictures(guest, native_list):
+    """Each is as the native run on the same GPU made it, byte for byte."""
+    check_ended_well(guest)
+    check_gpu_worked(guest, MAX_EXITS_WITH_PICTURES)
+    guest.check_equal("simulated GPU: not executed",
+                      guest.gpu["simulator"]["not_executed"], {})
+    check_nothing_is_left(guest)
+    digests = lambda text: dict(
+        line.split()[1:3] for line in text.splitlines()
+        if line.startswith("picture ") and len(line.split()) == 3)
+    found, wanted = digests(guest.log), digests(native_list.read_text())
+    guest.check_equal("has the native pictures", sorted(found), sorted(wanted))
+    for name, digest in wanted.items():
+        guest.check_equal(f"{name} as natively", found.get(name), digest)
+
+
 def check_failing(guest):
     guest.check_equal("exit code", guest.code, 1)
     guest.check_equal("status", guest.count("guest_status"), 1)
@@ -136,6 +155,9 @@ CHECKS = {
         lambda g: check_demo(g, "FD630", "Turnip Adreno (TM) 630", 5),
     "demo-a730-one-vcpu":
         lambda g: check_demo(g, "FD730", "Turnip Adreno (TM) 730", 5),
+    "pictures-a630": lambda g: check_pictures(g, g.out / "native/a630.list"),
+    "pictures-a660": lambda g: check_pictures(g, g.out / "native/a660.list"),
+    "pictures-a730": lambda g: check_pictures(g, g.out / "native/a730.list"),
     "reload": check_reload,
     "reboot": check_reboot,
     "failing": check_failing,

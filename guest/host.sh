@@ -63,7 +63,8 @@ prepare_payload() {
   [[ $machine == direct ]] || outer=(--outer)
   progress "assembling the $arch guest (Mesa takes minutes from nothing)"
   assembled=$("$guest_dir/assemble.sh" "$arch" "${outer[@]}" \
-    "$built"/guest/programs/{gles_frames,vulkan_submits})
+    "$built"/guest/programs/{gles_frames,vulkan_submits} \
+    "$built"/guest/programs/pictures/{gles,vulkan}_pictures)
   cp -f "$(value KERNEL_IMAGE)" "$payload/kernel"
   [[ $arch != x86_64 ]] || cp -f "$(value KERNEL_BZIMAGE)" "$payload/bzImage"
   cp -f "$(value INITRD)" "$payload/initrd"

@@ -42,9 +42,9 @@ def check_program(run, program):
     run.check(f"{program}: says how many", f"{program}: ok pictures=" in run.log,
               "it does not")
     summary = json.loads(pathlib.Path(f"{run.path}-{program}.json").read_text())
-    run.check(f"{program}: all was executed", not summary["notExecuted"],
-              f"{summary['notExecuted']}")
-    for count in ("hangs", "unmappedAccesses", "buffersNow"):
+    run.check(f"{program}: all was executed", not summary["not_executed"],
+              f"{summary['not_executed']}")
+    for count in ("hangs", "unmapped_accesses", "buffers_now"):
         run.check(f"{program}: no {count}", int(summary[count]) == 0,
                   summary[count])
 
