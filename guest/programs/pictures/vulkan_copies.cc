@@ -121,6 +121,63 @@ void Strides(Suite& suite, Gpu& gpu, const char* name, VkFormat format,
   suite.Check(name, found, wanted, shade);
 }
 
+// Blocks of 4x4 pixels, eight bytes each: through two images, moved.
+void Blocks(Suite& suite, Gpu& gpu) {
+  const Image memory = Weave(16, 12, 8, 10);
+  const Image background = Weave(20, 14, 8, 11);
+  Image wanted = background;
+  const HostBuffer from(gpu, memory.bytes());
+  const HostBuffer under(gpu, background.bytes());
+  const HostBuffer to(gpu, background.bytes().size());
+  const VkFormat format = VK_FORMAT_ETC2_R8G8B8_UNORM_BLOCK;
+  const GpuImage source(gpu, {.format = format, .width = 64, .height = 48});
+  const GpuImage target(gpu, {.format = format, .width = 80, .height = 56});
+  VkBufferImageCopy small = {};
+  small.imageSubresource = source.Layer();
+  small.imageExtent = {64, 48, 1};
+  VkBufferImageCopy large = small;
+  large.imageExtent = {80, 56, 1};
+  const VkImageCopy region = {.srcSubresource = source.Layer(),
+                              .srcOffset = {4, 8, 0},
+                              .dstSubresource = target.Layer(),
+                              .dstOffset = {20, 12, 0},
+                              .extent = {44, 36, 1}};
+  gpu.Run([&](VkCommandBuffer commands) {
+    vkCmdCopyBufferToImage(commands, from.get(), source.get(),
+                           VK_IMAGE_LAYOUT_GENERAL, 1, &small);
+    vkCmdCopyBufferToImage(commands, under.get(), target.get(),
+                           VK_IMAGE_LAYOUT_GENERAL, 1, &large);
+    Barrier(commands);
+    vkCmdCopyImage(commands, source.get(), VK_IMAGE_LAYOUT_GENERAL,
+                   target.get(), VK_IMAGE_LAYOUT_GENERAL, 1, &region);
+    Barrier(commands);
+    vkCmdCopyImageToBuffer(commands, target.get(), VK_IMAGE_LAYOUT_GENERAL,
+                           to.get(), 1, &large);
+  });
+  wanted.Copy(memory, {1, 2, 11, 9}, 5, 3);
+  Image found(20, 14, 8);
+  found.bytes() = to.Bytes();
+  suite.Check("copy-etc2-blocks", found, wanted, ShadeRgba16);
+}
+
+// Each aspect of depth and stencil by itself; the other one stays.
+void Aspects(Suite& suite, Gpu& gpu) {
+  GpuImage image(
+      gpu, {.format = VK_FORMAT_D24_UNORM_S8_UINT, .width = 45, .height = 33});
+  const Image stencil = Weave(45, 33, 1, 12);
+  Image depth = Weave(45, 33, 4, 13);
+  // The byte beside depth means nothing.
+  for (size_t i = 3; i < depth.bytes().size(); i += 4) depth.bytes()[i] = 0;
+  image.Upload(stencil, 0, 0, VK_IMAGE_ASPECT_STENCIL_BIT);
+  image.Upload(depth, 0, 0, VK_IMAGE_ASPECT_DEPTH_BIT);
+  Image found = image.Read(4, 0, 0, VK_IMAGE_ASPECT_DEPTH_BIT);
+  for (size_t i = 3; i < found.bytes().size(); i += 4) found.bytes()[i] = 0;
+  suite.Check("aspects-d24s8-depth", found, depth, ShadeX8D24);
+  suite.Check("aspects-d24s8-stencil",
+              image.Read(1, 0, 0, VK_IMAGE_ASPECT_STENCIL_BIT), stencil,
+              ShadeR8);
+}
+
 }  // namespace
 
 void CheckVulkanCopies(Suite& suite, Gpu& gpu) {
@@ -141,6 +198,8 @@ void CheckVulkanCopies(Suite& suite, Gpu& gpu) {
           ShadeR5G6B5);
   Strides(suite, gpu, "strides-rgba32-uint", VK_FORMAT_R32G32B32A32_UINT, 16,
           ShadeRgba32);
+  Blocks(suite, gpu);
+  Aspects(suite, gpu);
 }
 
 }  // namespace nacre::guest
