@@ -56,6 +56,9 @@ Area Intersect(const Area& a, const Area& b) {
 uint32_t X(uint32_t value) { return Field(value, 13, 0); }
 uint32_t Y(uint32_t value) { return Field(value, 29, 16); }
 
+// Of the largest format; others have theirs at the start.
+using StoredPixel = std::array<uint8_t, 16>;
+
 // What the registers say. Both surfaces start at pixel (0, 0) of the picture,
 // though of `gmem` only the tile exists: all of `tile` is within GMEM.
 struct Blit {
@@ -67,20 +70,50 @@ struct Blit {
 
   bool clear_memory = false;  // Instead of GMEM, and all of `scissor`.
   Area scissor;
-  uint32_t channels = 0;                  // To clear; R is bit 0.
-  std::array<uint8_t, 16> clear_color{};  // A pixel of GMEM.
+  // What a pixel of the target shall be, where `clear_bits` has ones.
+  StoredPixel clear_color{};
+  StoredPixel clear_bits{};
 };
 
 bool IsPackedDepthStencil(const Format& format) {
   return &AsUnorm(format) != &format;
 }
 
-// Of depth and stencil, CLEAR_MASK has a bit each.
+// What CLEAR_MASK selects; R is bit 0. Depth and stencil have a bit each.
 uint32_t ChannelsToClear(const Format& format, uint32_t info) {
   const uint32_t mask = Field(info, 7, 4);
   const bool depth_stencil = Bit(info, 3);
   if (!depth_stencil || !IsPackedDepthStencil(format)) return mask;
   return (Bit(mask, 0) ? 0x7 : 0) | (Bit(mask, 1) ? 0x8 : 0);
+}
+
+// The bits of those channels. Nullopt if no value says which they are: of
+// floats and SNORM, drivers clear all channels.
+std::optional<StoredPixel> BitsOf(const PixelLayout& layout,
+                                  uint32_t channels) {
+  StoredPixel bits{};
+  bool all = true;
+  Pixel selected{};
+  for (size_t i = 0; i < selected.size(); ++i) {
+    const bool stored = layout.format->bits[i] != 0;
+    if (Bit(channels, static_cast<int>(i))) {
+      selected[i] =
+          layout.format->type == ChannelType::kUnorm ? AsBits(1) : ~0u;
+    } else if (stored) {
+      all = false;
+    }
+  }
+  if (all) {
+    bits.fill(0xff);
+    return bits;
+  }
+  const ChannelType type = layout.format->type;
+  if (channels == 0) return bits;
+  if (type == ChannelType::kFloat || type == ChannelType::kSnorm) {
+    return std::nullopt;
+  }
+  Pack(layout, {&selected, 1}, bits.data());
+  return bits;
 }
 
 std::optional<Blit> ReadRegisters(const CpState& state) {
@@ -94,19 +127,32 @@ std::optional<Blit> ReadRegisters(const CpState& state) {
   blit.type = static_cast<Type>(Field(info, 1, 0));
   const bool first_sample = Bit(info, 2);
   blit.average = !first_sample && format->numeric() == Numeric::kFloat;
-  blit.channels = ChannelsToClear(*format, info);
   blit.clear_memory = state.generation == Generation::kA7xx &&
                       !Bit(registers.Read(kClearMode), 0);
-  for (uint32_t i = 0; i < 4; ++i) {
-    const uint32_t dword = registers.Read(kClearColor + i);
-    std::memcpy(blit.clear_color.data() + 4 * i, &dword, sizeof(dword));
-  }
   blit.memory = {
       .iova = registers.Read64(kMemoryAddress) & ~uint64_t{63},
       .pitch = Field(registers.Read(kMemoryPitch), 15, 0) << 6,
       .layout = {.format = format,
                  .swap = static_cast<Swap>(Field(memory_info, 6, 5))},
       .samples = SampleCount(Field(memory_info, 4, 3))};
+
+  if (blit.type == Type::kClear || blit.type == Type::kStoreAndClear) {
+    const PixelLayout target =
+        blit.clear_memory ? blit.memory.layout : PixelLayout{.format = format};
+    const auto bits = BitsOf(target, ChannelsToClear(*format, info));
+    if (!bits) return std::nullopt;
+    blit.clear_bits = *bits;
+    for (uint32_t i = 0; i < 4; ++i) {
+      const uint32_t dword = registers.Read(kClearColor + i);
+      std::memcpy(blit.clear_color.data() + 4 * i, &dword, sizeof(dword));
+    }
+    // It is given as GMEM stores it.
+    if (target.swap != Swap::kWzyx) {
+      Pixel color;
+      Unpack({.format = format}, blit.clear_color.data(), {&color, 1});
+      Pack(target, {&color, 1}, blit.clear_color.data());
+    }
+  }
 
   const uint32_t top_left = registers.Read(kScissor);
   const uint32_t bottom_right = registers.Read(kScissor + 1);
@@ -159,8 +205,9 @@ class Mover {
       to = Flattened(to);
     }
     const size_t bytes = area.width() * to.bytes_per_pixel();
-    const bool copy =
-        from.layout.swap == to.layout.swap && from.samples == to.samples;
+    const bool same_order = from.layout.swap == to.layout.swap;
+    const bool copy = from.samples == to.samples &&
+                      (same_order || IsReordering(from.layout, to.layout));
     const uint64_t samples =
         uint64_t{std::max(from.samples, to.samples)} * area.width();
     row_.resize(bytes);
@@ -170,6 +217,7 @@ class Mover {
       if (hang != Hang::kNone) return hang;
       if (copy) {
         state_.memory.Read(from.AddressOf(area.x, y), row_);
+        if (!same_order) Reorder(from.layout, to.layout, row_);
       } else {
         pixels_.resize(area.width());
         reader.Read(area.x, y, pixels_);
@@ -184,28 +232,30 @@ class Mover {
 
   Hang Clear(const Blit& blit, const Surface& target, Area area) {
     if (area.empty()) return Hang::kNone;
-    const size_t count = area.width() * target.samples;
-    Pixel color;
-    Unpack(blit.gmem.layout, blit.clear_color.data(), {&color, 1});
-    const bool all = ClearsAll(blit);
-    row_.resize(count * target.layout.format->bytes);
-    if (all) FillRow(blit, target, color);
+    const size_t bytes = target.layout.format->bytes;
+    const size_t count = size_t{area.width()} * target.samples;
+    const bool all = std::all_of(blit.clear_bits.begin(), blit.clear_bits.end(),
+                                 [](uint8_t bits) { return bits == 0xff; });
+    color_.resize(count * bytes);
+    bits_.resize(count * bytes);
+    row_.resize(count * bytes);
+    for (size_t at = 0; at < row_.size(); at += bytes) {
+      std::memcpy(color_.data() + at, blit.clear_color.data(), bytes);
+      std::memcpy(bits_.data() + at, blit.clear_bits.data(), bytes);
+    }
+    const uint64_t work = (all ? 1 : 2) * WorkOfBytes(row_.size());
     for (uint32_t y = area.y; y < area.y_end; ++y) {
-      const Hang hang = Spend(all ? WorkOfBytes(row_.size()) : count);
-      if (hang != Hang::kNone) return hang;
+      if (const Hang hang = Spend(work); hang != Hang::kNone) return hang;
       const uint64_t iova = target.AddressOf(area.x, y);
-      if (!all) {
-        pixels_.resize(count);
+      if (all) {
+        state_.memory.Write(iova, color_);
+      } else {
         state_.memory.Read(iova, row_);
-        Unpack(target.layout, row_.data(), pixels_);
-        for (Pixel& pixel : pixels_) {
-          for (int channel = 0; channel < 4; ++channel) {
-            if (Bit(blit.channels, channel)) pixel[channel] = color[channel];
-          }
+        for (size_t i = 0; i < row_.size(); ++i) {
+          row_[i] ^= (row_[i] ^ color_[i]) & bits_[i];
         }
-        Pack(target.layout, pixels_, row_.data());
+        state_.memory.Write(iova, row_);
       }
-      state_.memory.Write(iova, row_);
       state_.stats.tile_pixels += count;
     }
     return Hang::kNone;
@@ -230,27 +280,10 @@ class Mover {
     }
   }
 
-  static bool ClearsAll(const Blit& blit) {
-    for (int channel = 0; channel < 4; ++channel) {
-      const bool stored = blit.gmem.layout.format->bits[channel] != 0;
-      if (stored && !Bit(blit.channels, channel)) return false;
-    }
-    return true;
-  }
-
-  void FillRow(const Blit& blit, const Surface& target, const Pixel& color) {
-    std::array<uint8_t, 16> stored = blit.clear_color;
-    if (target.layout.swap != blit.gmem.layout.swap) {
-      Pack(target.layout, {&color, 1}, stored.data());
-    }
-    const size_t bytes = target.layout.format->bytes;
-    for (size_t at = 0; at < row_.size(); at += bytes) {
-      std::memcpy(row_.data() + at, stored.data(), bytes);
-    }
-  }
-
   CpState& state_;
   std::vector<uint8_t> row_;
+  std::vector<uint8_t> color_;
+  std::vector<uint8_t> bits_;
   std::vector<Pixel> pixels_;
 };
 
@@ -283,7 +316,7 @@ Hang BlitEvent(CpState& state) {
     case Type::kStoreAndClear: {
       const Hang hang = store();
       // Mesa stores separate stencil so, without anything to clear.
-      if (hang != Hang::kNone || blit->channels == 0) return hang;
+      if (hang != Hang::kNone || blit->clear_bits == StoredPixel{}) return hang;
       return clear();
     }
   }

@@ -195,6 +195,16 @@ TEST_F(GmemTest, StoresAndLoadsSwap) {
   }
 }
 
+TEST_F(GmemTest, SwapsOfOtherChannels) {
+  constexpr uint32_t kRgb565 = 0x0e;
+  EXPECT_EQ(Run({.info = kClear | kAll,
+                 .format = kRgb565,
+                 .color = {0xf801, 0, 0, 0}}),
+            Hang::kNone);
+  StoreTile({.format = kRgb565, .swap = 1});
+  EXPECT_EQ(Stored(1, 1), 0x081f081fu);
+}
+
 // Whatever the format, clear colors are stored as they are given.
 TEST_F(GmemTest, ClearColorsArePacked) {
   struct Case {
@@ -406,8 +416,8 @@ TEST_F(GmemTest, EmptyAreasTouchNothing) {
   EXPECT_EQ(state_.memory.TakeCounters().unmapped_stores, 0u);
 }
 
-// Behind GMEM may be buffers.
-TEST_F(GmemTest, TilesBeyondGmemAreCountedOnly) {
+// A tile beyond GMEM, behind which may be buffers; what no driver asks for.
+TEST_F(GmemTest, WhatCannotBeIsCountedOnly) {
   MapNew(kWindow, 0x10000);
   const Registers kHostile[] = {
       {.info = kClear | kAll, .base = kGmemSize},
@@ -421,6 +431,8 @@ TEST_F(GmemTest, TilesBeyondGmemAreCountedOnly) {
        .scissor_bottom = 0x3fff,
        .bin_width = 63 * 32,
        .bin_height = 127 * 16},
+      // Some channels of floats, which no driver clears.
+      {.info = kClear | ClearMask(7), .format = 0x62},
       {.info = kStore, .format = 0},
       {.info = kStore, .format = 0xff},
   };
