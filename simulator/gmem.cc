@@ -144,7 +144,8 @@ std::optional<Blit> ReadRegisters(const CpState& state) {
     blit.clear_bits = *bits;
     for (uint32_t i = 0; i < 4; ++i) {
       const uint32_t dword = registers.Read(kClearColor + i);
-      std::memcpy(blit.clear_color.data() + 4 * i, &dword, sizeof(dword));
+      std::memcpy(blit.clear_color.data() + size_t{4} * i, &dword,
+                  sizeof(dword));
     }
     // It is given as GMEM stores it.
     if (target.swap != Swap::kWzyx) {
@@ -204,7 +205,7 @@ class Mover {
       from = Flattened(from);
       to = Flattened(to);
     }
-    const size_t bytes = area.width() * to.bytes_per_pixel();
+    const size_t bytes = size_t{area.width()} * to.bytes_per_pixel();
     const bool same_order = from.layout.swap == to.layout.swap;
     const bool copy = from.samples == to.samples &&
                       (same_order || IsReordering(from.layout, to.layout));

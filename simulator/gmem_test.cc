@@ -83,7 +83,7 @@ class GmemTest : public PacketsFixture {
     EXPECT_EQ(Run(registers), Hang::kNone);
   }
   uint32_t Stored(uint32_t x, uint32_t y) const {
-    return Dword(kOut + y * 32 + x);
+    return Dword(kOut + size_t{y} * 32 + x);
   }
   void FillMemory(uint32_t value) {
     for (size_t i = 0; i < kSize / 4; ++i) Dword(i) = value;
