@@ -153,7 +153,9 @@ def check_failing(guest):
 
 CHECKS = {
     "demo": lambda g: check_demo(g, "FD660", "Turnip Adreno (TM) 660", 60),
-    "demo-a630-bzimage":
+    "demo-a630-bzImage":
+        lambda g: check_demo(g, "FD630", "Turnip Adreno (TM) 630", 5),
+    "demo-a630-kernel":
         lambda g: check_demo(g, "FD630", "Turnip Adreno (TM) 630", 5),
     "demo-a730-one-vcpu":
         lambda g: check_demo(g, "FD730", "Turnip Adreno (TM) 730", 5),
