@@ -1,6 +1,7 @@
 #include "tools/preload/dma_buf.h"
 
 #include <linux/dma-buf.h>
+#include <sys/ioctl.h>
 
 #include <cerrno>
 

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 
 #include "base/errno_status.h"
 #include "base/status_macros.h"
@@ -26,6 +27,15 @@ class AllSignalsBlocked {
   sigset_t before_;
 };
 
+// Each buffer takes a descriptor; on a real machine it does not, and programs
+// are written for that.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 Gpu::Gpu(FdTable& fds)
@@ -43,6 +53,7 @@ absl::StatusOr<std::unique_ptr<Gpu>> Gpu::Create(
     gpu->sync_files_.OnWorkDone();
     gpu->changes_.Announce();
   };
+  RaiseDescriptorLimit();
   const AllSignalsBlocked blocked;
   ASSIGN_OR_RETURN(gpu->device_, simulator::SimulatedDevice::Create(config));
   return gpu;
