@@ -77,14 +77,14 @@ class FencesTest : public NodeTest {
     EXPECT_EQ(Call(DRM_IOCTL_SYNCOBJ_QUERY, array), 0);
     return point;
   }
-  int Change(unsigned long request, uint32_t handle) {
+  int Change(uint32_t request, uint32_t handle) {
     drm_syncobj_array array{};
     array.handles = reinterpret_cast<uintptr_t>(&handle);
     array.count_handles = 1;
     return Call(request, array);
   }
   // SYNCOBJ_HANDLE_TO_FD and back.
-  int Exchange(unsigned long request, drm_syncobj_handle& argument) {
+  int Exchange(uint32_t request, drm_syncobj_handle& argument) {
     return Call(request, argument);
   }
 };

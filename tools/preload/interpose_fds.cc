@@ -61,8 +61,10 @@ int Fcntl(FcntlFunction* real, int fd, int command, void* argument) {
 
 extern "C" {
 
+// NOLINTBEGIN(google-runtime-int): as the C library declares it.
 int ioctl(int fd, unsigned long request, ...) noexcept {
   static auto* const real = Next<int(int, unsigned long, ...)>("ioctl");
+  // NOLINTEND(google-runtime-int)
   va_list arguments;
   va_start(arguments, request);
   void* const argument = va_arg(arguments, void*);

@@ -125,6 +125,7 @@ int openat64(int directory, const char* path, int flags, ...) {
 }
 
 // What programs built with _FORTIFY_SOURCE call where there is no mode.
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are the C library's.
 int __open_2(const char* path, int flags) { return open(path, flags); }
 int __open64_2(const char* path, int flags) { return open64(path, flags); }
 int __openat_2(int directory, const char* path, int flags) {
@@ -133,6 +134,7 @@ int __openat_2(int directory, const char* path, int flags) {
 int __openat64_2(int directory, const char* path, int flags) {
   return openat64(directory, path, flags);
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 FILE* fopen(const char* path, const char* mode) {
   static auto* const real = Next<FopenFunction>("fopen");

@@ -131,7 +131,7 @@ ssize_t ReadLink(const Picture::Place& place, char* out, size_t size) {
   if (place.node == nullptr) return Fail(ENOENT);
   if (place.node->kind != Picture::Kind::kLink) return Fail(EINVAL);
   const size_t copied = std::min(size, place.node->content.size());
-  std::memcpy(out, place.node->content.data(), copied);
+  std::copy_n(place.node->content.begin(), copied, out);
   return static_cast<ssize_t>(copied);
 }
 
@@ -177,6 +177,7 @@ int fstatat64(int directory, const char* path, struct stat64* out,
 }
 
 // What programs built with a C library before 2.33 call.
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are that library's.
 int __xstat(int /*version*/, const char* path, struct stat* out) noexcept {
   return stat(path, out);
 }
@@ -195,6 +196,7 @@ int __fxstat(int /*version*/, int fd, struct stat* out) noexcept {
 int __fxstat64(int /*version*/, int fd, struct stat64* out) noexcept {
   return fstat64(fd, out);
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 int statx(int directory, const char* path, int flags, unsigned mask,
           struct statx* out) noexcept {
@@ -254,6 +256,7 @@ ssize_t readlinkat(int directory, const char* path, char* out,
       });
 }
 
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the C library's name.
 ssize_t __readlink_chk(const char* path, char* out, size_t size,
                        size_t /*room*/) noexcept {
   return readlink(path, out, size);
@@ -275,6 +278,7 @@ char* realpath(const char* path, char* out) noexcept {
       [=](const char* real_path) { return real(real_path, out); });
 }
 
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the C library's name.
 char* __realpath_chk(const char* path, char* out, size_t /*room*/) noexcept {
   return realpath(path, out);
 }

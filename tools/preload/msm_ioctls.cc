@@ -13,6 +13,7 @@
 #include "tools/preload/ioctl_table.h"
 #include "tools/preload/native_uapi.h"
 #include "tools/preload/render_node.h"
+#include "tools/preload/user_pointer.h"
 
 // The msm driver's ioctls (msm_drv.c, msm_gem.c, msm_submitqueue.c,
 // adreno_gpu.c), but for GEM_SUBMIT.
@@ -25,11 +26,6 @@ using simulator::SimulatedFile;
 
 constexpr int kETooSmall =
     525;  // Kernel-internal, but that is what it answers.
-
-template <typename T>
-T* Pointer(uint64_t address) {
-  return reinterpret_cast<T*>(static_cast<uintptr_t>(address));
-}
 
 // Absolute CLOCK_MONOTONIC; times that cannot be counted are now or never.
 Changes::Deadline DeadlineOf(const drm_msm_timespec& timeout) {
@@ -80,7 +76,8 @@ absl::Status SetParam(RenderNode& node, drm_msm_param& argument) {
   if (!is_string || argument.len > node.gpu().device().page_size()) {
     return ErrnoStatus(EINVAL, "SET_PARAM");
   }
-  const std::string value(Pointer<const char>(argument.value), argument.len);
+  const std::string value(UserPointer<const char>(argument.value),
+                          argument.len);
   return node.WithFile([&](SimulatedFile& file) {
     return file.SetParamString(argument.param, value);
   });
@@ -98,14 +95,14 @@ absl::Status SetName(SimulatedFile& file, const drm_msm_gem_info& argument) {
   if (argument.len >= 32) return ErrnoStatus(EINVAL, "SET_NAME");
   return file.GemSetName(
       argument.handle,
-      std::string(Pointer<const char>(argument.value), argument.len));
+      std::string(UserPointer<const char>(argument.value), argument.len));
 }
 
 absl::Status GetName(SimulatedFile& file, drm_msm_gem_info& argument) {
   ASSIGN_OR_RETURN(const std::string name, file.GemGetName(argument.handle));
   if (argument.value != 0) {
     if (argument.len < name.size()) return ErrnoStatus(kETooSmall, "GET_NAME");
-    std::memcpy(Pointer<char>(argument.value), name.data(), name.size());
+    std::memcpy(UserPointer<char>(argument.value), name.data(), name.size());
   }
   argument.len = static_cast<uint32_t>(name.size());
   return absl::OkStatus();
@@ -115,7 +112,7 @@ absl::Status SetMetadata(SimulatedFile& file,
                          const drm_msm_gem_info& argument) {
   constexpr uint32_t kMaxSize = 128;
   if (argument.len > kMaxSize) return ErrnoStatus(EOVERFLOW, "SET_METADATA");
-  const auto* bytes = Pointer<const uint8_t>(argument.value);
+  const auto* bytes = UserPointer<const uint8_t>(argument.value);
   return file.GemSetMetadata(argument.handle, {bytes, bytes + argument.len});
 }
 
@@ -127,7 +124,7 @@ absl::Status GetMetadata(SimulatedFile& file, drm_msm_gem_info& argument) {
       return ErrnoStatus(kETooSmall, "GET_METADATA");
     }
     std::copy(metadata.begin(), metadata.end(),
-              Pointer<uint8_t>(argument.value));
+              UserPointer<uint8_t>(argument.value));
   }
   argument.len = static_cast<uint32_t>(metadata.size());
   return absl::OkStatus();
@@ -179,7 +176,7 @@ absl::Status GemCpuPrep(RenderNode& node, drm_msm_gem_cpu_prep& argument) {
                                          ? Changes::Deadline()
                                          : DeadlineOf(argument.timeout);
   const bool may_wait = deadline > std::chrono::steady_clock::now();
-  const absl::Status status =
+  absl::Status status =
       WaitWhile(node, EBUSY, deadline, [&](SimulatedFile& file) {
         return file.GemCpuPrep(argument.handle, argument.op);
       });
@@ -228,7 +225,7 @@ absl::Status SubmitqueueQuery(RenderNode& node,
   return node.WithFile([&](SimulatedFile& file) {
     return file
         .SubmitqueueQuery(argument.id, argument.param,
-                          {Pointer<uint8_t>(argument.data), argument.len})
+                          {UserPointer<uint8_t>(argument.data), argument.len})
         .status();
   });
 }

@@ -36,12 +36,11 @@ class NodeTest : public testing::Test {
 
   // The errno, 0 for success.
   template <typename Argument>
-  int Call(int fd, unsigned long request, Argument& argument) {
-    return StatusErrno(
-        fds_.Find(fd)->Ioctl(static_cast<uint32_t>(request), &argument));
+  int Call(int fd, uint32_t request, Argument& argument) {
+    return StatusErrno(fds_.Find(fd)->Ioctl(request, &argument));
   }
   template <typename Argument>
-  int Call(unsigned long request, Argument& argument) {
+  int Call(uint32_t request, Argument& argument) {
     return Call(node_, request, argument);
   }
 

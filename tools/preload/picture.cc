@@ -59,7 +59,7 @@ void Picture::Add(const std::string& path, Kind kind,
   }
   Node& node = nodes_[path];
   node.kind = kind;
-  node.content = std::string(content);
+  node.content.assign(content.begin(), content.end());
 }
 
 bool Picture::Covers(absl::string_view path) const {
@@ -76,7 +76,7 @@ bool Picture::Covers(absl::string_view path) const {
 Picture::Place Picture::Find(absl::string_view path, bool follow) const {
   // Most paths of a program.
   if (!absl::StartsWith(path, "/dev/") && !absl::StartsWith(path, "/sys/")) {
-    return {std::string(path), nullptr, true};
+    return {{path.begin(), path.end()}, nullptr, true};
   }
   const std::vector<std::string> split =
       absl::StrSplit(path, '/', absl::SkipEmpty());
@@ -115,8 +115,8 @@ Picture::Place Picture::Find(absl::string_view path, bool follow) const {
   if (Covers(at)) return {at, nullptr, false};
   // The machine's own; where the way there leads through the picture, only the
   // result is a path for the machine.
-  const bool through = in_picture || links != 0;
-  return {through ? at : std::string(path), nullptr, true};
+  if (!in_picture && links == 0) at.assign(path.begin(), path.end());
+  return {at, nullptr, true};
 }
 
 }  // namespace nacre::preload

@@ -62,7 +62,7 @@ absl::Status RenderNode::Ioctl(uint32_t request, void* argument) {
   alignas(8) std::array<uint8_t, kMaxIoctlSize> copy{};
   const size_t copied = std::min(size, copy.size());
   if (in) std::memcpy(copy.data(), argument, copied);
-  const absl::Status status = entry->answer(*this, copy.data());
+  absl::Status status = entry->answer(*this, copy.data());
   if (out) std::memcpy(argument, copy.data(), copied);
   return status;
 }

@@ -13,6 +13,7 @@
 #include "tools/preload/ioctl_table.h"
 #include "tools/preload/native_uapi.h"
 #include "tools/preload/render_node.h"
+#include "tools/preload/user_pointer.h"
 
 // GEM_SUBMIT (msm_gem_submit.c), with its fences and syncobjs.
 
@@ -22,17 +23,12 @@ namespace {
 using namespace msm;  // NOLINT: the kernel's names, as the kernel writes them.
 using simulator::SimulatedFile;
 
-template <typename T>
-const T* Pointer(uint64_t address) {
-  return reinterpret_cast<const T*>(static_cast<uintptr_t>(address));
-}
-
 // The i-th syncobj of an array whose elements the program calls `stride` bytes
 // long: what is missing of one is zero, what is more is not looked at.
 drm_msm_gem_submit_syncobj SyncobjAt(uint64_t array, uint32_t i,
                                      uint32_t stride) {
   drm_msm_gem_submit_syncobj syncobj{};
-  std::memcpy(&syncobj, Pointer<char>(array + uint64_t{i} * stride),
+  std::memcpy(&syncobj, UserPointer<const char>(array + uint64_t{i} * stride),
               std::min<size_t>(stride, sizeof(syncobj)));
   return syncobj;
 }
@@ -116,8 +112,10 @@ absl::Status GemSubmit(RenderNode& node, drm_msm_gem_submit& submit) {
   request.flags = submit.flags;
   request.queue_id = submit.queueid;
   request.fence = submit.fence;
-  request.bos = {Pointer<drm_msm_gem_submit_bo>(submit.bos), submit.nr_bos};
-  request.cmds = {Pointer<drm_msm_gem_submit_cmd>(submit.cmds), submit.nr_cmds};
+  request.bos = {UserPointer<const drm_msm_gem_submit_bo>(submit.bos),
+                 submit.nr_bos};
+  request.cmds = {UserPointer<const drm_msm_gem_submit_cmd>(submit.cmds),
+                  submit.nr_cmds};
   const auto& fences = dependencies.work.fences();
   ASSIGN_OR_RETURN(
       const SimulatedFile::Submitted submitted,

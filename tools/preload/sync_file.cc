@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
+#include "tools/preload/user_pointer.h"
 
 namespace nacre::preload {
 namespace {
@@ -70,8 +71,7 @@ absl::Status SyncFile::FileInfo(void* argument) const {
     if (info.num_fences < count) {
       return ErrnoStatus(EINVAL, "SYNC_IOC_FILE_INFO of more fences");
     }
-    auto* fences = reinterpret_cast<sync_fence_info*>(
-        static_cast<uintptr_t>(info.sync_fence_info));
+    auto* fences = UserPointer<sync_fence_info>(info.sync_fence_info);
     for (uint32_t i = 0; i < count; ++i) {
       sync_fence_info fence{};
       CopyName("gpu-ring-0", fence.obj_name);

@@ -16,6 +16,7 @@
 #include "base/status_macros.h"
 #include "tools/preload/ioctl_table.h"
 #include "tools/preload/render_node.h"
+#include "tools/preload/user_pointer.h"
 
 // The ioctls of drm_syncobj.c.
 
@@ -37,11 +38,6 @@ class SyncobjFile final : public OpenFile {
  private:
   const std::shared_ptr<Syncobj> syncobj_;
 };
-
-template <typename T>
-T* Pointer(uint64_t address) {
-  return reinterpret_cast<T*>(static_cast<uintptr_t>(address));
-}
 
 absl::Status Invalid(const char* what) { return ErrnoStatus(EINVAL, what); }
 
@@ -190,8 +186,8 @@ absl::Status WaitFor(RenderNode& node, Argument& argument,
   if (argument.count_handles == 0) return absl::OkStatus();
   ASSIGN_OR_RETURN(
       const Syncobjs syncobjs,
-      node.syncobjs().FindAll(
-          {Pointer<const uint32_t>(argument.handles), argument.count_handles}));
+      node.syncobjs().FindAll({UserPointer<const uint32_t>(argument.handles),
+                               argument.count_handles}));
   return WaitForArray(node, syncobjs, points, argument.flags,
                       argument.timeout_nsec, argument.first_signaled);
 }
@@ -202,7 +198,7 @@ absl::Status Wait(RenderNode& node, drm_syncobj_wait& argument) {
 
 absl::Status TimelineWait(RenderNode& node,
                           drm_syncobj_timeline_wait& argument) {
-  return WaitFor(node, argument, Pointer<const uint64_t>(argument.points),
+  return WaitFor(node, argument, UserPointer<const uint64_t>(argument.points),
                  kWaitFlags | DRM_SYNCOBJ_WAIT_FLAGS_WAIT_AVAILABLE);
 }
 
@@ -212,7 +208,7 @@ absl::StatusOr<Syncobjs> SomeSyncobjs(RenderNode& node,
                                       const Argument& argument) {
   if (argument.count_handles == 0) return Invalid("no syncobjs");
   return node.syncobjs().FindAll(
-      {Pointer<const uint32_t>(argument.handles), argument.count_handles});
+      {UserPointer<const uint32_t>(argument.handles), argument.count_handles});
 }
 
 absl::Status ReplaceAll(RenderNode& node, const drm_syncobj_array& argument,
@@ -235,7 +231,7 @@ absl::Status TimelineSignal(RenderNode& node,
                             drm_syncobj_timeline_array& argument) {
   if (argument.flags != 0) return Invalid("SYNCOBJ_TIMELINE_SIGNAL");
   ASSIGN_OR_RETURN(const Syncobjs syncobjs, SomeSyncobjs(node, argument));
-  const auto* points = Pointer<const uint64_t>(argument.points);
+  const auto* points = UserPointer<const uint64_t>(argument.points);
   for (size_t i = 0; i < syncobjs.size(); ++i) {
     syncobjs[i]->AddPoint(points != nullptr ? points[i] : 0, PendingWork());
   }
@@ -247,7 +243,7 @@ absl::Status Query(RenderNode& node, drm_syncobj_timeline_array& argument) {
     return Invalid("SYNCOBJ_QUERY");
   }
   ASSIGN_OR_RETURN(const Syncobjs syncobjs, SomeSyncobjs(node, argument));
-  auto* points = Pointer<uint64_t>(argument.points);
+  auto* points = UserPointer<uint64_t>(argument.points);
   for (size_t i = 0; i < syncobjs.size(); ++i) {
     points[i] = argument.flags != 0 ? syncobjs[i]->LastSubmitted()
                                     : syncobjs[i]->Query();

@@ -180,7 +180,7 @@ TEST(VirtioGpuTest, TheGpuWritesWhatTheGuestReads) {
   volatile uint32_t* const target =
       guest.NewBuffer(3, start + kLargestPageSize);
   for (uint32_t i = 1; i <= 10; ++i) {
-    const uint64_t iova = start + kLargestPageSize + 4 * i;
+    const uint64_t iova = start + kLargestPageSize + 4 * uint64_t{i};
     commands[0] = simulator::EncodeCommand(simulator::Opcode::kMemWrite, 3);
     commands[1] = Low(iova);
     commands[2] = High(iova);
