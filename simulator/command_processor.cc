@@ -35,13 +35,18 @@ CommandProcessor::CommandProcessor(const Options& options)
     state_.memory.AddGmem(options.gmem_base, options.gmem_size);
   }
   state_.hang_timeout = options.hang_timeout;
+  state_.clock = GpuClock({.model = options.time_model,
+                           .limit = options.hang_timeout,
+                           .stop = options.stop});
   state_.stop = options.stop;
   frames_.reserve(kMaxNesting);
 }
 
 Hang CommandProcessor::Run(std::shared_ptr<const AddressSpace> space,
-                           std::span<const IndirectBuffer> buffers) {
+                           std::span<const IndirectBuffer> buffers,
+                           GpuClock::Clock::time_point ready) {
   state_.memory.Attach(std::move(space));
+  state_.clock.StartSubmission(ready);
   state_.work_left = options_.work_limit;
   // Another submission's groups are addresses in another space.
   draw_state_.Clear();
@@ -53,15 +58,23 @@ Hang CommandProcessor::Run(std::shared_ptr<const AddressSpace> space,
     if (hang != Hang::kNone) break;
   }
   state_.memory.Detach();
+  state_.clock.CatchUp();
   if (hang != Hang::kNone) {
     ++state_.stats.hangs[std::string(HangName(hang))];
-    frames_.clear();
-    state_.registers.Reset();
-    state_.scratch.fill(0);
-    state_.scratch_memory.fill(0);
-    state_.predicates = 0;
+    Reset();
   }
   return hang;
+}
+
+void CommandProcessor::Reset() {
+  SleepUntil(GpuClock::Clock::now() + options_.reset_time, options_.stop);
+  state_.clock.Resume();
+  frames_.clear();
+  state_.registers.Reset();
+  state_.memory.ClearGmem();
+  state_.scratch.fill(0);
+  state_.scratch_memory.fill(0);
+  state_.predicates = 0;
 }
 
 CommandProcessorStats CommandProcessor::TakeStats() {
@@ -80,15 +93,23 @@ Hang CommandProcessor::RunBuffer(const IndirectBuffer& buffer) {
       frames_.pop_back();
       continue;
     }
+    const uint64_t traffic = state_.memory.traffic();
     Hang hang = Hang::kNone;
     if (const auto group = NextImmediateGroup()) {
       hang = Enter(*group, /*is_draw_state=*/true);
     } else {
       hang = Step();
     }
+    if (hang == Hang::kNone) hang = Charge(traffic);
     if (hang != Hang::kNone) return hang;
   }
   return Hang::kNone;
+}
+
+Hang CommandProcessor::Charge(uint64_t traffic) {
+  if (!state_.clock.enabled()) return Hang::kNone;
+  return state_.clock.Spend(state_.memory.traffic() - traffic) ? Hang::kNone
+                                                               : Hang::kTime;
 }
 
 std::optional<IndirectBuffer> CommandProcessor::NextImmediateGroup() {

@@ -14,6 +14,7 @@
 #include "simulator/condition_packets.h"
 #include "simulator/cp_state.h"
 #include "simulator/draw_state.h"
+#include "simulator/gpu_clock.h"
 #include "simulator/stats.h"
 
 namespace nacre::simulator {
@@ -36,8 +37,11 @@ class CommandProcessor {
     Generation generation = Generation::kA6xx;
     uint64_t gmem_base = 0;
     uint64_t gmem_size = 0;  // 0: none.
-    std::chrono::milliseconds hang_timeout{500};  // Longest wait.
-    uint64_t work_limit = uint64_t{1} << 26;      // Dwords a submission.
+    // The longest wait, and the longest submission in modelled time.
+    std::chrono::milliseconds hang_timeout{500};
+    std::chrono::milliseconds reset_time{0};  // What a hang takes beyond.
+    TimeModel time_model = {};
+    uint64_t work_limit = uint64_t{1} << 26;  // Dwords a submission.
     // Ends the running submission once true; outlives this, may be null.
     const std::atomic<bool>* stop = nullptr;
   };
@@ -47,10 +51,13 @@ class CommandProcessor {
 
   explicit CommandProcessor(const Options& options);
 
-  // Runs a submission's command buffers in order. On a hang the rest of it is
-  // not run and the GPU is reset: registers are 0 again, memory stays.
+  // Runs a submission's command buffers in order and returns when its modelled
+  // time is over; it began at `ready` or when the one before was over, if that
+  // is later. On a hang the rest is not run and the GPU is reset: registers and
+  // GMEM are 0 again, memory stays.
   Hang Run(std::shared_ptr<const AddressSpace> space,
-           std::span<const IndirectBuffer> buffers);
+           std::span<const IndirectBuffer> buffers,
+           GpuClock::Clock::time_point ready = {});
 
   // What happened since the last call.
   CommandProcessorStats TakeStats();
@@ -63,10 +70,13 @@ class CommandProcessor {
     bool is_draw_state = false;
   };
 
+  void Reset();
   std::optional<IndirectBuffer> NextImmediateGroup();
   Hang RunBuffer(const IndirectBuffer& buffer);
   Hang Enter(const IndirectBuffer& buffer, bool is_draw_state = false);
   Hang Step();
+  // Charges the clock for what was moved since `traffic`.
+  Hang Charge(uint64_t traffic);
   Hang Execute(Opcode opcode, Payload payload);
   // What only this generation has.
   Hang ExecuteA7xx(Opcode opcode, Payload payload);

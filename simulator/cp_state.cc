@@ -22,6 +22,8 @@ absl::string_view HangName(Hang hang) {
       return "too much work";
     case Hang::kWait:
       return "wait that nothing satisfied";
+    case Hang::kTime:
+      return "more modelled time than a submission may take";
     case Hang::kDeviceGone:
       return "device destroyed";
   }

@@ -9,6 +9,7 @@
 
 #include "absl/strings/string_view.h"
 #include "simulator/chips.h"
+#include "simulator/gpu_clock.h"
 #include "simulator/gpu_memory.h"
 #include "simulator/pm4.h"
 #include "simulator/register_file.h"
@@ -28,6 +29,7 @@ enum class Hang {
   kNesting,
   kWorkLimit,
   kWait,
+  kTime,
   kDeviceGone,
 };
 absl::string_view HangName(Hang hang);
@@ -43,12 +45,17 @@ constexpr uint32_t ModeBit(RenderMode mode) {
 
 // What packets read and change. The GPU thread's alone, but for `stop`.
 struct CpState {
+  CpState() = default;
+  CpState(const CpState&) = delete;
+  CpState& operator=(const CpState&) = delete;
+
   Generation generation = Generation::kA6xx;
   std::chrono::milliseconds hang_timeout{500};
   const std::atomic<bool>* stop = nullptr;  // Ends waits; may be null.
 
+  GpuClock clock;
   GpuMemory memory;
-  RegisterFile registers;
+  RegisterFile registers{clock};
   std::array<uint32_t, 8> scratch{};
   std::array<uint32_t, 48> scratch_memory{};  // CP_MEM_TO_SCRATCH_MEM, a7xx.
   uint32_t predicates = 0;                    // One bit each.

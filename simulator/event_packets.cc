@@ -52,7 +52,7 @@ Hang EventWrite6(CpState& state, Payload payload) {
   if (payload.size() < 4) return Hang::kNone;  // The form without a write.
   const uint64_t destination = AddressAt(payload, 1);
   if (timestamp) {
-    state.memory.Store64(destination, AlwaysOnCounter());
+    state.memory.Store64(destination, AlwaysOnCounter(state.clock.Now()));
   } else {
     state.memory.Store32(destination, payload[3]);
   }
@@ -99,7 +99,7 @@ Hang EventWrite7(CpState& state, Payload payload) {
       break;
     case kTimestampSum:
     case kAlwaysOn:
-      state.memory.Store64(destination, AlwaysOnCounter());
+      state.memory.Store64(destination, AlwaysOnCounter(state.clock.Now()));
       break;
     default:
       state.CountNotExecuted(Opcode::kEventWrite);
@@ -112,6 +112,8 @@ Hang EventWrite7(CpState& state, Payload payload) {
 
 Hang EventWrite(CpState& state, Payload payload) {
   if (payload.empty()) return Hang::kShortPacket;
+  const bool may_write = payload.size() > 1;
+  if (may_write) state.clock.CatchUp();
   return state.generation == Generation::kA7xx ? EventWrite7(state, payload)
                                                : EventWrite6(state, payload);
 }

@@ -49,6 +49,10 @@ void GpuMemory::AddGmem(uint64_t base, uint64_t size) {
            .writable = true};
 }
 
+void GpuMemory::ClearGmem() {
+  if (gmem_.size != 0) AddGmem(gmem_.start, gmem_.size);
+}
+
 uint32_t GpuMemory::Load32(uint64_t iova) {
   uint32_t value = 0;
   Load(iova, {&value, 1});
@@ -81,6 +85,7 @@ void GpuMemory::Load(uint64_t iova, std::span<uint32_t> dwords) {
     for (size_t i = 0; i < count; ++i) {
       dwords[i] = __atomic_load_n(source + i, __ATOMIC_ACQUIRE);
     }
+    traffic_ += 4 * count;
     dwords = dwords.subspan(count);
     iova += 4 * count;
   }
@@ -98,6 +103,7 @@ void GpuMemory::Store32(uint64_t iova, uint32_t value) {
     return;
   }
   ++counters_.stores;
+  traffic_ += 4;
   __atomic_store_n(DwordAt(entry->bytes, iova - entry->start), value,
                    __ATOMIC_RELEASE);
 }
@@ -121,6 +127,7 @@ void GpuMemory::Read(uint64_t iova, std::span<uint8_t> bytes) {
       const uint64_t offset = iova - entry->start;
       count = std::min<uint64_t>(bytes.size(), entry->size - offset);
       std::memcpy(bytes.data(), entry->bytes + offset, count);
+      if (entry != &gmem_) traffic_ += count;
     }
     bytes = bytes.subspan(count);
     iova += count;
@@ -143,6 +150,7 @@ void GpuMemory::Write(uint64_t iova, std::span<const uint8_t> bytes) {
       count = std::min<uint64_t>(bytes.size(), entry->size - offset);
       counters_.stores += Dwords(count);
       std::memcpy(entry->bytes + offset, bytes.data(), count);
+      if (entry != &gmem_) traffic_ += count;
     }
     bytes = bytes.subspan(count);
     iova += count;

@@ -50,6 +50,7 @@ class GpuMemory {
 
   // Gives the GPU `size` bytes of GMEM, zeroes, from `base`. Once, at first.
   void AddGmem(uint64_t base, uint64_t size);
+  void ClearGmem();  // Zeroes again, as after a GPU reset.
   bool IsGmem(uint64_t iova) const { return iova - gmem_.start < gmem_.size; }
   uint64_t gmem_base() const { return gmem_.start; }
   uint64_t gmem_size() const { return gmem_.size; }  // 0: none.
@@ -68,6 +69,9 @@ class GpuMemory {
     uint64_t unmapped_stores = 0;  // To read-only buffers too.
     uint64_t stores = 0;
   };
+  // Bytes that were moved between the GPU and buffers, ever.
+  uint64_t traffic() const { return traffic_; }
+
   // Since the last call.
   Counters TakeCounters() { return std::exchange(counters_, {}); }
 
@@ -101,6 +105,7 @@ class GpuMemory {
   std::deque<std::weak_ptr<Buffer>> mapped_;
 
   Counters counters_;
+  uint64_t traffic_ = 0;
 };
 
 }  // namespace nacre::simulator

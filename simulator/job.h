@@ -2,6 +2,7 @@
 #define NACRE_SIMULATOR_JOB_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -44,6 +45,8 @@ struct Job {
   uint32_t fence_number = 0;
   std::vector<std::shared_ptr<Buffer>> buffers;
   std::vector<Command> commands;
+  // When it was given to the scheduler; only with a TimeModel.
+  std::chrono::steady_clock::time_point submitted;
   // Of other contexts; to be signalled before this one may run.
   FenceSet dependencies;
   std::shared_ptr<Fence> fence;  // Its context is the FIFO this goes through.

@@ -15,6 +15,7 @@ Hang StoreRegisters(CpState& state, uint32_t control, uint64_t destination) {
   const bool pairs = Bit(control, 30);
   const bool accumulate = Bit(control, 31);
   if (!state.Spend(count)) return Hang::kWorkLimit;
+  state.clock.CatchUp();
   if (pairs) {
     // A counter's halves belong together, also for a count of 1.
     for (uint32_t i = 0; i < count; i += 2) {
@@ -36,6 +37,7 @@ Hang StoreRegisters(CpState& state, uint32_t control, uint64_t destination) {
 
 Hang MemWrite(CpState& state, Payload payload) {
   if (payload.size() < 2) return Hang::kShortPacket;
+  state.clock.CatchUp();
   const uint64_t destination = AddressAt(payload, 0);
   for (size_t i = 2; i < payload.size(); ++i) {
     state.memory.Store32(destination + 4 * (i - 2), payload[i]);

@@ -1,7 +1,5 @@
 #include "simulator/register_file.h"
 
-#include <time.h>
-
 #include "glog/logging.h"
 
 namespace nacre::simulator {
@@ -12,15 +10,18 @@ constexpr size_t kBytes = RegisterFile::kRegisters * sizeof(uint32_t);
 
 }  // namespace
 
-uint64_t AlwaysOnCounter() {
-  timespec now = {};
-  clock_gettime(CLOCK_MONOTONIC, &now);
+uint64_t AlwaysOnCounter(GpuClock::Clock::time_point at) {
+  constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
+  const auto since_boot = static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(
+          at.time_since_epoch())
+          .count());
   // 19.2 MHz is 12 ticks in 625 ns.
-  return static_cast<uint64_t>(now.tv_sec) * 19'200'000 +
-         static_cast<uint64_t>(now.tv_nsec) * 12 / 625;
+  return since_boot / kNanosecondsPerSecond * 19'200'000 +
+         since_boot % kNanosecondsPerSecond * 12 / 625;
 }
 
-RegisterFile::RegisterFile() { Reset(); }
+RegisterFile::RegisterFile(const GpuClock& clock) : clock_(clock) { Reset(); }
 
 uint32_t RegisterFile::Read(uint32_t reg) const {
   reg &= kRegisterMask;
@@ -28,11 +29,11 @@ uint32_t RegisterFile::Read(uint32_t reg) const {
     case kCpAlwaysOnCounter:
     case kCpAlwaysOnContext:
     case kRbbmPerfctrCp0:
-      return static_cast<uint32_t>(AlwaysOnCounter());
+      return static_cast<uint32_t>(AlwaysOnCounter(clock_.Now()));
     case kCpAlwaysOnCounter + 1:
     case kCpAlwaysOnContext + 1:
     case kRbbmPerfctrCp0 + 1:
-      return static_cast<uint32_t>(AlwaysOnCounter() >> 32);
+      return static_cast<uint32_t>(AlwaysOnCounter(clock_.Now()) >> 32);
     case kRbbmStatus:
       return 0;  // Idle: whatever came before is done.
     case kRbbmPerfctrSramInitStatus:
@@ -48,7 +49,7 @@ uint64_t RegisterFile::Read64(uint32_t reg) const {
     case kCpAlwaysOnCounter:
     case kCpAlwaysOnContext:
     case kRbbmPerfctrCp0:
-      return AlwaysOnCounter();  // Both halves of one moment.
+      return AlwaysOnCounter(clock_.Now());  // Both halves of one moment.
     default:
       return Read(reg) | uint64_t{Read(reg + 1)} << 32;
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/mapping.h"
+#include "simulator/gpu_clock.h"
 
 namespace nacre::simulator {
 
@@ -15,10 +16,11 @@ inline constexpr uint32_t kCpAlwaysOnCounter = 0x980;  // 64-bit.
 inline constexpr uint32_t kCpAlwaysOnContext = 0x982;  // 64-bit.
 inline constexpr uint32_t kRbSampleCountControl = 0x8891;
 inline constexpr uint32_t kRbSampleCountAddress = 0x8927;  // 64-bit.
-inline constexpr uint32_t kVpcSoStreamCounts = 0x9218;      // 64-bit.
+inline constexpr uint32_t kVpcSoStreamCounts = 0x9218;     // 64-bit.
 
-// Now on the GPU's always-on counter: 19.2 MHz, from an arbitrary start.
-uint64_t AlwaysOnCounter();
+// The GPU's always-on counter: 19.2 MHz, from an arbitrary start.
+uint64_t AlwaysOnCounter(
+    GpuClock::Clock::time_point at = GpuClock::Clock::now());
 
 // The GPU's registers: what was written, but for those that hardware drives.
 // For the GPU thread alone.
@@ -26,7 +28,8 @@ class RegisterFile {
  public:
   static constexpr uint32_t kRegisters = 1u << 18;
 
-  RegisterFile();
+  // `clock` outlives this; the counters follow it.
+  explicit RegisterFile(const GpuClock& clock);
 
   // `reg` is cut to 18 bits.
   uint32_t Read(uint32_t reg) const;
@@ -40,6 +43,7 @@ class RegisterFile {
   uint32_t* values() const {
     return reinterpret_cast<uint32_t*>(memory_.data());
   }
+  const GpuClock& clock_;
   Mapping memory_;  // Populated by touch: most registers are never written.
 };
 

@@ -24,12 +24,15 @@ class SimulatedDevice::Impl final : public FileHost {
  public:
   Impl(const SimulatorConfig& config, const Chip& chip)
       : chip_(chip),
+        is_timed_(GpuClock({.model = config.time_model}).enabled()),
         on_retired_(config.on_retired),
         buffers_(config.memory_limit, config.page_size),
         command_processor_({.generation = chip.generation,
                             .gmem_base = chip.gmem_base,
                             .gmem_size = chip.gmem_size,
                             .hang_timeout = config.hang_timeout,
+                            .reset_time = config.reset_time,
+                            .time_model = config.time_model,
                             .work_limit = config.work_limit,
                             .stop = &stop_}),
         scheduler_([this](std::unique_ptr<Job> job) { Run(std::move(job)); }) {}
@@ -56,6 +59,7 @@ class SimulatedDevice::Impl final : public FileHost {
   void RunCommands(const Job& job);
 
   const Chip& chip_;
+  const bool is_timed_;
   const std::function<void()> on_retired_;
   BufferPool buffers_;
   std::atomic<bool> stop_{false};
@@ -82,6 +86,7 @@ class SimulatedDevice::Impl final : public FileHost {
 void SimulatedDevice::Impl::Submit(std::unique_ptr<Job> job,
                                    std::span<const BufferUse> uses) {
   ++submissions_;
+  if (is_timed_) job->submitted = GpuClock::Clock::now();
   MutexLock lock(submit_mutex_);
   const std::shared_ptr<Fence>& fence = job->fence;
   for (size_t i = 0; i < uses.size(); ++i) {
@@ -116,7 +121,8 @@ void SimulatedDevice::Impl::RunCommands(const Job& job) {
     buffers.push_back(command.buffer);
   }
   last_file_id_ = job.file->id;
-  const Hang hang = command_processor_.Run(job.file->space, buffers);
+  const Hang hang =
+      command_processor_.Run(job.file->space, buffers, job.submitted);
   if (hang != Hang::kNone && hang != Hang::kDeviceGone) {
     constexpr int kMaxLoggedHangs = 20;
     LOG_FIRST_N(WARNING, kMaxLoggedHangs)
@@ -158,6 +164,13 @@ absl::StatusOr<std::unique_ptr<SimulatedDevice>> SimulatedDevice::Create(
     return absl::InvalidArgumentError(
         absl::StrCat("a simulated kernel with pages of ", config.page_size,
                      " bytes: a power of two of at least ", HostPageSize()));
+  }
+  if (config.time_model.submission.count() > 0 &&
+      config.time_model.submission >= config.hang_timeout) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a time model of ", config.time_model.submission.count(),
+        " us a submission: it must be shorter than the ",
+        config.hang_timeout.count(), " ms after which one counts as hung"));
   }
   return std::unique_ptr<SimulatedDevice>(
       new SimulatedDevice(std::make_unique<Impl>(config, *chip)));

@@ -11,6 +11,7 @@
 #include "base/page_size.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
 #include "simulator/chips.h"
+#include "simulator/gpu_clock.h"
 #include "simulator/simulated_file.h"
 #include "simulator/stats.h"
 
@@ -19,10 +20,22 @@ namespace nacre::simulator {
 struct SimulatorConfig {
   std::string chip = "a660";  // See FindChip.
 
-  // How long the GPU may wait for a memory location (WAIT_REG_MEM and such)
-  // before the submission counts as hung. The kernel's hangcheck period is
-  // 500 ms; every other submission of the device waits meanwhile.
+  // How long the GPU may wait for a memory location (WAIT_REG_MEM and such), or
+  // by `time_model` take for one submission, before the submission counts as
+  // hung. The kernel's hangcheck period is 500 ms; every other submission of
+  // the device waits meanwhile.
   std::chrono::milliseconds hang_timeout{500};
+
+  // What the driver takes to reset the GPU after any hang, also after one that
+  // hardware notices at once, like an illegal packet; the submission's fence
+  // signals afterwards. Real ones take tens of milliseconds.
+  std::chrono::milliseconds reset_time{20};
+
+  // By default the GPU is as fast as the simulation. With a model, submissions
+  // end (their fences signal, their timestamps are taken) no earlier than it
+  // says, without using the CPU meanwhile. Memory that a submission writes may
+  // be seen earlier; what tells that it has been written may not.
+  TimeModel time_model = {};
 
   // Dwords that one submission may fetch and copy before it counts as hung:
   // ends a stream that loops. Well-behaved frames take under a million.
@@ -66,7 +79,8 @@ struct SimulatorConfig {
 // drops the queued ones (their fences signal) and joins the thread.
 class SimulatedDevice final : public msm::DrmDevice {
  public:
-  // InvalidArgument for an unknown chip or such a page size.
+  // InvalidArgument for an unknown chip, such a page size, or a time_model that
+  // makes every submission hang.
   static absl::StatusOr<std::unique_ptr<SimulatedDevice>> Create(
       const SimulatorConfig& config);
 

@@ -31,6 +31,7 @@ class Session {
   explicit Session(std::span<const uint8_t> bytes) : input_(bytes) {
     SimulatorConfig config;
     config.hang_timeout = std::chrono::milliseconds(0);
+    config.reset_time = std::chrono::milliseconds(0);
     config.work_limit = 5'000;
     config.memory_limit = 1 << 22;
     device_ = SimulatedDevice::Create(config).value();

@@ -21,6 +21,7 @@ Hang WaitUntil(CpState& state, absl::FunctionRef<bool()> satisfied) {
       std::chrono::microseconds(10);
   constexpr std::chrono::nanoseconds kLongestPause =
       std::chrono::milliseconds(1);
+  state.clock.CatchUp();
   if (satisfied()) return Hang::kNone;
   const Clock::time_point deadline = Clock::now() + state.hang_timeout;
   std::chrono::nanoseconds pause = kFirstPause;
@@ -32,6 +33,7 @@ Hang WaitUntil(CpState& state, absl::FunctionRef<bool()> satisfied) {
     SleepFor(pause);
     pause = std::min(2 * pause, kLongestPause);
   }
+  state.clock.Resume();
   return Hang::kNone;
 }
 
