@@ -39,7 +39,7 @@ CONFIG
 expect 'no kernel|--kernel'
 expect '--kernle|--help' --kernle=x
 # The kernel is looked at once there is a KVM for it; an emulator has none.
-if [[ -z ${NACRE_EMULATOR-} ]]; then
+if [[ -z ${NACRE_EMULATOR-} && -r /dev/kvm && -w /dev/kvm ]]; then
   expect '/nowhere/kernel' --kernel=/nowhere/kernel
   expect 'zeroes|Image' --kernel=zeroes
 fi
@@ -52,6 +52,10 @@ expect 'a660|sim:CHIP' --kernel=zeroes --gpu=a660
 expect '/nowhere/renderD128' --kernel=zeroes --gpu=/nowhere/renderD128
 expect '/dev/null|DRM' --kernel=zeroes --gpu=/dev/null
 expect 'power of two' --kernel=zeroes --gpu-window-mib=3
+expect 'submission_us|499999' --kernel=zeroes --gpu-submission-us=500000
+expect 'megabytes_per_second|1000000' --kernel=zeroes \
+  --gpu-megabytes-per-second=0
+expect 'sim:a660' --kernel=zeroes --gpu=none --gpu-submission-us=5
 
 expect '/nowhere/summary' --kernel=zeroes --summary=/nowhere/summary
 

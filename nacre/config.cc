@@ -22,6 +22,9 @@ constexpr uint32_t kMinMemoryMib = 64;
 constexpr int kMaxMemoryRegions = 64;  // A boot_params lists 128 ranges in all.
 constexpr uint32_t kMaxScanouts = 16;  // VIRTIO_GPU_MAX_SCANOUTS.
 constexpr uint32_t kMaxModeSide = 4095;  // Pixels, as an EDID can say.
+// Longer ones would each be a hang (SimulatorConfig::hang_timeout).
+constexpr uint32_t kMaxSubmissionUs = 499'999;
+constexpr uint32_t kMaxMegabytesPerSecond = 1'000'000;
 constexpr uint64_t kMaxWindowMib = uint64_t{1} << 20;  // 1 TiB.
 
 // Keeps the parser's first complaint: the ones after it follow from it.
@@ -88,10 +91,30 @@ absl::Status CheckMemoryRegions(const VmConfig& config) {
   return absl::OkStatus();
 }
 
+absl::Status CheckGpuTime(const Gpu& gpu, bool is_simulated) {
+  if (!gpu.has_time()) return absl::OkStatus();
+  if (!is_simulated) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "gpu.time is for simulated GPUs (sim:a660 for example); gpu.device is ",
+        gpu.device()));
+  }
+  const GpuTime& time = gpu.time();
+  if (time.has_submission_us()) {
+    RETURN_IF_ERROR(CheckRange("gpu.time.submission_us", time.submission_us(),
+                               1, kMaxSubmissionUs));
+  }
+  if (time.has_megabytes_per_second()) {
+    RETURN_IF_ERROR(CheckRange("gpu.time.megabytes_per_second",
+                               time.megabytes_per_second(), 1,
+                               kMaxMegabytesPerSecond));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckGpu(const Gpu& gpu) {
   const std::string& device = gpu.device();
-  if (device != "none" && device.rfind("sim:", 0) != 0 &&
-      device.rfind('/', 0) != 0) {
+  const bool is_simulated = device.rfind("sim:", 0) == 0;
+  if (device != "none" && !is_simulated && device.rfind('/', 0) != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("gpu.device is \"", device,
                      "\"; it must be sim:CHIP (sim:a660 for example), the "
@@ -103,6 +126,7 @@ absl::Status CheckGpu(const Gpu& gpu) {
   }
   RETURN_IF_ERROR(
       CheckRange("gpu.window_mib", gpu.window_mib(), 1, kMaxWindowMib));
+  RETURN_IF_ERROR(CheckGpuTime(gpu, is_simulated));
   RETURN_IF_ERROR(CheckRange("gpu.scanouts", gpu.scanouts(), 0, kMaxScanouts));
   RETURN_IF_ERROR(CheckRange("gpu.width", gpu.width(), 1, kMaxModeSide));
   return CheckRange("gpu.height", gpu.height(), 1, kMaxModeSide);

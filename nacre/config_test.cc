@@ -97,6 +97,22 @@ TEST(ConfigTest, NumbersOutOfRangeNameTheRange) {
               HasSubstr("0 to 16"));
 }
 
+TEST(ConfigTest, GpuTimeIsForSimulatedGpus) {
+  EXPECT_TRUE(ValidateConfig(Parse("boot { kernel: 'k' } gpu { time { "
+                                   "submission_us: 2000 "
+                                   "megabytes_per_second: 10000 } }"))
+                  .ok());
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { device: '/dev/dri/renderD128'"
+                      " time { submission_us: 2000 } }"),
+              AllOf(HasSubstr("sim:a660"), HasSubstr("renderD128")));
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { time { submission_us: 500000 "
+                      "} }"),
+              HasSubstr("1 to 499999"));
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { time { megabytes_per_second: "
+                      "0 } }"),
+              HasSubstr("1 to 1000000"));
+}
+
 TEST(ConfigTest, UnknownGpuSaysWhatThereIs) {
   EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { device: 'a660' }"),
               AllOf(HasSubstr("a660"), HasSubstr("sim:CHIP")));

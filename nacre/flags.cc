@@ -23,6 +23,8 @@ struct Flags {
   std::optional<uint32_t> memory_mib;
   std::optional<std::string> gpu;
   std::optional<uint64_t> gpu_window_mib;
+  std::optional<uint32_t> gpu_submission_us;
+  std::optional<uint32_t> gpu_megabytes_per_second;
   std::optional<std::string> summary;
 };
 
@@ -44,6 +46,12 @@ void Declare(CLI::App& app, Flags& flags) {
                  "sim:a660), the path of an msm render node, or none");
   app.add_option("--gpu-window-mib", flags.gpu_window_mib,
                  "Size of the host-visible window (default: 4096)");
+  app.add_option("--gpu-submission-us", flags.gpu_submission_us,
+                 "Time that the simulated GPU takes for each submission, in "
+                 "microseconds (default: what the simulation takes)");
+  app.add_option("--gpu-megabytes-per-second", flags.gpu_megabytes_per_second,
+                 "The simulated GPU's memory bandwidth, from which follows how "
+                 "long each submission takes (default: unlimited)");
   app.add_option("--summary", flags.summary,
                  "A file to write the summary to, as JSON");
   app.add_flag("--probe", flags.probe,
@@ -66,6 +74,14 @@ VmConfig Overlay(const Flags& flags, VmConfig config) {
   if (flags.gpu) config.mutable_gpu()->set_device(*flags.gpu);
   if (flags.gpu_window_mib) {
     config.mutable_gpu()->set_window_mib(*flags.gpu_window_mib);
+  }
+  if (flags.gpu_submission_us) {
+    config.mutable_gpu()->mutable_time()->set_submission_us(
+        *flags.gpu_submission_us);
+  }
+  if (flags.gpu_megabytes_per_second) {
+    config.mutable_gpu()->mutable_time()->set_megabytes_per_second(
+        *flags.gpu_megabytes_per_second);
   }
   if (flags.summary) config.set_summary_path(*flags.summary);
   return config;

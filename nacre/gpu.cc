@@ -1,5 +1,6 @@
 #include "nacre/gpu.h"
 
+#include <chrono>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -10,12 +11,19 @@
 #include "devices/virtio_gpu/display/headless_sink.h"
 #include "devices/virtio_gpu/msm/libdrm_device.h"
 #include "nacre/gpu_counters.h"
+#include "simulator/gpu_clock.h"
 #include "vmm/guest_caching.h"
 
 namespace nacre {
 namespace {
 
 constexpr char kSimulatorPrefix[] = "sim:";
+
+simulator::TimeModel TimeModelOf(const GpuTime& time) {
+  // Bytes a microsecond are megabytes a second.
+  return {.submission = std::chrono::microseconds(time.submission_us()),
+          .bytes_per_microsecond = time.megabytes_per_second()};
+}
 
 }  // namespace
 
@@ -28,6 +36,7 @@ absl::StatusOr<std::unique_ptr<GpuStack>> GpuStack::Create(const Gpu& config) {
   if (absl::ConsumePrefix(&chip, kSimulatorPrefix)) {
     simulator::SimulatorConfig simulator_config;
     simulator_config.chip = std::string(chip);
+    simulator_config.time_model = TimeModelOf(config.time());
     ASSIGN_OR_RETURN(std::unique_ptr<simulator::SimulatedDevice> simulator,
                      simulator::SimulatedDevice::Create(simulator_config));
     stack->simulator_ = simulator.get();
