@@ -8,8 +8,6 @@
 // what failed, or 2 for a wrong flag.
 
 #include <GLES3/gl3.h>
-// After gl3.h, whose types it uses.
-#include <GLES2/gl2ext.h>
 
 #include <chrono>
 #include <cinttypes>
@@ -158,7 +156,7 @@ class Scene {
     glDeleteTextures(1, &texture);
     ++totals.textures_released;
     CheckGl("releasing a buffer and a texture");
-    if (reset_status_() != GL_NO_ERROR) {
+    if (egl.ResetStatus() != GL_NO_ERROR) {
       Fail("the context was reset at frame %u", totals.frames);
     }
     ++totals.frames;
@@ -170,9 +168,6 @@ class Scene {
   const GLuint program_;
   GLuint renderbuffer_ = 0;
   GLuint framebuffer_ = 0;
-  const PFNGLGETGRAPHICSRESETSTATUSEXTPROC reset_status_ =
-      EglFunction<PFNGLGETGRAPHICSRESETSTATUSEXTPROC>(
-          "glGetGraphicsResetStatusEXT");
 };
 
 int Main(int argc, char** argv) {

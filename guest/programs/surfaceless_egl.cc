@@ -1,6 +1,5 @@
 #include "guest/programs/surfaceless_egl.h"
 
-#include <GLES3/gl3.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -28,7 +27,8 @@ SurfacelessEgl::SurfacelessEgl() {
   const char* extensions = eglQueryString(display_, EGL_EXTENSIONS);
   for (const char* name :
        {"EGL_KHR_no_config_context", "EGL_KHR_surfaceless_context",
-        "EGL_ANDROID_native_fence_sync"}) {
+        "EGL_ANDROID_native_fence_sync",
+        "EGL_EXT_create_context_robustness"}) {
     if (extensions == nullptr || std::strstr(extensions, name) == nullptr) {
       Fail("the EGL display lacks %s", name);
     }
@@ -39,12 +39,20 @@ SurfacelessEgl::SurfacelessEgl() {
       "eglDupNativeFenceFDANDROID");
 
   CheckEgl(eglBindAPI(EGL_OPENGL_ES_API), "eglBindAPI");
-  constexpr EGLint kAttributes[] = {EGL_CONTEXT_CLIENT_VERSION, 3, EGL_NONE};
+  constexpr EGLint kAttributes[] = {
+      EGL_CONTEXT_CLIENT_VERSION,
+      3,
+      EGL_CONTEXT_OPENGL_RESET_NOTIFICATION_STRATEGY_EXT,
+      EGL_LOSE_CONTEXT_ON_RESET_EXT,
+      EGL_NONE,
+  };
   context_ = eglCreateContext(display_, EGL_NO_CONFIG_KHR, EGL_NO_CONTEXT,
                               kAttributes);
   CheckEgl(context_ != EGL_NO_CONTEXT, "eglCreateContext");
   CheckEgl(eglMakeCurrent(display_, EGL_NO_SURFACE, EGL_NO_SURFACE, context_),
            "eglMakeCurrent");
+  reset_status_ = EglFunction<PFNGLGETGRAPHICSRESETSTATUSEXTPROC>(
+      "glGetGraphicsResetStatusEXT");
 }
 
 SurfacelessEgl::~SurfacelessEgl() {

@@ -5,6 +5,9 @@
 
 #include <EGL/egl.h>
 #include <EGL/eglext.h>
+#include <GLES3/gl3.h>
+// After gl3.h, whose types it uses.
+#include <GLES2/gl2ext.h>
 
 #include "guest/programs/report.h"
 
@@ -20,7 +23,8 @@ Function EglFunction(const char* name) {
 
 // Makes a GLES 3 context current to the thread for as long as it lives, on
 // Mesa's surfaceless platform: it takes the first render node it has a driver
-// for. Any failure ends the program.
+// for. The context is lost when the GPU is reset, and can tell
+// (ResetStatus). Any failure ends the program.
 class SurfacelessEgl {
  public:
   SurfacelessEgl();
@@ -33,12 +37,16 @@ class SurfacelessEgl {
   // and waits for the fence's file descriptor with poll().
   void FlushAndWait() const;
 
+  // glGetGraphicsResetStatusEXT.
+  GLenum ResetStatus() const { return reset_status_(); }
+
  private:
   EGLDisplay display_ = EGL_NO_DISPLAY;
   EGLContext context_ = EGL_NO_CONTEXT;
   PFNEGLCREATESYNCKHRPROC create_sync_ = nullptr;
   PFNEGLDESTROYSYNCKHRPROC destroy_sync_ = nullptr;
   PFNEGLDUPNATIVEFENCEFDANDROIDPROC dup_fence_ = nullptr;
+  PFNGLGETGRAPHICSRESETSTATUSEXTPROC reset_status_ = nullptr;
 };
 
 }  // namespace nacre::guest

@@ -73,7 +73,7 @@ Device::Device(VkPhysicalDevice physical) : physical_(physical) {
 }
 
 Device::~Device() {
-  Check(vkDeviceWaitIdle(device_), "vkDeviceWaitIdle");
+  if (!lost_) Check(vkDeviceWaitIdle(device_), "vkDeviceWaitIdle");
   vkDestroyDevice(device_, nullptr);
 }
 

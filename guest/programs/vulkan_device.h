@@ -37,6 +37,9 @@ class Device {
 
   VkDevice get() const { return device_; }
   VkQueue queue() const { return queue_; }
+  // VK_ERROR_DEVICE_LOST was seen: the end of the device does not wait for it.
+  void set_lost() { lost_ = true; }
+
   uint32_t buffers_allocated() const { return buffers_allocated_; }
   uint32_t buffers_released() const { return buffers_released_; }
 
@@ -54,6 +57,7 @@ class Device {
   const VkPhysicalDevice physical_;
   VkDevice device_ = VK_NULL_HANDLE;
   VkQueue queue_ = VK_NULL_HANDLE;
+  bool lost_ = false;
   uint32_t buffers_allocated_ = 0;
   uint32_t buffers_released_ = 0;
 };
