@@ -12,24 +12,15 @@
 #include <vector>
 
 #include "base/errno_status.h"
+#include "base/status_macros.h"
 #include "glog/logging.h"
+#include "tools/preload/environment.h"
 #include "tools/preload/summary.h"
 
 namespace nacre::preload {
 namespace {
 
 std::atomic<Preload*> preload{nullptr};
-
-const char* Variable(const char* name) {
-  const char* const value = getenv(name);
-  return value != nullptr && *value != '\0' ? value : nullptr;
-}
-
-simulator::SimulatorConfig ConfigFromEnvironment() {
-  simulator::SimulatorConfig config;
-  if (const char* const chip = Variable("NACRE_SIM")) config.chip = chip;
-  return config;
-}
 
 // The threads of the old one are not here, and its locks may be held by them.
 void InChildOfFork() { preload.store(nullptr); }
@@ -59,19 +50,27 @@ Preload::Preload() : pid_(getpid()) {
 int Preload::OpenRenderNode(int flags) {
   MutexLock lock(mutex_);
   if (gpu_ == nullptr) {
-    absl::StatusOr<std::unique_ptr<Gpu>> gpu =
-        Gpu::Create(ConfigFromEnvironment(), fds_);
-    if (!gpu.ok()) {
-      LOG(ERROR) << "msm preload: " << gpu.status().message();
+    const absl::Status status = MakeGpu();
+    if (!status.ok()) {
+      LOG(ERROR) << "msm preload: " << status.message();
       errno = ENODEV;
       return -1;
     }
-    gpu_ = *std::move(gpu);
   }
   const absl::StatusOr<int> fd = gpu_->OpenRenderNode((flags & O_CLOEXEC) != 0);
   if (fd.ok()) return *fd;
   errno = StatusErrno(fd.status());
   return -1;
+}
+
+absl::Status Preload::MakeGpu() {
+  ASSIGN_OR_RETURN(Environment environment,
+                   ReadEnvironment([](const char* name) {
+                     return static_cast<const char*>(getenv(name));
+                   }));
+  ASSIGN_OR_RETURN(gpu_, Gpu::Create(environment.simulator, fds_));
+  summary_path_ = std::move(environment.summary_path);
+  return absl::OkStatus();
 }
 
 bool Preload::InThisProcess() const { return getpid() == pid_; }
@@ -94,13 +93,13 @@ int Preload::Duplicated(int fd, int copy) {
 }
 
 void Preload::WriteSummary() {
-  const char* const path = Variable("NACRE_SUMMARY");
-  if (path == nullptr || !InThisProcess()) return;
   MutexLock lock(mutex_);
-  if (gpu_ == nullptr) return;
-  std::ofstream file(path);
+  if (summary_path_.empty() || !InThisProcess()) return;
+  std::ofstream file(summary_path_);
   file << SummaryJson(gpu_->device().stats());
-  if (!file.flush()) LOG(ERROR) << "msm preload: cannot write " << path;
+  if (!file.flush()) {
+    LOG(ERROR) << "msm preload: cannot write " << summary_path_;
+  }
 }
 
 }  // namespace nacre::preload

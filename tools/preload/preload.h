@@ -4,8 +4,11 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "base/mutex.h"
 #include "tools/preload/fd_table.h"
 #include "tools/preload/gpu.h"
@@ -25,7 +28,7 @@ class Preload {
   const Picture& picture() const { return picture_; }
 
   // open(2) of the render node: a descriptor, or -1 with errno. The first makes
-  // the GPU; ENODEV, with a line in the log, where its configuration is wrong.
+  // the GPU; ENODEV, with a line in the log, where the environment is wrong.
   int OpenRenderNode(int flags);
 
   // close(2) and others that end a descriptor's meaning, before the kernel is
@@ -36,11 +39,12 @@ class Preload {
   // After dup(2) and the like of `fd` gave `copy`; returns `copy`.
   int Duplicated(int fd, int copy);
 
-  // Writes the summary where the environment asks for it.
+  // Writes the summary where the environment asked for it.
   void WriteSummary();
 
  private:
   Preload();
+  absl::Status MakeGpu() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool InThisProcess() const;
 
   const pid_t pid_;
@@ -48,6 +52,7 @@ class Preload {
   FdTable fds_;
   Mutex mutex_;
   std::unique_ptr<Gpu> gpu_ ABSL_GUARDED_BY(mutex_);
+  std::string summary_path_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace nacre::preload
