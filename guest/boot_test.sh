@@ -63,6 +63,9 @@ if ! $cross; then
     printf 'FAIL pictures, native: the run ended early\n' >>"$results"
   "$tools_dir/check_pictures.py" "$out/native" a630 a660 a730 >>"$results"
 fi
+# So slow that the GPU is taken for hung over a large picture.
+guest hang --kernel=kernel --gpu-megabytes-per-second=20 --vcpus=1 \
+  'cmdline nacre.test=hang nacre.frames=3 nacre.submits=3'
 # Its own failure has to reach us.
 guest failing 'code 1' --kernel=kernel 'cmdline nacre.test=there-is-no-such-test'
 

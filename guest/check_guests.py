@@ -79,7 +79,7 @@ def check_nothing_is_left(guest):
                       guest.count("fds_after"), guest.count("fds_before"))
 
 
-def check_gpu_worked(guest, max_exits=MAX_EXITS):
+def check_gpu_worked(guest, max_exits=MAX_EXITS, hangs=0, faults=False):
     for what in ("contexts_created", "submissions", "fences_created", "kicks",
                  "interrupts", "mapped_bytes_peak"):
         guest.check("counted " + what, guest.count("gpu", what) > 0, "none")
@@ -89,9 +89,11 @@ def check_gpu_worked(guest, max_exits=MAX_EXITS):
                       guest.count("gpu", "fences_created"))
     guest.check_equal("ccmd errors", guest.gpu.get("ccmd_errors"), {})
     guest.check_equal("error responses", guest.gpu.get("errors"), {})
-    for what in ("hangs", "unmapped_accesses"):
-        guest.check_equal("simulated GPU: " + what,
-                          guest.count("gpu", "simulator", what), 0)
+    guest.check_equal("simulated GPU: hangs",
+                      guest.count("gpu", "simulator", "hangs"), hangs)
+    unmapped = guest.count("gpu", "simulator", "unmapped_accesses")
+    guest.check(f"simulated GPU: {'some' if faults else 'no'} unmapped accesses",
+                (unmapped > 0) == faults, unmapped)
     guest.check(f"under {max_exits} exits", 0 < guest.exits() < max_exits,
                 f"{guest.exits()}")
     guest.check("own memory under 16 MiB",
@@ -145,6 +147,15 @@ def check_pictures(guest, native_list):
         guest.check_equal(f"{name} as natively", found.get(name), digest)
 
 
+def check_hang(guest):
+    """Who made the GPU hang was told, by Mesa; nobody else noticed."""
+    check_ended_well(guest)
+    for program in ("vulkan_hang", "vulkan_fault", "gles_hang"):
+        guest.check_says(f"nacre-guest: PASS {program}")
+    check_gpu_worked(guest, hangs=2, faults=True)
+    check_nothing_is_left(guest)
+
+
 def check_failing(guest):
     guest.check_equal("exit code", guest.code, 1)
     guest.check_equal("status", guest.count("guest_status"), 1)
@@ -164,6 +175,7 @@ CHECKS = {
     "pictures-a730": lambda g: check_pictures(g, g.out / "native/a730.list"),
     "reload": check_reload,
     "reboot": check_reboot,
+    "hang": check_hang,
     "failing": check_failing,
 }
 

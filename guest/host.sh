@@ -64,6 +64,7 @@ prepare_payload() {
   progress "assembling the $arch guest (Mesa takes minutes from nothing)"
   assembled=$("$guest_dir/assemble.sh" "$arch" "${outer[@]}" \
     "$built"/guest/programs/{gles_frames,vulkan_submits} \
+    "$built"/guest/programs/{gles_hang,vulkan_fault,vulkan_hang} \
     "$built"/guest/programs/pictures/{gles,vulkan}_pictures)
   cp -f "$(value KERNEL_IMAGE)" "$payload/kernel"
   [[ $arch != x86_64 ]] || cp -f "$(value KERNEL_BZIMAGE)" "$payload/bzImage"

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <vector>
 
 #include "guest/programs/bystander.h"
 #include "guest/programs/report.h"
@@ -20,7 +21,7 @@
 namespace nacre::guest {
 namespace {
 
-constexpr VkDeviceSize kSize = 16384;
+constexpr VkDeviceSize kSize = 256 << 10;
 
 void UseMeanwhile(Bystander::Question question) {
   const VkInstance instance = CreateInstance();
@@ -52,12 +53,17 @@ void AccessFreedMemory(Device& device) {
     device.Destroy(freed);
     // Turnip gives the memory back as it next allocates; what is larger does
     // not get the same address.
-    const Buffer large = device.CreateBuffer(64 * kSize);
+    const Buffer large = device.CreateBuffer(2 * kSize);
     Check(work.Submit(), "vkQueueSubmit");
     Check(work.Wait(), "vkWaitForFences");
     device.Destroy(large);
   }
-  ExpectContents(device, copy, kSize, 0, "a copy of memory that is gone");
+  // But for the ends of it, where Turnip's own next buffers are.
+  const std::vector<uint32_t> dwords = Contents(device, copy, kSize);
+  for (size_t i = dwords.size() / 4; i < dwords.size() * 3 / 4; ++i) {
+    if (dwords[i] == 0) continue;
+    Fail("a copy of memory that is gone: dword %zu is %#x", i, dwords[i]);
+  }
   ExpectContents(device, behind, kSize, 0x55555555, "a fill behind the faults");
   device.Destroy(copy);
   device.Destroy(behind);
