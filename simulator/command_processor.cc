@@ -52,6 +52,7 @@ Hang CommandProcessor::Run(std::shared_ptr<const AddressSpace> space,
   draw_state_.Clear();
   state_.mode = RenderMode::kSysmem;
   state_.threads = 3;
+  state_.draw_predicate = {};
   Hang hang = Hang::kNone;
   for (const IndirectBuffer& buffer : buffers) {
     hang = RunBuffer(buffer);
@@ -178,6 +179,12 @@ Hang CommandProcessor::Execute(Opcode opcode, Payload payload) {
       return RegTest(state_, payload);
     case Opcode::kSetMarker:
       return SetMarker(state_, payload);
+    case Opcode::kDrawPredEnableGlobal:
+      return DrawPredEnableGlobal(state_, payload);
+    case Opcode::kDrawPredEnableLocal:
+      return DrawPredEnableLocal(state_, payload);
+    case Opcode::kDrawPredSet:
+      return DrawPredSet(state_, payload);
 
     // Moves.
     case Opcode::kMemWrite:
@@ -247,9 +254,6 @@ Hang CommandProcessor::Execute(Opcode opcode, Payload payload) {
     case Opcode::kWaitForIdle:
     case Opcode::kCcheInvalidate:
     case Opcode::kResetContextState:
-    case Opcode::kDrawPredEnableGlobal:
-    case Opcode::kDrawPredEnableLocal:
-    case Opcode::kDrawPredSet:
     case Opcode::kSkipIb2EnableGlobal:
     case Opcode::kSkipIb2EnableLocal:
     case Opcode::kSetVisibilityOverride:
@@ -296,9 +300,10 @@ Hang CommandProcessor::ExecuteA7xx(Opcode opcode, Payload payload) {
 Hang CommandProcessor::Draw(uint64_t& counter) {
   if (const auto group = draw_state_.NextFor(state_.mode)) {
     frames_.back() = packet_start_;
+    --state_.stats.packets;  // It is the same packet again.
     return Enter(*group, /*is_draw_state=*/true);
   }
-  ++counter;
+  if (!state_.draw_predicate.DropsDraws()) ++counter;
   return Hang::kNone;
 }
 

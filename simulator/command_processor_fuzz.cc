@@ -1,11 +1,14 @@
-// Runs bytes as a command stream: byte 0 chooses the generation and whether
-// packet headers are taken as they are or made valid first (else hardly any
-// input would get beyond its first packet); the rest is the buffer.
+// Runs bytes as a command stream. Byte 0 chooses the generation (bit 0) and how
+// the others are read: as they are; with packet headers made valid first (bit
+// 1), else hardly any input would get beyond its first packet; or as a recipe
+// for packets (bit 2), most of which mean something.
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/mapping.h"
@@ -22,9 +25,13 @@ namespace {
 // Low, so that inputs of few bits have addresses that are mapped.
 constexpr uint64_t kIova = 0x1000;
 constexpr uint64_t kSize = 0x10000;
+constexpr uint64_t kGmemBase = 0x100000;
+constexpr uint64_t kGmemSize = 0x4000;
 constexpr uint64_t kWorkLimit = 20'000;
 
-void MakeHeadersValid(std::vector<uint32_t>& stream) {
+using Dwords = std::vector<uint32_t>;
+
+void MakeHeadersValid(Dwords& stream) {
   for (size_t i = 0; i < stream.size();) {
     const uint32_t raw = stream[i];
     const size_t left = stream.size() - i - 1;
@@ -42,15 +49,98 @@ void MakeHeadersValid(std::vector<uint32_t>& stream) {
   }
 }
 
+Dwords FromBytes(std::span<const uint8_t> bytes) {
+  Dwords stream(std::min<size_t>(bytes.size() / 4, kSize / 4));
+  if (!stream.empty()) {
+    std::memcpy(stream.data(), bytes.data(), 4 * stream.size());
+  }
+  return stream;
+}
+
+// A recipe: for each packet a byte that says which, one with how many dwords,
+// and for each of these a byte that says of what kind it is, and its value.
+// Streams of their own begin every kStreamDwords, for packets to refer to; what
+// is not written is full of CP_NOP.
+class Recipe {
+ public:
+  explicit Recipe(std::span<const uint8_t> bytes) : bytes_(bytes) {}
+
+  Dwords Make() {
+    Dwords buffer(kSize / 4, EncodeCommand(Opcode::kNop, 0));
+    size_t at = 0;
+    while (!bytes_.empty() && at + kMaxPacket <= buffer.size()) {
+      const uint8_t which = Byte();
+      if (which == kNextStream) {
+        at = (at / kStreamDwords + 1) * kStreamDwords;
+        continue;
+      }
+      const uint32_t count = Byte() % kMaxPacket;
+      if (Bit(which, 7)) {
+        buffer[at] = EncodeRegisterWrite(
+            kRegisters[which % std::size(kRegisters)], std::max(count, 1u));
+      } else {
+        buffer[at] = EncodeCommand(static_cast<Opcode>(which), count);
+      }
+      const uint32_t payload = Bit(which, 7) ? std::max(count, 1u) : count;
+      for (uint32_t i = 1; i <= payload; ++i) buffer[at + i] = Value();
+      at += 1 + payload;
+    }
+    return buffer;
+  }
+
+ private:
+  static constexpr size_t kMaxPacket = 16;
+  static constexpr size_t kStreamDwords = 0x400;
+  static constexpr uint8_t kNextStream = 0x7e;  // No opcode.
+  // Where groups of what the engines read begin (abi D.5), and scratch.
+  static constexpr uint32_t kRegisters[] = {
+      0x8400, 0x8401, 0x8405, 0x840a, 0x8800, 0x8890, 0x8891, 0x88d1,
+      0x88d5, 0x88d7, 0x88df, 0x88e3, 0x8927, 0x8c00, 0x8c01, 0x8c17,
+      0x8c2c, 0xb2c0, 0xb4c0, 0x9218, 0x0883, 0x0c38,
+  };
+  enum Kind { kSmall = 1, kIovaLow, kHigh, kStream, kGmem };  // Else raw.
+
+  uint8_t Byte() {
+    if (bytes_.empty()) return 0;
+    const uint8_t byte = bytes_[0];
+    bytes_ = bytes_.subspan(1);
+    return byte;
+  }
+  uint32_t Dword() {
+    uint32_t value = Byte();
+    for (int i = 1; i < 4; ++i) value |= uint32_t{Byte()} << 8 * i;
+    return value;
+  }
+  uint32_t Value() {
+    switch (Byte() % 8) {
+      case kSmall:
+        return Byte();
+      case kIovaLow:
+        return kIova + (Dword() & (2 * kSize - 1));
+      case kHigh:
+        return 0;
+      case kStream:
+        return static_cast<uint32_t>(kIova + 4 * kStreamDwords * (Byte() % 16));
+      case kGmem:
+        return kGmemBase + (Dword() & (2 * kGmemSize - 1));
+      default:
+        return Dword();
+    }
+  }
+
+  std::span<const uint8_t> bytes_;
+};
+
 void RunStream(const uint8_t* data, size_t size) {
   if (size == 0) return;
   const Generation generation =
       (data[0] & 1) != 0 ? Generation::kA7xx : Generation::kA6xx;
   const bool make_valid = (data[0] & 2) != 0;
-  std::vector<uint32_t> stream(std::min<size_t>((size - 1) / 4, kSize / 4));
+  const bool is_recipe = (data[0] & 4) != 0;
+  const std::span<const uint8_t> bytes(data + 1, size - 1);
+  Dwords stream = is_recipe ? Recipe(bytes).Make() : FromBytes(bytes);
   if (stream.empty()) return;
-  std::memcpy(stream.data(), data + 1, 4 * stream.size());
-  if (make_valid) MakeHeadersValid(stream);
+  if (make_valid && !is_recipe) MakeHeadersValid(stream);
 
   BufferPool pool(uint64_t{1} << 30);
   const auto space = std::make_shared<AddressSpace>(kIova, 0x100000);
@@ -66,6 +156,8 @@ void RunStream(const uint8_t* data, size_t size) {
   }
 
   CommandProcessor processor({.generation = generation,
+                              .gmem_base = kGmemBase,
+                              .gmem_size = kGmemSize,
                               .hang_timeout = std::chrono::milliseconds(0),
                               .work_limit = kWorkLimit});
   const IndirectBuffer whole{kIova, static_cast<uint32_t>(stream.size())};
@@ -76,6 +168,9 @@ void RunStream(const uint8_t* data, size_t size) {
   CHECK_LE(stats.indirect_buffers, kWorkLimit);
   // Whatever it left behind, the next submission is as good as the first.
   processor.Run(space, {&whole, 1});
+  const Mapping read_only = Mapping::Shared(constants->fd(), 0, 0x1000).value();
+  CHECK(std::all_of(read_only.data(), read_only.data() + read_only.size(),
+                    [](uint8_t byte) { return byte == 0; }));
 }
 
 }  // namespace

@@ -157,6 +157,30 @@ TEST_F(CommandProcessorTest, DrawStateRunsBeforeTheNextDrawInOrderOfGroups) {
   EXPECT_EQ(stats_.indirect_buffers, 3u);
 }
 
+// Conditional rendering: what hardware would not draw is nothing that is
+// missing.
+TEST_F(CommandProcessorTest, DrawsThatThePredicateDropsAreNotCounted) {
+  constexpr uint32_t kPassIfNotZero = 5 << 4;
+  const IndirectBuffer group = Place(Stream().Store(IovaOf(1), 7));
+  EXPECT_EQ(
+      Run(Stream()
+              .Command(Opcode::kDrawPredEnableGlobal, {1})
+              .Command(Opcode::kDrawPredSet,
+                       {kPassIfNotZero, Lo(kIova), Hi(kIova)})
+              .Command(Opcode::kSetDrawState, {group.dwords | kAllModes,
+                                               Lo(group.iova), Hi(group.iova)})
+              .Command(Opcode::kDrawIndxOffset, {0, 1, 3})
+              .Command(Opcode::kExecCs, {0, 1, 1, 1})
+              .Command(Opcode::kDrawPredEnableLocal, {0})
+              .Command(Opcode::kDrawIndxOffset, {0, 1, 3})),
+      Hang::kNone);
+  EXPECT_EQ(stats_.draws_not_executed, 1u);
+  EXPECT_EQ(stats_.dispatches_not_executed, 0u);
+  EXPECT_EQ(stats_.packets, 8u);
+  // State is the same either way.
+  EXPECT_EQ(Dword(1), 7u);
+}
+
 TEST_F(CommandProcessorTest, DrawStateSelectsByModeAndRunsAgainInAnother) {
   constexpr uint32_t kBinningOnly = 1u << 20;
   constexpr uint32_t kGmemOnly = 2u << 20;

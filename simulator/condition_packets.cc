@@ -104,6 +104,35 @@ Hang SetMarker(CpState& state, Payload payload) {
   return Hang::kNone;
 }
 
+Hang DrawPredEnableGlobal(CpState& state, Payload payload) {
+  if (payload.empty()) return Hang::kShortPacket;
+  state.draw_predicate.enabled_globally = Bit(payload[0], 0);
+  if (!state.draw_predicate.enabled_globally) return Hang::kNone;
+  state.draw_predicate.enabled_locally = true;
+  state.draw_predicate.passes = true;
+  return Hang::kNone;
+}
+
+Hang DrawPredEnableLocal(CpState& state, Payload payload) {
+  if (payload.empty()) return Hang::kShortPacket;
+  state.draw_predicate.enabled_locally = Bit(payload[0], 0);
+  return Hang::kNone;
+}
+
+Hang DrawPredSet(CpState& state, Payload payload) {
+  constexpr uint32_t kMemory = 5;
+  if (payload.size() < 3) return Hang::kShortPacket;
+  if (Field(payload[0], 7, 4) != kMemory) {
+    // Counters of draws, which there are none of.
+    state.CountNotExecuted(Opcode::kDrawPredSet);
+    return Hang::kNone;
+  }
+  const bool pass_if_zero = Bit(payload[0], 8);
+  const bool is_zero = state.memory.Load64(AddressAt(payload, 1)) == 0;
+  state.draw_predicate.passes = is_zero == pass_if_zero;
+  return Hang::kNone;
+}
+
 Hang ThreadControl(CpState& state, Payload payload) {
   if (payload.empty()) return Hang::kShortPacket;
   state.threads = Field(payload[0], 1, 0);

@@ -21,6 +21,11 @@ Condition CondRegExec(CpState& state, Payload payload);
 // REG_TEST: sets the predicate bits that COND_REG_EXEC tests.
 Hang RegTest(CpState& state, Payload payload);
 
+// DRAW_PRED_*: whether draws and dispatches happen at all.
+Hang DrawPredEnableGlobal(CpState& state, Payload payload);
+Hang DrawPredEnableLocal(CpState& state, Payload payload);
+Hang DrawPredSet(CpState& state, Payload payload);
+
 // SET_MARKER and THREAD_CONTROL: what COND_REG_EXEC compares with.
 Hang SetMarker(CpState& state, Payload payload);
 Hang ThreadControl(CpState& state, Payload payload);

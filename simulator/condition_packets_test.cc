@@ -75,8 +75,45 @@ TEST_F(ConditionPacketsTest, CondRegExecComparesRegisters) {
   EXPECT_EQ(Skipped(CondRegExec, {4u << 28 | kReg, 4, 6}), 6u);
 }
 
+// The value that is compared is of 64 bits, and read when the predicate is set.
+TEST_F(ConditionPacketsTest, DrawPredicateIsOfMemory) {
+  constexpr uint32_t kPassIfNotZero = 5 << 4;
+  constexpr uint32_t kPassIfZero = 5 << 4 | 1 << 8;
+  Do(DrawPredEnableGlobal, {1});
+  EXPECT_FALSE(state_.draw_predicate.DropsDraws());
+  Do(DrawPredSet, {kPassIfNotZero, Lo(0), Hi(0)});
+  EXPECT_TRUE(state_.draw_predicate.DropsDraws());
+  Dword(1) = 1;
+  EXPECT_TRUE(state_.draw_predicate.DropsDraws());
+  Do(DrawPredSet, {kPassIfNotZero, Lo(0), Hi(0)});
+  EXPECT_FALSE(state_.draw_predicate.DropsDraws());
+  Do(DrawPredSet, {kPassIfZero, Lo(0), Hi(0)});
+  EXPECT_TRUE(state_.draw_predicate.DropsDraws());
+}
+
+TEST_F(ConditionPacketsTest, DrawPredicateIsInForceWhereItIsEnabled) {
+  Do(DrawPredEnableGlobal, {1});
+  Do(DrawPredSet, {5 << 4, Lo(0), Hi(0)});
+  Do(DrawPredEnableLocal, {0});
+  EXPECT_FALSE(state_.draw_predicate.DropsDraws());
+  Do(DrawPredEnableLocal, {1});
+  EXPECT_TRUE(state_.draw_predicate.DropsDraws());
+  Do(DrawPredEnableGlobal, {0});
+  EXPECT_FALSE(state_.draw_predicate.DropsDraws());
+  // Enabling begins anew.
+  Do(DrawPredEnableGlobal, {1});
+  EXPECT_FALSE(state_.draw_predicate.DropsDraws());
+}
+
+TEST_F(ConditionPacketsTest, DrawPredicatesOfOtherSourcesAreCounted) {
+  Do(DrawPredSet, {1 << 4, 0, 0});
+  EXPECT_EQ(state_.stats.packets_not_executed.at("CP_DRAW_PRED_SET"), 1u);
+}
+
 TEST_F(ConditionPacketsTest, ShortPacketsAreRefused) {
-  for (const Handler handler : {RegTest, SetMarker, ThreadControl}) {
+  for (const Handler handler :
+       {RegTest, SetMarker, ThreadControl, DrawPredEnableGlobal,
+        DrawPredEnableLocal, DrawPredSet}) {
     EXPECT_EQ(Do(handler, {}), Hang::kShortPacket);
   }
   for (const auto condition : {CondExec, CondRegExec}) {

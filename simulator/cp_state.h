@@ -43,6 +43,17 @@ constexpr uint32_t ModeBit(RenderMode mode) {
   return 1u << static_cast<int>(mode);
 }
 
+// CP_DRAW_PRED_*: conditional rendering.
+struct DrawPredicate {
+  bool enabled_globally = false;
+  bool enabled_locally = true;  // Off around draws of the driver's own.
+  bool passes = true;
+
+  bool DropsDraws() const {
+    return enabled_globally && enabled_locally && !passes;
+  }
+};
+
 // What packets read and change. The GPU thread's alone, but for `stop`.
 struct CpState {
   CpState() = default;
@@ -60,6 +71,7 @@ struct CpState {
   std::array<uint32_t, 48> scratch_memory{};  // CP_MEM_TO_SCRATCH_MEM, a7xx.
   uint32_t predicates = 0;                    // One bit each.
   RenderMode mode = RenderMode::kSysmem;
+  DrawPredicate draw_predicate;
   uint32_t threads = 3;  // CP_THREAD_CONTROL: bit 0 BR, bit 1 BV.
 
   uint64_t work_left = 0;  // Dwords; see SimulatorConfig::work_limit.
