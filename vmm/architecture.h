@@ -67,8 +67,9 @@ class Architecture {
   virtual std::optional<uint8_t> guest_status() const = 0;
 };
 
-// Checks `config` (its memory regions do not overlap, in any order) and opens and
-// checks the images. Errors as of Machine::Create. `kvm` outlives the result.
+// Checks `config` (its memory regions do not overlap, in any order) and opens
+// and checks the images. Errors as of Machine::Create. `kvm` outlives the
+// result.
 absl::StatusOr<std::unique_ptr<Architecture>> CreateArchitecture(
     const Kvm& kvm, const MachineConfig& config);
 

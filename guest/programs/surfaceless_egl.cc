@@ -27,8 +27,7 @@ SurfacelessEgl::SurfacelessEgl() {
   const char* extensions = eglQueryString(display_, EGL_EXTENSIONS);
   for (const char* name :
        {"EGL_KHR_no_config_context", "EGL_KHR_surfaceless_context",
-        "EGL_ANDROID_native_fence_sync",
-        "EGL_EXT_create_context_robustness"}) {
+        "EGL_ANDROID_native_fence_sync", "EGL_EXT_create_context_robustness"}) {
     if (extensions == nullptr || std::strstr(extensions, name) == nullptr) {
       Fail("the EGL display lacks %s", name);
     }

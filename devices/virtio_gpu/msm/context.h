@@ -106,7 +106,7 @@ class MsmContext final : public virtio_gpu::Context {
   Submitqueues queues_;
   ObjectTable objects_;
   std::optional<Shmem> shmem_;
-  uint32_t shmem_resource_ = 0;  // 0: none attached.
+  uint32_t shmem_resource_ = 0;                  // 0: none attached.
   const std::shared_ptr<FaultReporter> faults_;  // May outlive the context.
 };
 
