@@ -94,6 +94,10 @@ Hang CommandProcessor::RunBuffer(const IndirectBuffer& buffer) {
       frames_.pop_back();
       continue;
     }
+    if (options_.stop != nullptr &&
+        options_.stop->load(std::memory_order_relaxed)) {
+      return Hang::kDeviceGone;
+    }
     const uint64_t traffic = state_.memory.traffic();
     Hang hang = Hang::kNone;
     if (const auto group = NextImmediateGroup()) {

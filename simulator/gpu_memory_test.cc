@@ -130,6 +130,30 @@ TEST_F(GpuMemoryTest, RunsDoNotChangeReadOnlyBuffers) {
 }
 
 // a630 has it at 0x100000, a660 at 0.
+TEST_F(GpuMemoryTest, AResetClearsGmem) {
+  memory_.ClearGmem();  // There is none yet.
+  memory_.AddGmem(0x1000, 0x1000);
+  memory_.Write(0x1800, std::vector<uint8_t>{1, 2, 3, 4});
+  memory_.ClearGmem();
+  std::vector<uint8_t> bytes(4, 9);
+  memory_.Read(0x1800, bytes);
+  EXPECT_EQ(bytes, std::vector<uint8_t>(4, 0));
+  EXPECT_TRUE(memory_.IsGmem(0x1000));
+}
+
+// What a time model charges for.
+TEST_F(GpuMemoryTest, TrafficIsOfBuffersOnly) {
+  memory_.AddGmem(0x1000, 0x1000);
+  const uint64_t before = memory_.traffic();
+  memory_.Write(0x1800, std::vector<uint8_t>(64));
+  EXPECT_EQ(memory_.traffic(), before);
+  memory_.Write(kIova + 3, std::vector<uint8_t>(64));
+  memory_.Store32(kIova, 1);
+  memory_.Load64(kIova);
+  memory_.Load32(kUnmapped);
+  EXPECT_EQ(memory_.traffic(), before + 64 + 4 + 8);
+}
+
 TEST_F(GpuMemoryTest, GmemIsForEnginesAlone) {
   memory_.AddGmem(0, 0x1000);
   EXPECT_TRUE(memory_.IsGmem(0xfff));

@@ -168,6 +168,18 @@ TEST_F(HangTest, AStreamWithoutABufferBehindItIsAHang) {
   EXPECT_EQ(guilty_.Faults(), 1u);
 }
 
+TEST_F(HangTest, DestructionEndsAnEndlessLoop) {
+  auto device = SimulatedDevice::Create({.work_limit = ~uint64_t{0}}).value();
+  Client client(*device);
+  const ClientBuffer loop = client.NewBuffer();
+  loop.Write(Stream().Command(Opcode::kIndirectBufferChain,
+                              {Low(loop.iova), High(loop.iova), 4}));
+  const Fd fence = client.TrySubmit(loop, 4).value();
+  client.Exit();
+  device.reset();
+  EXPECT_TRUE(Signalled(fence));
+}
+
 TEST_F(HangTest, AnEndlessLoopOfBuffersEnds) {
   const ClientBuffer loop = guilty_.NewBuffer();
   const Stream self = Stream().Command(Opcode::kIndirectBufferChain,
