@@ -36,8 +36,9 @@ class HangTest : public testing::Test {
   }
 
   std::unique_ptr<SimulatedDevice> device_ =
-      SimulatedDevice::Create(
-          {.hang_timeout = kHangTimeout, .reset_time = kResetTime})
+      SimulatedDevice::Create({.hang_timeout = kHangTimeout,
+                               .reset_time = kResetTime,
+                               .work_limit = 1 << 20})
           .value();
   Client guilty_{*device_};
   Client innocent_{*device_};
