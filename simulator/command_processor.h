@@ -41,7 +41,7 @@ class CommandProcessor {
     std::chrono::milliseconds hang_timeout{500};
     std::chrono::milliseconds reset_time{0};  // What a hang takes beyond.
     TimeModel time_model = {};
-    uint64_t work_limit = uint64_t{1} << 26;  // Dwords a submission.
+    uint64_t work_limit = uint64_t{1} << 27;  // See SimulatorConfig.
     // Ends the running submission once true; outlives this, may be null.
     const std::atomic<bool>* stop = nullptr;
   };
