@@ -40,8 +40,8 @@ struct SimulatorConfig {
   // The work that one submission may be before it counts as hung: dwords that
   // are fetched and moved, and what the engines touch, in units that take the
   // simulation no longer. Ends a stream that loops, after a second or two.
-  // A usual frame takes less than a million units; to resolve 4096 x 4096 pixels
-  // of 4 samples takes 67 million.
+  // A usual frame takes less than a million units; to resolve 4096 x 4096
+  // pixels of 4 samples takes 67 million.
   uint64_t work_limit = uint64_t{1} << 27;
 
   // Bytes of GEM objects alive at once, over all files; GEM_NEW answers ENOMEM
