@@ -12,9 +12,9 @@ namespace nacre::preload {
 // buffer's memfd: its size, mappings and duplicates are the kernel's own. Its
 // memory is coherent: DMA_BUF_IOCTL_SYNC has nothing to do. ENOTTY for the
 // other ioctls, sync_files of implicit fences among them, as before Linux 6.0.
-class DmaBuf final : public OpenFile {
+class DmaBuf : public OpenFile {
  public:
-  absl::Status Ioctl(uint32_t request, void* argument) override;
+  absl::Status Ioctl(uint32_t request, void* argument) final;
 };
 
 }  // namespace nacre::preload

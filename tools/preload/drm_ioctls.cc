@@ -5,13 +5,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
-#include "tools/preload/dma_buf.h"
 #include "tools/preload/ioctl_table.h"
 #include "tools/preload/render_node.h"
 
@@ -29,13 +27,13 @@ void CopyText(const char* text, char* out, __kernel_size_t& size) {
 }
 
 absl::Status Version(RenderNode& node, drm_version& version) {
-  const msm::DriverVersion driver = node.gpu().device().version();
+  const DriverVersion driver = node.version();
   version.version_major = static_cast<int>(driver.major);
   version.version_minor = static_cast<int>(driver.minor);
   version.version_patchlevel = static_cast<int>(driver.patchlevel);
-  CopyText("msm", version.name, version.name_len);
-  CopyText("20130625", version.date, version.date_len);
-  CopyText("MSM Snapdragon DRM", version.desc, version.desc_len);
+  CopyText(driver.name, version.name, version.name_len);
+  CopyText(driver.date, version.date, version.date_len);
+  CopyText(driver.description, version.desc, version.desc_len);
   return absl::OkStatus();
 }
 
@@ -64,28 +62,23 @@ absl::Status NotOnRenderNodes(RenderNode& /*node*/, Argument& /*argument*/) {
 }
 
 absl::Status GemClose(RenderNode& node, drm_gem_close& argument) {
-  return node.WithFile([&](simulator::SimulatedFile& file) {
-    return file.GemClose(argument.handle);
-  });
+  return node.CloseObject(argument.handle);
 }
 
 absl::Status PrimeHandleToFd(RenderNode& node, drm_prime_handle& argument) {
   if ((argument.flags & ~(DRM_CLOEXEC | DRM_RDWR)) != 0) {
     return ErrnoStatus(EINVAL, "PRIME_HANDLE_TO_FD flags");
   }
-  ASSIGN_OR_RETURN(Fd fd, node.WithFile([&](simulator::SimulatedFile& file) {
-    return file.GemExport(argument.handle);
-  }));
-  if ((argument.flags & DRM_CLOEXEC) == 0) fcntl(fd.get(), F_SETFD, 0);
-  argument.fd = node.gpu().Install(std::move(fd), std::make_shared<DmaBuf>());
+  ASSIGN_OR_RETURN(RenderNode::Exported exported,
+                   node.ExportObject(argument.handle));
+  if ((argument.flags & DRM_CLOEXEC) == 0) fcntl(exported.fd.get(), F_SETFD, 0);
+  argument.fd =
+      node.gpu().Install(std::move(exported.fd), std::move(exported.file));
   return absl::OkStatus();
 }
 
 absl::Status PrimeFdToHandle(RenderNode& node, drm_prime_handle& argument) {
-  ASSIGN_OR_RETURN(argument.handle,
-                   node.WithFile([&](simulator::SimulatedFile& file) {
-                     return file.GemImport(argument.fd);
-                   }));
+  ASSIGN_OR_RETURN(argument.handle, node.ImportObject(argument.fd));
   return absl::OkStatus();
 }
 

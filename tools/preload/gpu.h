@@ -2,25 +2,27 @@
 #define NACRE_TOOLS_PRELOAD_GPU_H_
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "base/fd.h"
-#include "simulator/simulated_device.h"
 #include "tools/preload/changes.h"
 #include "tools/preload/fd_table.h"
 #include "tools/preload/sync_file.h"
 
 namespace nacre::preload {
 
-// The process's simulated GPU, and what its open files share. Thread-safe.
+class RenderNode;
+
+// The process's GPU with its driver (a kernel drm_device), and what its open
+// files share. Thread-safe.
 class Gpu {
  public:
-  // InvalidArgument for an unknown chip. `fds` must outlive this.
-  static absl::StatusOr<std::unique_ptr<Gpu>> Create(
-      simulator::SimulatorConfig config, FdTable& fds);
+  Gpu(const Gpu&) = delete;
+  Gpu& operator=(const Gpu&) = delete;
+  virtual ~Gpu() = default;
 
-  simulator::SimulatedDevice& device() { return *device_; }
   FdTable& fds() { return fds_; }
   Changes& changes() { return changes_; }
   SyncFiles& sync_files() { return sync_files_; }
@@ -32,14 +34,25 @@ class Gpu {
   // close-on-exec. EMFILE.
   absl::StatusOr<int> OpenRenderNode(bool close_on_exec);
 
- private:
+  // What the program's GPU did until now, as JSON.
+  virtual std::string SummaryJson() const = 0;
+
+ protected:
+  // `fds` must outlive this.
   explicit Gpu(FdTable& fds);
 
+  // To be called, without locks held, after fences signalled.
+  void OnFencesSignalled();
+
+  // `event` is readable while the node has events to read; the descriptor is
+  // another of it.
+  virtual absl::StatusOr<std::shared_ptr<RenderNode>> NewNode(
+      EventFd event) = 0;
+
+ private:
   FdTable& fds_;
   Changes changes_;
   SyncFiles sync_files_;
-  // Ends first: its thread announces changes.
-  std::unique_ptr<simulator::SimulatedDevice> device_;
 };
 
 }  // namespace nacre::preload

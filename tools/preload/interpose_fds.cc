@@ -12,7 +12,6 @@
 #include "base/errno_status.h"
 #include "tools/preload/next.h"
 #include "tools/preload/preload.h"
-#include "tools/preload/render_node.h"
 
 // Interposed: what is done with descriptors. Everything else that takes one
 // (poll, epoll, lseek, sendmsg, munmap of a mapping ...) goes to the kernel, to
@@ -33,20 +32,20 @@ using MmapFunction = void*(void*, size_t, int, int, int, off_t);
 
 void* Mmap(MmapFunction* real, void* address, size_t length, int protection,
            int flags, int fd, off_t offset) {
-  const auto node = (flags & MAP_ANONYMOUS) == 0
-                        ? Preload::Get().fds().FindAs<RenderNode>(fd)
-                        : nullptr;
-  if (node == nullptr) {
+  const FdTable::File file =
+      (flags & MAP_ANONYMOUS) == 0 ? Preload::Get().fds().Find(fd) : nullptr;
+  if (file == nullptr || !file->maps()) {
     return real(address, length, protection, flags, fd, offset);
   }
-  void* mapping = MAP_FAILED;
-  const absl::Status status = node->MapObject(
-      static_cast<uint64_t>(offset), length, [&](const msm::GemMemory& memory) {
-        mapping = real(address, length, protection, flags, memory.fd,
-                       static_cast<off_t>(memory.offset));
-      });
-  if (!status.ok()) errno = StatusErrno(status);
-  return mapping;
+  const absl::StatusOr<void*> mapping =
+      file->Map({.address = address,
+                 .length = length,
+                 .protection = protection,
+                 .flags = flags,
+                 .offset = static_cast<uint64_t>(offset)});
+  if (mapping.ok()) return *mapping;
+  errno = StatusErrno(mapping.status());
+  return MAP_FAILED;
 }
 
 using FcntlFunction = int(int, int, ...);
@@ -86,17 +85,15 @@ void* mmap64(void* address, size_t length, int protection, int flags, int fd,
   return Mmap(real, address, length, protection, flags, fd, offset);
 }
 
-// The eventfd behind a fence would be reset by a reader; a render node's has
-// nothing to read, like a render node.
+// The eventfds behind fences and render nodes have other things to read.
 ssize_t read(int fd, void* bytes, size_t size) {
   static auto* const real = Next<ssize_t(int, void*, size_t)>("read");
   const FdTable::File file = Preload::Get().fds().Find(fd);
-  if (file != nullptr &&
-      std::dynamic_pointer_cast<RenderNode>(file) == nullptr) {
-    errno = EINVAL;
-    return kFailed;
-  }
-  return real(fd, bytes, size);
+  if (file == nullptr) return real(fd, bytes, size);
+  const absl::StatusOr<size_t> got = file->Read(bytes, size);
+  if (got.ok()) return static_cast<ssize_t>(*got);
+  errno = StatusErrno(got.status());
+  return kFailed;
 }
 
 int close(int fd) {

@@ -14,7 +14,7 @@ namespace nacre::preload {
 template <typename Function>
 Function* Next(const char* name) {
   void* const address = dlsym(RTLD_NEXT, name);
-  CHECK(address != nullptr) << "msm preload: the C library has no " << name;
+  CHECK(address != nullptr) << "nacre preload: the C library has no " << name;
   return reinterpret_cast<Function*>(address);
 }
 

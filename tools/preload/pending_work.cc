@@ -5,7 +5,7 @@
 
 namespace nacre::preload {
 
-PendingWork::PendingWork(std::shared_ptr<simulator::Fence> fence) {
+PendingWork::PendingWork(std::shared_ptr<const Fence> fence) {
   fences_.push_back(std::move(fence));
 }
 
@@ -15,8 +15,11 @@ bool PendingWork::done() const {
 }
 
 void PendingWork::Add(const PendingWork& other) {
-  std::erase_if(fences_, [](const auto& fence) { return fence->signalled(); });
-  for (const std::shared_ptr<simulator::Fence>& fence : other.fences_) {
+  fences_.erase(
+      std::remove_if(fences_.begin(), fences_.end(),
+                     [](const auto& fence) { return fence->signalled(); }),
+      fences_.end());
+  for (const std::shared_ptr<const Fence>& fence : other.fences_) {
     if (fence->signalled()) continue;
     if (std::find(fences_.begin(), fences_.end(), fence) == fences_.end()) {
       fences_.push_back(fence);

@@ -1,7 +1,7 @@
 #include "tools/preload/picture.h"
 
 #include <algorithm>
-#include <array>
+#include <cstring>
 #include <deque>
 #include <utility>
 
@@ -13,49 +13,50 @@
 namespace nacre::preload {
 namespace {
 
-constexpr absl::string_view kDri = "/dev/dri";
-constexpr absl::string_view kNumber = "/sys/dev/char/226:128";
-constexpr absl::string_view kDevice = "/sys/devices/platform/nacre-adreno";
+constexpr char kDri[] = "/dev/dri";
+constexpr char kNumber[] = "/sys/dev/char/226:128";
 
 // A link that leads to itself ends the search (ELOOP, to the kernel).
 constexpr int kMaxLinks = 40;
 
 }  // namespace
 
-Picture::Picture() {
-  const std::string dri(kDri), number(kNumber), device(kDevice);
-  const std::string minor = device + "/drm/renderD128";
-  Add(dri, Kind::kDirectory);
-  Add(dri + "/renderD128", Kind::kRenderNode);
-  Add(number, Kind::kLink,
-      "../../devices/platform/nacre-adreno/drm/renderD128");
-  Add(device, Kind::kDirectory);
-  Add(device + "/uevent", Kind::kFile,
-      "DRIVER=adreno\n"
-      "OF_NAME=gpu\n"
-      "OF_FULLNAME=/soc@0/gpu@3d00000\n"
-      "OF_COMPATIBLE_0=qcom,adreno\n"
-      "OF_COMPATIBLE_N=1\n"
-      "MODALIAS=of:NgpuT(null)Cqcom,adreno\n");
-  Add(device + "/subsystem", Kind::kLink, "../../../bus/platform");
-  Add(device + "/drm", Kind::kDirectory);
-  Add(minor, Kind::kDirectory);
+Picture::Picture(const SysfsDevice& device)
+    : roots_({kDri, kNumber, device.root}) {
+  Add(absl::StrCat(kDri, "/renderD128"), Kind::kRenderNode);
+  const std::string minor = device.path + "/drm/renderD128";
+  // Both are below /sys, which is two folders up from the one with the link.
+  Add(kNumber, Kind::kLink, "../.." + minor.substr(strlen("/sys")));
+  for (const auto& [path, content] : device.files) {
+    Add(absl::StrCat(device.root, "/", path), Kind::kFile, content);
+  }
+  for (const auto& [path, target] : device.links) {
+    Add(absl::StrCat(device.root, "/", path), Kind::kLink, target);
+  }
   Add(minor + "/uevent", Kind::kFile,
       "MAJOR=226\n"
       "MINOR=128\n"
       "DEVNAME=dri/renderD128\n"
       "DEVTYPE=drm_minor\n");
   Add(minor + "/dev", Kind::kFile, "226:128\n");
-  Add(minor + "/device", Kind::kLink, "../../../nacre-adreno");
-  Add(minor + "/subsystem", Kind::kLink, "../../../../../class/drm");
+  Add(minor + "/device", Kind::kLink,
+      "../../../" + device.path.substr(device.path.rfind('/') + 1));
+  std::string to_sys;
+  for (const char c : minor.substr(strlen("/sys/"))) {
+    if (c == '/') to_sys += "../";
+  }
+  Add(minor + "/subsystem", Kind::kLink, to_sys + "../class/drm");
 }
 
 void Picture::Add(const std::string& path, Kind kind,
                   absl::string_view content) {
+  if (!Covers(path)) return;
   const size_t slash = path.rfind('/');
-  const auto parent = nodes_.find(path.substr(0, slash));
-  if (parent != nodes_.end()) {
-    parent->second.entries.push_back(path.substr(slash + 1));
+  const std::string parent = path.substr(0, slash);
+  if (!nodes_.contains(parent)) Add(parent, Kind::kDirectory);
+  const auto folder = nodes_.find(parent);
+  if (folder != nodes_.end()) {
+    folder->second.entries.push_back(path.substr(slash + 1));
   }
   Node& node = nodes_[path];
   node.kind = kind;
@@ -63,7 +64,7 @@ void Picture::Add(const std::string& path, Kind kind,
 }
 
 bool Picture::Covers(absl::string_view path) const {
-  for (const absl::string_view root : {kDri, kNumber, kDevice}) {
+  for (const std::string& root : roots_) {
     absl::string_view rest = path;
     if (absl::ConsumePrefix(&rest, root) &&
         (rest.empty() || rest.front() == '/')) {

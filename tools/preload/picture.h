@@ -4,15 +4,28 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
 
 namespace nacre::preload {
 
-// The files by which programs find a GPU, as they are on a machine with one msm
-// device: /dev/dri with a render node, and what libdrm reads of it in sysfs (a
-// device of the platform bus). They stand in front of the machine's own: below
+// Where sysfs has a driver's device, and what is there.
+struct SysfsDevice {
+  // Absolute, below /sys/devices. Nothing else of the machine's is shown there.
+  std::string root;
+  // The device that has the render node: `root`, or a folder below.
+  std::string path;
+  // Paths relative to `root` of files (with their content) and of links (with
+  // where they point to). Folders that are missing are made.
+  std::vector<std::pair<std::string, std::string>> files;
+  std::vector<std::pair<std::string, std::string>> links;
+};
+
+// The files by which programs find a GPU, as they are on a machine with one
+// device: /dev/dri with a render node, and what libdrm reads of it in sysfs.
+// They stand in front of the machine's own: below
 // the folders named here nothing else exists. Immutable.
 class Picture {
  public:
@@ -23,7 +36,7 @@ class Picture {
     std::vector<std::string> entries;  // Of a directory.
   };
 
-  Picture();
+  explicit Picture(const SysfsDevice& device);
 
   // What an absolute path leads to.
   struct Place {
@@ -38,9 +51,12 @@ class Picture {
   Place Find(absl::string_view path, bool follow) const;
 
  private:
+  // With the folders that lead there.
   void Add(const std::string& path, Kind kind, absl::string_view content = "");
   bool Covers(absl::string_view path) const;
 
+  // Below these folders the machine's own are hidden.
+  const std::vector<std::string> roots_;
   std::map<std::string, Node> nodes_;
 };
 

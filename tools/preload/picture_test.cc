@@ -14,7 +14,16 @@ class PictureTest : public testing::Test {
     if (place.node != nullptr) return place.node->content;
     return place.outside ? place.path : "(none)";
   }
-  Picture picture_;
+  const Picture picture_{{.root = "/sys/devices/platform/nacre-adreno",
+                          .path = "/sys/devices/platform/nacre-adreno",
+                          .files = {{"uevent", "OF_FULLNAME=/gpu\n"}},
+                          .links = {{"subsystem", "../../../bus/platform"}}}};
+  // As virtio devices are, below a device of the PCI bus.
+  const Picture virtio_{
+      {.root = "/sys/devices/pci0000:00/0000:00:03.0",
+       .path = "/sys/devices/pci0000:00/0000:00:03.0/virtio0",
+       .files = {{"vendor", "0x1af4\n"}},
+       .links = {{"virtio0/subsystem", "../../../../bus/virtio"}}}};
 };
 
 TEST_F(PictureTest, TheRenderNodeIsAlone) {
@@ -56,11 +65,24 @@ TEST_F(PictureTest, SysfsLeadsToAPlatformDevice) {
             "/sys/bus/platform");
   EXPECT_EQ(picture_.Find("/sys/dev/char/226:128/device", true).path,
             "/sys/devices/platform/nacre-adreno");
-  const std::string uevent = Content("/sys/dev/char/226:128/device/uevent");
-  EXPECT_NE(uevent.find("OF_FULLNAME=/"), std::string::npos);
-  EXPECT_NE(uevent.find("OF_COMPATIBLE_0=qcom,adreno"), std::string::npos);
+  EXPECT_EQ(Content("/sys/dev/char/226:128/device/uevent"),
+            "OF_FULLNAME=/gpu\n");
   EXPECT_EQ(Content("/sys/dev/char/226:128/dev"), "226:128\n");
   EXPECT_EQ(Content("/sys/dev/char/226:128/device/vendor"), "(none)");
+}
+
+// What it asks of one of the PCI bus, which a virtio device is below.
+TEST_F(PictureTest, SysfsLeadsToADeviceBelowAnother) {
+  const std::string pci = "/sys/devices/pci0000:00/0000:00:03.0";
+  EXPECT_EQ(virtio_.Find("/sys/dev/char/226:128/device", true).path,
+            pci + "/virtio0");
+  EXPECT_EQ(virtio_.Find("/sys/dev/char/226:128/subsystem", true).path,
+            "/sys/class/drm");
+  EXPECT_EQ(virtio_.Find(pci + "/virtio0/../vendor", true).node->content,
+            "0x1af4\n");
+  EXPECT_EQ(virtio_.Find(pci, true).node->entries,
+            (std::vector<std::string>{"vendor", "virtio0"}));
+  EXPECT_TRUE(virtio_.Find("/sys/devices/pci0000:00/x", true).outside);
 }
 
 TEST_F(PictureTest, ASlashBehindALinkFollowsIt) {

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -15,12 +17,35 @@
 #include "base/status_macros.h"
 #include "glog/logging.h"
 #include "tools/preload/environment.h"
-#include "tools/preload/summary.h"
 
 namespace nacre::preload {
 namespace {
 
 std::atomic<Preload*> preload{nullptr};
+
+// While it lives, threads that this one makes get no signal: the program's
+// handlers are for its own threads.
+class AllSignalsBlocked {
+ public:
+  AllSignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~AllSignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
+// Each buffer takes a descriptor; on a real machine it does not, and programs
+// are written for that.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 // The threads of the old one are not here, and its locks may be held by them.
 void InChildOfFork() { preload.store(nullptr); }
@@ -42,7 +67,7 @@ Preload& Preload::Get() {
   return *present;
 }
 
-Preload::Preload() : pid_(getpid()) {
+Preload::Preload() : pid_(getpid()), picture_(ThisDriver().device) {
   static const int registered = pthread_atfork(nullptr, nullptr, InChildOfFork);
   static_cast<void>(registered);
 }
@@ -52,7 +77,7 @@ int Preload::OpenRenderNode(int flags) {
   if (gpu_ == nullptr) {
     const absl::Status status = MakeGpu();
     if (!status.ok()) {
-      LOG(ERROR) << "msm preload: " << status.message();
+      LOG(ERROR) << "nacre preload: " << status.message();
       errno = ENODEV;
       return -1;
     }
@@ -68,7 +93,9 @@ absl::Status Preload::MakeGpu() {
                    ReadEnvironment([](const char* name) {
                      return static_cast<const char*>(getenv(name));
                    }));
-  ASSIGN_OR_RETURN(gpu_, Gpu::Create(environment.simulator, fds_));
+  RaiseDescriptorLimit();
+  const AllSignalsBlocked blocked;
+  ASSIGN_OR_RETURN(gpu_, ThisDriver().make_gpu(environment.simulator, fds_));
   summary_path_ = std::move(environment.summary_path);
   return absl::OkStatus();
 }
@@ -96,9 +123,9 @@ void Preload::WriteSummary() {
   MutexLock lock(mutex_);
   if (summary_path_.empty() || !InThisProcess()) return;
   std::ofstream file(summary_path_);
-  file << SummaryJson(gpu_->device().stats());
+  file << gpu_->SummaryJson();
   if (!file.flush()) {
-    LOG(ERROR) << "msm preload: cannot write " << summary_path_;
+    LOG(ERROR) << "nacre preload: cannot write " << summary_path_;
   }
 }
 

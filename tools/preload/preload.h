@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "base/mutex.h"
+#include "tools/preload/driver.h"
 #include "tools/preload/fd_table.h"
 #include "tools/preload/gpu.h"
 #include "tools/preload/picture.h"

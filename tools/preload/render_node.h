@@ -7,64 +7,64 @@
 #include <cstdint>
 #include <memory>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/mutex.h"
-#include "devices/virtio_gpu/msm/drm_device.h"
-#include "simulator/simulated_file.h"
+#include "base/fd.h"
 #include "tools/preload/gpu.h"
+#include "tools/preload/ioctl_table.h"
 #include "tools/preload/open_file.h"
 #include "tools/preload/syncobj_table.h"
 
 namespace nacre::preload {
 
-// The render node, opened: the DRM core's and the msm driver's ioctls (Linux
-// drivers/gpu/drm/drm_ioctl.c and msm/msm_drv.c). Threads may wait for the GPU
-// in one ioctl while others go on.
-class RenderNode final : public OpenFile {
+// DRM_IOCTL_VERSION's answer.
+struct DriverVersion {
+  uint32_t major = 0;
+  uint32_t minor = 0;
+  uint32_t patchlevel = 0;
+  const char* name;
+  const char* date;
+  const char* description;
+};
+
+// The render node, opened (a kernel drm_file): the DRM core's ioctls (Linux
+// drivers/gpu/drm/drm_ioctl.c), and what those ask of a driver. Threads may
+// wait for the GPU in one ioctl while others go on.
+class RenderNode : public OpenFile {
  public:
   static constexpr dev_t kDevice = 226 << 8 | 128;
 
-  explicit RenderNode(Gpu& gpu);
-
-  absl::Status Ioctl(uint32_t request, void* argument) override;
-
-  // mmap(2) of `length` bytes at an offset that GEM_INFO gave: calls `map` with
-  // what to map instead, which stays valid during the call. EINVAL.
-  template <typename Map>
-  absl::Status MapObject(uint64_t offset, size_t length, Map map) {
-    MutexLock lock(mutex_);
-    absl::StatusOr<msm::GemMemory> memory = MemoryAt(offset, length);
-    if (!memory.ok()) return memory.status();
-    map(*memory);
-    return absl::OkStatus();
-  }
+  absl::Status Ioctl(uint32_t request, void* argument) final;
+  absl::StatusOr<size_t> Read(void* bytes, size_t size) override;
+  bool maps() const final { return true; }
 
   // --- For the functions that answer ioctls. ---
 
-  Gpu& gpu() { return gpu_; }
   SyncobjTable& syncobjs() { return syncobjs_; }
 
-  // Calls `use` with the file, which one thread uses at a time.
-  template <typename Use>
-  auto WithFile(Use use) {
-    MutexLock lock(mutex_);
-    return use(*file_);
-  }
+  // --- By the driver; they answer the core's ioctls. ---
 
-  // GEM_INFO GET_OFFSET.
-  static uint64_t OffsetOf(uint32_t handle);
+  virtual Gpu& gpu() = 0;
+  virtual DriverVersion version() const = 0;
+
+  // GEM_CLOSE: EINVAL for what is no handle.
+  virtual absl::Status CloseObject(uint32_t handle) = 0;
+  // PRIME_HANDLE_TO_FD: the descriptor is close-on-exec. ENOENT.
+  struct Exported {
+    Fd fd;
+    std::shared_ptr<OpenFile> file;
+  };
+  virtual absl::StatusOr<Exported> ExportObject(uint32_t handle) = 0;
+  // PRIME_FD_TO_HANDLE: the handle.
+  virtual absl::StatusOr<uint32_t> ImportObject(int fd) = 0;
+
+ protected:
+  // `ioctls` must outlive this.
+  explicit RenderNode(const IoctlTable& ioctls) : ioctls_(ioctls) {}
 
  private:
-  absl::StatusOr<msm::GemMemory> MemoryAt(uint64_t offset, size_t length)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
-  Gpu& gpu_;
+  const IoctlTable& ioctls_;
   SyncobjTable syncobjs_;
-  Mutex mutex_;
-  const std::unique_ptr<simulator::SimulatedFile> file_
-      ABSL_PT_GUARDED_BY(mutex_);
 };
 
 }  // namespace nacre::preload

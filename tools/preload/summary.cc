@@ -30,7 +30,7 @@ std::string Member(const std::string& name, Counts counts) {
 
 }  // namespace
 
-std::string SummaryJson(const simulator::SimulatorStats& stats) {
+std::string SimulatorJson(const simulator::SimulatorStats& stats) {
   const simulator::CommandProcessorStats& processor = stats.command_processor;
   const Counts executed = {
       {"blits", processor.blits},   {"pixels of blits", processor.blit_pixels},
@@ -53,7 +53,7 @@ std::string SummaryJson(const simulator::SimulatorStats& stats) {
       Member("executed", executed),
       Member("not_executed", not_executed),
   };
-  return absl::StrCat("{\n ", absl::StrJoin(members, ",\n "), "\n}\n");
+  return absl::StrCat("{\n ", absl::StrJoin(members, ",\n "), "\n}");
 }
 
 }  // namespace nacre::preload

@@ -10,7 +10,7 @@ namespace nacre::preload {
 // The numbers as nacre's SimulatorSummary (proto/vm_summary.proto) has them, as
 // that message's JSON. Written without protobuf, of which the program may have
 // another version.
-std::string SummaryJson(const simulator::SimulatorStats& stats);
+std::string SimulatorJson(const simulator::SimulatorStats& stats);
 
 }  // namespace nacre::preload
 

@@ -28,8 +28,8 @@ SimulatorSummary Expected(const simulator::SimulatorStats& stats) {
 
 void ExpectSame(const simulator::SimulatorStats& stats) {
   EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(
-      Parse(SummaryJson(stats)), Expected(stats)))
-      << SummaryJson(stats) << Expected(stats).DebugString();
+      Parse(SimulatorJson(stats)), Expected(stats)))
+      << SimulatorJson(stats) << Expected(stats).DebugString();
 }
 
 TEST(SummaryTest, SaysWhatNacreSays) {

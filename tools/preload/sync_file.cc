@@ -73,12 +73,16 @@ absl::Status SyncFile::FileInfo(void* argument) const {
     }
     auto* fences = UserPointer<sync_fence_info>(info.sync_fence_info);
     for (uint32_t i = 0; i < count; ++i) {
-      sync_fence_info fence{};
-      CopyName("gpu-ring-0", fence.obj_name);
-      CopyName("msm", fence.driver_name);
-      fence.status =
-          work_.fences().empty() || work_.fences()[i]->signalled() ? 1 : 0;
-      fences[i] = fence;
+      // Without work: the kernel's dma_fence_get_stub.
+      const Fence* const fence =
+          work_.fences().empty() ? nullptr : work_.fences()[i].get();
+      sync_fence_info one{};
+      CopyName(fence != nullptr ? fence->timeline_name() : "stub",
+               one.obj_name);
+      CopyName(fence != nullptr ? fence->driver_name() : "stub",
+               one.driver_name);
+      one.status = fence == nullptr || fence->signalled() ? 1 : 0;
+      fences[i] = one;
     }
   }
   CopyName(name_, info.name);

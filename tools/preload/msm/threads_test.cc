@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <thread>
 
-#include "tools/preload/node_fixture.h"
+#include "tools/preload/msm/node_fixture.h"
 
 // Many threads of one program at the same open file, as drivers and their
 // programs are; above all for TSan to look at.

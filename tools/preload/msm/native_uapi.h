@@ -1,5 +1,5 @@
-#ifndef NACRE_TOOLS_PRELOAD_NATIVE_UAPI_H_
-#define NACRE_TOOLS_PRELOAD_NATIVE_UAPI_H_
+#ifndef NACRE_TOOLS_PRELOAD_MSM_NATIVE_UAPI_H_
+#define NACRE_TOOLS_PRELOAD_MSM_NATIVE_UAPI_H_
 
 #include <cstdint>
 
@@ -48,4 +48,4 @@ inline constexpr uint32_t DRM_IOCTL_MSM_GEM_MADVISE = 0xc00c6448;
 
 }  // namespace nacre::preload
 
-#endif  // NACRE_TOOLS_PRELOAD_NATIVE_UAPI_H_
+#endif  // NACRE_TOOLS_PRELOAD_MSM_NATIVE_UAPI_H_

@@ -1,5 +1,5 @@
-#ifndef NACRE_TOOLS_PRELOAD_NODE_FIXTURE_H_
-#define NACRE_TOOLS_PRELOAD_NODE_FIXTURE_H_
+#ifndef NACRE_TOOLS_PRELOAD_MSM_NODE_FIXTURE_H_
+#define NACRE_TOOLS_PRELOAD_MSM_NODE_FIXTURE_H_
 
 #include <poll.h>
 #include <time.h>
@@ -15,9 +15,9 @@
 #include "gtest/gtest.h"
 #include "simulator/pm4.h"
 #include "tools/preload/fd_table.h"
-#include "tools/preload/gpu.h"
-#include "tools/preload/native_uapi.h"
-#include "tools/preload/render_node.h"
+#include "tools/preload/msm/msm_gpu.h"
+#include "tools/preload/msm/msm_node.h"
+#include "tools/preload/msm/native_uapi.h"
 
 namespace nacre::preload {
 
@@ -97,10 +97,10 @@ class NodeTest : public testing::Test {
     simulator::SimulatorConfig config;
     // Work hangs when a test says so alone.
     config.hang_timeout = std::chrono::minutes(1);
-    return Gpu::Create(config, fds).value();
+    return MsmGpu::Create(config, fds).value();
   }
 };
 
 }  // namespace nacre::preload
 
-#endif  // NACRE_TOOLS_PRELOAD_NODE_FIXTURE_H_
+#endif  // NACRE_TOOLS_PRELOAD_MSM_NODE_FIXTURE_H_

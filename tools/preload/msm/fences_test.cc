@@ -5,7 +5,7 @@
 #include <cstring>
 #include <thread>
 
-#include "tools/preload/node_fixture.h"
+#include "tools/preload/msm/node_fixture.h"
 
 // Fences in and out of submissions, as sync_files and as syncobjs.
 

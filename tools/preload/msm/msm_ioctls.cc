@@ -11,8 +11,8 @@
 #include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "tools/preload/ioctl_table.h"
-#include "tools/preload/native_uapi.h"
-#include "tools/preload/render_node.h"
+#include "tools/preload/msm/msm_node.h"
+#include "tools/preload/msm/native_uapi.h"
 #include "tools/preload/user_pointer.h"
 
 // The msm driver's ioctls (msm_drv.c, msm_gem.c, msm_submitqueue.c,
@@ -40,8 +40,8 @@ Changes::Deadline DeadlineOf(const drm_msm_timespec& timeout) {
 
 // Repeats `attempt` while it answers `pending`, until the deadline.
 template <typename Attempt>
-absl::Status WaitWhile(RenderNode& node, int pending,
-                       Changes::Deadline deadline, Attempt attempt) {
+absl::Status WaitWhile(MsmNode& node, int pending, Changes::Deadline deadline,
+                       Attempt attempt) {
   absl::Status status;
   node.gpu().changes().WaitUntil(deadline, [&] {
     status = node.WithFile(attempt);
@@ -57,7 +57,7 @@ absl::Status CheckPipe(const drm_msm_param& argument, const char* what) {
   return ErrnoStatus(EINVAL, what);
 }
 
-absl::Status GetParam(RenderNode& node, drm_msm_param& argument) {
+absl::Status GetParam(MsmNode& node, drm_msm_param& argument) {
   RETURN_IF_ERROR(CheckPipe(argument, "GET_PARAM"));
   if (argument.len != 0) return ErrnoStatus(EINVAL, "GET_PARAM with a length");
   ASSIGN_OR_RETURN(argument.value, node.WithFile([&](SimulatedFile& file) {
@@ -66,7 +66,7 @@ absl::Status GetParam(RenderNode& node, drm_msm_param& argument) {
   return absl::OkStatus();
 }
 
-absl::Status SetParam(RenderNode& node, drm_msm_param& argument) {
+absl::Status SetParam(MsmNode& node, drm_msm_param& argument) {
   RETURN_IF_ERROR(CheckPipe(argument, "SET_PARAM"));
   if (argument.param == MSM_PARAM_SYSPROF && argument.len == 0) {
     return ErrnoStatus(EPERM, "SET_PARAM SYSPROF needs CAP_SYS_ADMIN");
@@ -83,7 +83,7 @@ absl::Status SetParam(RenderNode& node, drm_msm_param& argument) {
   });
 }
 
-absl::Status GemNew(RenderNode& node, drm_msm_gem_new& argument) {
+absl::Status GemNew(MsmNode& node, drm_msm_gem_new& argument) {
   ASSIGN_OR_RETURN(argument.handle, node.WithFile([&](SimulatedFile& file) {
     return file.GemNew(argument.size, argument.flags);
   }));
@@ -135,7 +135,7 @@ absl::Status InfoOf(SimulatedFile& file, drm_msm_gem_info& argument) {
   RETURN_IF_ERROR(file.GemGetSize(argument.handle).status());
   switch (argument.info) {
     case MSM_INFO_GET_OFFSET:
-      argument.value = RenderNode::OffsetOf(argument.handle);
+      argument.value = MsmNode::OffsetOf(argument.handle);
       return absl::OkStatus();
     case MSM_INFO_GET_IOVA: {
       ASSIGN_OR_RETURN(argument.value, file.GemGetIova(argument.handle));
@@ -158,7 +158,7 @@ absl::Status InfoOf(SimulatedFile& file, drm_msm_gem_info& argument) {
   }
 }
 
-absl::Status GemInfo(RenderNode& node, drm_msm_gem_info& argument) {
+absl::Status GemInfo(MsmNode& node, drm_msm_gem_info& argument) {
   const bool by_value = argument.info == MSM_INFO_GET_OFFSET ||
                         argument.info == MSM_INFO_GET_IOVA ||
                         argument.info == MSM_INFO_SET_IOVA ||
@@ -171,7 +171,7 @@ absl::Status GemInfo(RenderNode& node, drm_msm_gem_info& argument) {
       [&](SimulatedFile& file) { return InfoOf(file, argument); });
 }
 
-absl::Status GemCpuPrep(RenderNode& node, drm_msm_gem_cpu_prep& argument) {
+absl::Status GemCpuPrep(MsmNode& node, drm_msm_gem_cpu_prep& argument) {
   const Changes::Deadline deadline = (argument.op & MSM_PREP_NOSYNC) != 0
                                          ? Changes::Deadline()
                                          : DeadlineOf(argument.timeout);
@@ -184,13 +184,13 @@ absl::Status GemCpuPrep(RenderNode& node, drm_msm_gem_cpu_prep& argument) {
   return ErrnoStatus(ETIMEDOUT, "CPU_PREP");
 }
 
-absl::Status GemCpuFini(RenderNode& node, drm_msm_gem_cpu_fini& argument) {
+absl::Status GemCpuFini(MsmNode& node, drm_msm_gem_cpu_fini& argument) {
   return node.WithFile([&](SimulatedFile& file) {
     return file.GemGetSize(argument.handle).status();
   });
 }
 
-absl::Status GemMadvise(RenderNode& node, drm_msm_gem_madvise& argument) {
+absl::Status GemMadvise(MsmNode& node, drm_msm_gem_madvise& argument) {
   if (argument.madv > MSM_MADV_DONTNEED) return ErrnoStatus(EINVAL, "MADVISE");
   RETURN_IF_ERROR(node.WithFile([&](SimulatedFile& file) {
     return file.GemGetSize(argument.handle).status();
@@ -199,27 +199,26 @@ absl::Status GemMadvise(RenderNode& node, drm_msm_gem_madvise& argument) {
   return absl::OkStatus();
 }
 
-absl::Status WaitFence(RenderNode& node, drm_msm_wait_fence& argument) {
+absl::Status WaitFence(MsmNode& node, drm_msm_wait_fence& argument) {
   return WaitWhile(
       node, ETIMEDOUT, DeadlineOf(argument.timeout), [&](SimulatedFile& file) {
         return file.WaitFence(argument.queueid, argument.fence, argument.flags);
       });
 }
 
-absl::Status SubmitqueueNew(RenderNode& node, drm_msm_submitqueue& argument) {
+absl::Status SubmitqueueNew(MsmNode& node, drm_msm_submitqueue& argument) {
   ASSIGN_OR_RETURN(argument.id, node.WithFile([&](SimulatedFile& file) {
     return file.SubmitqueueNew(argument.flags, argument.prio);
   }));
   return absl::OkStatus();
 }
 
-absl::Status SubmitqueueClose(RenderNode& node,
-                              drm_msm_submitqueue_id& argument) {
+absl::Status SubmitqueueClose(MsmNode& node, drm_msm_submitqueue_id& argument) {
   return node.WithFile(
       [&](SimulatedFile& file) { return file.SubmitqueueClose(argument.id); });
 }
 
-absl::Status SubmitqueueQuery(RenderNode& node,
+absl::Status SubmitqueueQuery(MsmNode& node,
                               drm_msm_submitqueue_query& argument) {
   if (argument.pad != 0) return ErrnoStatus(EINVAL, "SUBMITQUEUE_QUERY");
   return node.WithFile([&](SimulatedFile& file) {

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <string>
 
-#include "tools/preload/node_fixture.h"
+#include "tools/preload/msm/node_fixture.h"
 
 // The ioctls of the DRM core and of the msm driver, their errnos among them.
 
@@ -105,14 +105,16 @@ TEST_F(RenderNodeTest, ObjectsAreMappedAtTheirOffsets) {
   EXPECT_NE(offset, 0u);
   Map(handle, 8192)[2047] = 5;
   EXPECT_EQ(Map(handle, 8192)[2047], 5u);
-  const auto node = fds_.FindAs<RenderNode>(node_);
-  const auto never = [](const GemMemory&) { FAIL(); };
-  EXPECT_EQ(StatusErrno(node->MapObject(offset, 8193, never)), EINVAL);
-  EXPECT_EQ(StatusErrno(node->MapObject(offset + 4096, 4096, never)), EINVAL);
-  EXPECT_EQ(StatusErrno(node->MapObject(0, 4096, never)), EINVAL);
+  const auto map = [&](uint64_t at, size_t length) {
+    const OpenFile::MapRequest request = {.length = length, .offset = at};
+    return StatusErrno(fds_.Find(node_)->Map(request).status());
+  };
+  EXPECT_EQ(map(offset, 8193), EINVAL);
+  EXPECT_EQ(map(offset + 4096, 4096), EINVAL);
+  EXPECT_EQ(map(0, 4096), EINVAL);
   drm_gem_close gem_close = {.handle = handle, .pad = 0};
   ASSERT_EQ(Call(DRM_IOCTL_GEM_CLOSE, gem_close), 0);
-  EXPECT_EQ(StatusErrno(node->MapObject(offset, 4096, never)), EINVAL);
+  EXPECT_EQ(map(offset, 4096), EINVAL);
 }
 
 TEST_F(RenderNodeTest, InfoChecksBeforeItAnswers) {

@@ -1,4 +1,4 @@
-#include "tools/preload/node_fixture.h"
+#include "tools/preload/msm/node_fixture.h"
 
 #include <sys/mman.h>
 
@@ -7,16 +7,13 @@
 namespace nacre::preload {
 
 volatile uint32_t* NodeTest::Map(uint32_t handle, size_t size) {
-  void* mapping = MAP_FAILED;
-  const absl::Status status = fds_.FindAs<RenderNode>(node_)->MapObject(
-      Info(handle, msm::MSM_INFO_GET_OFFSET), size,
-      [&](const msm::GemMemory& memory) {
-        mapping = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED,
-                       memory.fd, static_cast<off_t>(memory.offset));
-      });
-  CHECK(status.ok()) << status;
-  PCHECK(mapping != MAP_FAILED);
-  return static_cast<volatile uint32_t*>(mapping);
+  const absl::StatusOr<void*> mapping =
+      fds_.Find(node_)->Map({.length = size,
+                             .protection = PROT_READ | PROT_WRITE,
+                             .flags = MAP_SHARED,
+                             .offset = Info(handle, msm::MSM_INFO_GET_OFFSET)});
+  CHECK(mapping.ok()) << mapping.status();
+  return static_cast<volatile uint32_t*>(*mapping);
 }
 
 NodeTest::BusyGpu::BusyGpu(NodeTest& test)

@@ -11,8 +11,8 @@
 #include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "tools/preload/ioctl_table.h"
-#include "tools/preload/native_uapi.h"
-#include "tools/preload/render_node.h"
+#include "tools/preload/msm/msm_node.h"
+#include "tools/preload/msm/native_uapi.h"
 #include "tools/preload/user_pointer.h"
 
 // GEM_SUBMIT (msm_gem_submit.c), with its fences and syncobjs.
@@ -40,7 +40,7 @@ struct Dependencies {
   std::vector<std::shared_ptr<Syncobj>> resets;
 };
 
-absl::Status AddInSyncobjs(RenderNode& node, const drm_msm_gem_submit& submit,
+absl::Status AddInSyncobjs(MsmNode& node, const drm_msm_gem_submit& submit,
                            Dependencies& dependencies) {
   for (uint32_t i = 0; i < submit.nr_in_syncobjs; ++i) {
     const drm_msm_gem_submit_syncobj in =
@@ -69,7 +69,7 @@ struct OutSyncobj {
 };
 
 absl::StatusOr<std::vector<OutSyncobj>> OutSyncobjs(
-    RenderNode& node, const drm_msm_gem_submit& submit) {
+    MsmNode& node, const drm_msm_gem_submit& submit) {
   std::vector<OutSyncobj> found;
   for (uint32_t i = 0; i < submit.nr_out_syncobjs; ++i) {
     const drm_msm_gem_submit_syncobj out =
@@ -83,7 +83,7 @@ absl::StatusOr<std::vector<OutSyncobj>> OutSyncobjs(
   return found;
 }
 
-absl::Status GemSubmit(RenderNode& node, drm_msm_gem_submit& submit) {
+absl::Status GemSubmit(MsmNode& node, drm_msm_gem_submit& submit) {
   if (submit.pad != 0) return ErrnoStatus(EINVAL, "GEM_SUBMIT");
   RETURN_IF_ERROR(node.WithFile([&](SimulatedFile& file) {
     return file.CheckSubmit(submit.flags, submit.queueid);
@@ -116,15 +116,17 @@ absl::Status GemSubmit(RenderNode& node, drm_msm_gem_submit& submit) {
                  submit.nr_bos};
   request.cmds = {UserPointer<const drm_msm_gem_submit_cmd>(submit.cmds),
                   submit.nr_cmds};
-  const auto& fences = dependencies.work.fences();
-  ASSIGN_OR_RETURN(
-      const SimulatedFile::Submitted submitted,
-      node.WithFile([&](SimulatedFile& file) {
-        return file.Submit(request, {fences.begin(), fences.end()});
-      }));
+  simulator::FenceSet fences;
+  for (const std::shared_ptr<const Fence>& fence : dependencies.work.fences()) {
+    fences.insert(static_cast<const MsmFence&>(*fence).get());
+  }
+  ASSIGN_OR_RETURN(const SimulatedFile::Submitted submitted,
+                   node.WithFile([&](SimulatedFile& file) {
+                     return file.Submit(request, std::move(fences));
+                   }));
 
   submit.fence = submitted.fence_number;
-  const PendingWork work(submitted.fence);
+  const PendingWork work(std::make_shared<MsmFence>(submitted.fence));
   if (fence_fd) {
     submit.fence_fd =
         node.gpu().sync_files().Create(*std::move(fence_fd), work);
@@ -144,7 +146,7 @@ absl::Status GemSubmit(RenderNode& node, drm_msm_gem_submit& submit) {
 
 }  // namespace
 
-std::span<const IoctlEntry> SubmitIoctls() {
+std::span<const IoctlEntry> MsmSubmitIoctls() {
   static constexpr std::array kEntries = {
       Handles<DRM_IOCTL_MSM_GEM_SUBMIT, GemSubmit>(),
   };
