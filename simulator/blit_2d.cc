@@ -21,10 +21,6 @@ namespace {
 constexpr uint64_t kBytesPerUnit = 256;  // Filled, or copied as they are.
 constexpr uint64_t kStepsPerUnit = 4;    // Pixels read, sampled or stored.
 
-bool Stopped(const CpState& state) {
-  return state.stop != nullptr && state.stop->load();
-}
-
 // Where the engine writes runs of pixels.
 class Target {
  public:
@@ -88,7 +84,7 @@ Hang Fill(CpState& state, const Blit2d& blit) {
   fill_row();
   Target target(state.memory, blit);
   for (int32_t y = blit.visible.y; y < blit.visible.y_end; ++y) {
-    if (Stopped(state)) return Hang::kDeviceGone;
+    if (state.Stopped()) return Hang::kDeviceGone;
     target.Write(blit.visible.x, y, row);
     if (blit.kept_bytes != 0) fill_row();
   }
@@ -129,7 +125,7 @@ Hang CopyBits(CpState& state, const Blit2d& blit) {
   const bool reorder = !IsBitCopy(from, to);
   Target target(state.memory, blit);
   for (int32_t line = blit.visible.y; line < blit.visible.y_end; ++line) {
-    if (Stopped(state)) return Hang::kDeviceGone;
+    if (state.Stopped()) return Hang::kDeviceGone;
     state.memory.Read(
         blit.source.AddressOf(static_cast<uint32_t>(blit.visible.x + x),
                               static_cast<uint32_t>(line + y)),
@@ -235,7 +231,7 @@ class Sampler {
     std::vector<Pixel> line(x_taps_.size());
     std::vector<uint8_t> stored(line.size() * bytes);
     for (size_t i = 0; i < y_taps_.size(); ++i) {
-      if (Stopped(state)) return Hang::kDeviceGone;
+      if (state.Stopped()) return Hang::kDeviceGone;
       Sample(rows, y_taps_[i], line);
       DropChannels(blit_.channels, line);
       Pack(layout, line, stored.data());

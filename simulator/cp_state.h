@@ -77,6 +77,10 @@ struct CpState {
   uint64_t work_left = 0;  // Dwords; see SimulatorConfig::work_limit.
   CommandProcessorStats stats;
 
+  // The device is about to go: what runs ends with Hang::kDeviceGone.
+  bool Stopped() const {
+    return stop != nullptr && stop->load(std::memory_order_relaxed);
+  }
   // False once the submission has used up its work.
   bool Spend(uint64_t dwords) {
     if (dwords > work_left) {

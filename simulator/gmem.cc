@@ -267,7 +267,7 @@ class Mover {
     return 1 + bytes / kBytesPerUnit;
   }
   Hang Spend(uint64_t work) {
-    if (state_.stop != nullptr && state_.stop->load()) return Hang::kDeviceGone;
+    if (state_.Stopped()) return Hang::kDeviceGone;
     return state_.Spend(work) ? Hang::kNone : Hang::kWorkLimit;
   }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "gtest/gtest.h"
@@ -169,16 +170,39 @@ TEST_F(HangTest, AStreamWithoutABufferBehindItIsAHang) {
   EXPECT_EQ(guilty_.Faults(), 1u);
 }
 
-TEST_F(HangTest, DestructionEndsAnEndlessLoop) {
-  auto device = SimulatedDevice::Create({.work_limit = ~uint64_t{0}}).value();
-  Client client(*device);
-  const ClientBuffer loop = client.NewBuffer();
-  loop.Write(Stream().Command(Opcode::kIndirectBufferChain,
-                              {Low(loop.iova), High(loop.iova), 4}));
-  const Fd fence = client.TrySubmit(loop, 4).value();
-  client.Exit();
-  device.reset();
-  EXPECT_TRUE(Signalled(fence));
+// Submits what never ends and begins with a store of 1 to `flag`; destroys the
+// device when it runs. (Sooner, the submission would be dropped.)
+class DestructionTest : public testing::Test {
+ protected:
+  void RunsUntilDestroyed(const Stream& stream) {
+    flag_.Write(stream);
+    const Fd fence = client_->TrySubmit(flag_, stream.dwords().size()).value();
+    while (__atomic_load_n(&flag_.dwords()[kFlag], __ATOMIC_ACQUIRE) == 0) {
+      continue;
+    }
+    client_.reset();
+    device_.reset();
+    EXPECT_TRUE(Signalled(fence));
+  }
+
+  static constexpr size_t kFlag = 512;
+  std::unique_ptr<SimulatedDevice> device_ =
+      SimulatedDevice::Create({.work_limit = ~uint64_t{0}}).value();
+  std::optional<Client> client_{*device_};
+  const ClientBuffer flag_ = client_->NewBuffer();
+  const Stream begins_ = Stream().Store(flag_.iova + 4 * kFlag, 1);
+};
+
+TEST_F(DestructionTest, EndsAnEndlessLoop) {
+  Stream loop = begins_;
+  RunsUntilDestroyed(loop.Command(Opcode::kIndirectBufferChain,
+                                  {Low(flag_.iova), High(flag_.iova), 8}));
+}
+
+// A single packet that moves 16 GiB.
+TEST_F(DestructionTest, EndsALongCopy) {
+  Stream copy = begins_;
+  RunsUntilDestroyed(copy.Command(Opcode::kMemcpy, {0xffffffff, 0, 0, 0, 0}));
 }
 
 TEST_F(HangTest, AnEndlessLoopOfBuffersEnds) {

@@ -107,12 +107,16 @@ Hang MemToMem(CpState& state, Payload payload) {
 }
 
 Hang Memcpy(CpState& state, Payload payload) {
+  constexpr uint64_t kDwordsBetweenLooks = 4096;
   if (payload.size() < 5) return Hang::kShortPacket;
   const uint64_t dwords = payload[0];
   const uint64_t source = AddressAt(payload, 1);
   const uint64_t destination = AddressAt(payload, 3);
   if (!state.Spend(dwords)) return Hang::kWorkLimit;
   for (uint64_t i = 0; i < dwords; ++i) {
+    if (i % kDwordsBetweenLooks == 0 && state.Stopped()) {
+      return Hang::kDeviceGone;
+    }
     state.memory.Store32(destination + 4 * i,
                          state.memory.Load32(source + 4 * i));
   }

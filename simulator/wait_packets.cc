@@ -26,9 +26,7 @@ Hang WaitUntil(CpState& state, absl::FunctionRef<bool()> satisfied) {
   const Clock::time_point deadline = Clock::now() + state.hang_timeout;
   std::chrono::nanoseconds pause = kFirstPause;
   while (!satisfied()) {
-    if (state.stop != nullptr && state.stop->load(std::memory_order_relaxed)) {
-      return Hang::kDeviceGone;
-    }
+    if (state.Stopped()) return Hang::kDeviceGone;
     if (Clock::now() >= deadline) return Hang::kWait;
     SleepFor(pause);
     pause = std::min(2 * pause, kLongestPause);
