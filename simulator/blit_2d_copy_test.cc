@@ -171,6 +171,22 @@ TEST_F(Blit2dCopyTest, LinearWeighsFourPixels) {
   EXPECT_EQ(TargetBytes(to, 0, 3, 1, 4), (Bytes{40, 80, 160, 200}));
 }
 
+// Two products, each rounded, then their sum: a compiler that makes one fused
+// operation of these, as aarch64's may, would give 0x3f27f170 or 0x3f437d30.
+TEST_F(Blit2dCopyTest, LinearRoundsTheSameOnEveryArchitecture) {
+  constexpr uint32_t kFloats = 0x4a;
+  SourceDword(0, 0) = 0x3f1a2b8f;
+  SourceDword(1, 0) = 0x3f514311;
+  const Picture from = {
+      .iova = kSource, .format = kFloats, .width = 2, .height = 1};
+  const Picture to = {.iova = kTarget, .format = kFloats};
+  ASSERT_EQ(Copy(from, {.width = 2, .height = 1}, to, {.width = 4, .height = 1},
+                 {.internal_format = 4, .linear = true}),
+            Hang::kNone);
+  EXPECT_EQ(TargetDword(1, 0), 0x3f27f16fu);
+  EXPECT_EQ(TargetDword(2, 0), 0x3f437d31u);
+}
+
 // Against the same sums in doubles: the nearest value, or either of two.
 TEST_F(Blit2dCopyTest, LinearIsTheNearestToTheExactSum) {
   constexpr uint32_t kWidth = 64;

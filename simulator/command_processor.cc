@@ -94,10 +94,7 @@ Hang CommandProcessor::RunBuffer(const IndirectBuffer& buffer) {
       frames_.pop_back();
       continue;
     }
-    if (options_.stop != nullptr &&
-        options_.stop->load(std::memory_order_relaxed)) {
-      return Hang::kDeviceGone;
-    }
+    if (state_.Stopped()) return Hang::kDeviceGone;
     const uint64_t traffic = state_.memory.traffic();
     Hang hang = Hang::kNone;
     if (const auto group = NextImmediateGroup()) {
@@ -245,6 +242,7 @@ Hang CommandProcessor::Execute(Opcode opcode, Payload payload) {
       return Draw(state_.stats.draws_not_executed);
     case Opcode::kExecCs:
     case Opcode::kExecCsIndirect:
+    case Opcode::kRunOpencl:
       return Draw(state_.stats.dispatches_not_executed);
     case Opcode::kBlit:
       return Blit(state_, payload);

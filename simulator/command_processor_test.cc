@@ -67,8 +67,8 @@ TEST_F(CommandProcessorTest, FenceWriteVector) {
   EXPECT_EQ(Dword(1), 0u);
 }
 
-// abi D.9: the GMEM clear is parsed and counted; its target stays.
-TEST_F(CommandProcessorTest, EngineWorkIsCountedAndLeavesTheTarget) {
+// abi D.9: the GMEM clear, of a GPU that has no GMEM: beyond its end.
+TEST_F(CommandProcessorTest, EngineWorkThatCannotBeIsCounted) {
   EXPECT_EQ(Run(Stream()
                     .Raw({0x48880001, 0x202, 0x4888D102, 0, 0x001F003F})
                     .Raw({0x48889001, 0, 0x4888D701, 0x1800, 0x4088E301, 0xF2})
@@ -261,6 +261,17 @@ TEST_F(CommandProcessorTest, NopsIgnoreTheirPayload) {
   EXPECT_EQ(Run(Stream().Command(Opcode::kNop, {0, 0xffffffff, 0x703D8003})),
             Hang::kNone);
   EXPECT_EQ(stats_.packets, 1u);
+}
+
+// OpenCL's among them: what gallium sends for kernels.
+TEST_F(CommandProcessorTest, DispatchesAreCounted) {
+  EXPECT_EQ(Run(Stream()
+                    .Command(Opcode::kExecCs, {0, 1, 1, 1})
+                    .Command(Opcode::kExecCsIndirect, {0, 0, 0, 0})
+                    .Command(Opcode::kRunOpencl, {0})),
+            Hang::kNone);
+  EXPECT_EQ(stats_.dispatches_not_executed, 3u);
+  EXPECT_EQ(stats_.packets_not_executed.size(), 0u);
 }
 
 class ThreadsTest : public CommandProcessorTest {

@@ -50,6 +50,7 @@ constexpr Name kNames[] = {
     {Opcode::kSetUnkBinData, "SET_UNK_BIN_DATA"},
     {Opcode::kSetBinData5Offset, "SET_BIN_DATA5_OFFSET"},
     {Opcode::kSetBinData5, "SET_BIN_DATA5"},
+    {Opcode::kRunOpencl, "RUN_OPENCL"},
     {Opcode::kLoadState6Geom, "LOAD_STATE6_GEOM"},
     {Opcode::kExecCs, "EXEC_CS"},
     {Opcode::kLoadState6Frag, "LOAD_STATE6_FRAG"},

@@ -50,6 +50,7 @@ enum class Opcode : uint8_t {
   kSetUnkBinData = 0x2d,
   kSetBinData5Offset = 0x2e,
   kSetBinData5 = 0x2f,
+  kRunOpencl = 0x31,
   kLoadState6Geom = 0x32,
   kExecCs = 0x33,
   kLoadState6Frag = 0x34,

@@ -73,8 +73,8 @@ struct SimulatorConfig {
 // first. A fence is signalled after every memory write of its submission, and
 // after its buffers are let go.
 //
-// Executed are the command processor's own packets (PM4 types 4 and 7; see
-// CommandProcessor). Draws, dispatches, blits and resolves are counted and
+// Executed are command streams (CommandProcessor), the 2D engine's blits and
+// what the blit event does with tiles. Draws and dispatches are counted and
 // leave memory as it was.
 //
 // Trusts nobody: handles, addresses, flags and command streams may be anything.
