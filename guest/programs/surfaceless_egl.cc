@@ -63,7 +63,7 @@ SurfacelessEgl::~SurfacelessEgl() {
   CheckEgl(eglReleaseThread(), "eglReleaseThread");
 }
 
-void SurfacelessEgl::FlushAndWait() const {
+int SurfacelessEgl::Flush() const {
   constexpr EGLint kAttributes[] = {EGL_SYNC_NATIVE_FENCE_FD_ANDROID,
                                     EGL_NO_NATIVE_FENCE_FD_ANDROID, EGL_NONE};
   const EGLSyncKHR sync =
@@ -72,7 +72,14 @@ void SurfacelessEgl::FlushAndWait() const {
   glFlush();
   const int fd = dup_fence_(display_, sync);
   CheckEgl(fd != EGL_NO_NATIVE_FENCE_FD_ANDROID, "eglDupNativeFenceFDANDROID");
-  pollfd poll_fd = {.fd = fd, .events = POLLIN, .revents = 0};
+  CheckEgl(destroy_sync_(display_, sync), "eglDestroySyncKHR");
+  return fd;
+}
+
+void SurfacelessEgl::FlushAndWait() const { Wait(Flush()); }
+
+void SurfacelessEgl::Wait(int fence) {
+  pollfd poll_fd = {.fd = fence, .events = POLLIN, .revents = 0};
   int ready;
   do {
     ready = poll(&poll_fd, 1, kFenceTimeoutMs);
@@ -82,8 +89,7 @@ void SurfacelessEgl::FlushAndWait() const {
     Fail("poll of the native fence: %s, events 0x%x", std::strerror(errno),
          static_cast<unsigned>(poll_fd.revents));
   }
-  close(fd);
-  CheckEgl(destroy_sync_(display_, sync), "eglDestroySyncKHR");
+  close(fence);
 }
 
 }  // namespace nacre::guest

@@ -33,9 +33,13 @@ class SurfacelessEgl {
   SurfacelessEgl(const SurfacelessEgl&) = delete;
   SurfacelessEgl& operator=(const SurfacelessEgl&) = delete;
 
-  // Flushes what was drawn so far with an EGL_ANDROID_native_fence_sync fence,
-  // and waits for the fence's file descriptor with poll().
+  // Flushes what was drawn so far with an EGL_ANDROID_native_fence_sync fence;
+  // returns the fence's file descriptor, which is the caller's.
+  int Flush() const;
+  // Flush, and Wait.
   void FlushAndWait() const;
+  // Waits for a fence with poll(), and closes its file descriptor.
+  static void Wait(int fence);
 
   // glGetGraphicsResetStatusEXT.
   GLenum ResetStatus() const { return reset_status_(); }
