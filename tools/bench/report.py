@@ -1,0 +1,88 @@
+"""The figures as a table for a terminal and as a picture."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import canvas  # noqa: E402  (of tools/)
+
+GOOD = bytes((96, 176, 112))
+BAD = bytes((208, 112, 88))
+PLAIN = bytes((104, 148, 196))
+FAINT = bytes((70, 74, 82))
+
+
+def verdict(case):
+    if case["target"] is None:
+        return ""
+    return "ok" if case["ratio"]["median"] >= case["target"] else "MISSED"
+
+
+# Per frame, of the guest's side: the heading, and where measure.py has it.
+COLUMNS = (
+    ("cpu: program", lambda g: g["cpu_us"].get("program", 0)),
+    ("kernel", lambda g: g["cpu_us"].get("guest kernel", 0)),
+    ("device", lambda g: g["cpu_us"].get("device", 0)),
+    ("gpu", lambda g: g["cpu_us"].get("gpu", 0)),
+    ("kicks", lambda g: counter(g, "kicks")),
+    ("irqs", lambda g: counter(g, "interrupts")),
+    ("trips", lambda g: counter(g, "sync_round_trips")),
+    ("wakes", lambda g: sum(g["sleeps"].values())),
+)
+
+
+def counter(side, name):
+    """By its last part; a summary without it has no such thing (a native one)."""
+    found = [count for path, count in side["counters"].items()
+             if path.rpartition(".")[2] == name]
+    return sum(found)
+
+
+def table(results, first, second):
+    """One line a case; microseconds and counts are per frame."""
+    lines = [f"{'':22} {first + '/s':>10} {second + '/s':>10} "
+             f"{'ratio':>6} {'(min..max)':>14} {'target':>11} {'cpu':>5} |" +
+             "".join(f"{heading:>13}" if ":" in heading else f"{heading:>8}"
+                     for heading, _ in COLUMNS)]
+    for case in results["cases"]:
+        ratio, guest = case["ratio"], case[second]
+        target = "" if case["target"] is None else f"{case['target']:.2f} "
+        lines.append(
+            f"{case['name']:22} {case[first]['frames_per_second']:10.1f} "
+            f"{guest['frames_per_second']:10.1f} {ratio['median']:6.3f} "
+            f"{ratio['min']:6.3f}..{ratio['max']:5.3f} "
+            f"{target + verdict(case):>11} {case['cpu_ratio']['median']:5.2f} |" +
+            "".join(f"{value(guest):{13 if ':' in heading else 8}.2f}"
+                    for heading, value in COLUMNS))
+    lines.append(f"rates in frames a second; cpu: the {second} process's CPU time over "
+                 f"the {first} one's; right of | per frame of the {second}, CPU times in "
+                 "microseconds")
+    noisy = [case["name"] for case in results["cases"]
+             if case["foreign_cpus"] > 0.15]
+    if noisy:
+        lines.append("others used the CPUs, figures are doubtful: " + ", ".join(noisy))
+    return "\n".join(lines)
+
+
+def picture(results, first, second):
+    """A bar a case: the ratio, with its spread and its target."""
+    scale, row_height, left, width, full = 2, 26, 250, 520, 1.1
+    rows = results["cases"]
+    height = 60 + row_height * len(rows) + 20
+    chart = canvas.Canvas(left + width + 90, height)
+    chart.write(14, 12, f"frame rate: {second} / {first}", scale + 1)
+    at = lambda ratio: left + round(min(max(ratio, 0), full) / full * width)
+    for tick in range(0, 11, 2):
+        chart.fill(at(tick / 10), 40, 1, height - 56, FAINT)
+        chart.write(at(tick / 10) - 11, height - 14, f"{tick / 10:.1f}", scale)
+    for i, case in enumerate(rows):
+        top = 48 + i * row_height
+        ratio = case["ratio"]
+        color = {"ok": GOOD, "MISSED": BAD, "": PLAIN}[verdict(case)]
+        chart.write(14, top + 3, case["name"], scale)
+        chart.fill(left, top, at(ratio["median"]) - left, 15, color)
+        low, high = at(ratio["min"]), at(ratio["max"])
+        chart.fill(low, top + 7, max(1, high - low), 2, canvas.INK)
+        if case["target"] is not None:
+            chart.fill(at(case["target"]), top - 3, 2, 21, canvas.INK)
+        chart.write(left + width + 14, top + 3, f"{ratio['median']:.3f}", scale)
+    return chart.png()
