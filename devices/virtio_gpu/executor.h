@@ -12,12 +12,12 @@
 #include "absl/strings/string_view.h"
 #include "base/fd.h"
 #include "base/log_limiter.h"
+#include "devices/virtio_gpu/blob_window.h"
 #include "devices/virtio_gpu/command.h"
 #include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/context_table.h"
 #include "devices/virtio_gpu/display/sink.h"
 #include "devices/virtio_gpu/fence_timelines.h"
-#include "devices/virtio_gpu/host_visible_window.h"
 #include "devices/virtio_gpu/limits.h"
 #include "devices/virtio_gpu/resource_table.h"
 #include "devices/virtio_gpu/response.h"
@@ -36,7 +36,7 @@ class Executor {
   struct Environment {
     std::span<const std::unique_ptr<ContextType>> context_types;
     const vmm::GuestMemory* memory = nullptr;
-    HostVisibleWindow* window = nullptr;
+    BlobWindow* window = nullptr;
     DisplaySink* sink = nullptr;
     Stats* stats = nullptr;
     LogLimiter* log_limiter = nullptr;  // For what the guest does wrong.

@@ -11,6 +11,7 @@
 #include "base/page_size.h"
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/edid.h"
+#include "devices/virtio_gpu/host_visible_window.h"
 #include "devices/virtio_gpu/session.h"
 #include "devices/virtio_gpu/wire.h"
 
@@ -65,16 +66,19 @@ absl::Status CheckContextTypes(
 absl::StatusOr<std::unique_ptr<VirtioGpu>> VirtioGpu::Create(
     const Config& config,
     std::vector<std::unique_ptr<ContextType>> context_types,
-    std::unique_ptr<DisplaySink> sink) {
+    std::unique_ptr<DisplaySink> sink, std::unique_ptr<BlobWindow> window) {
   RETURN_IF_ERROR(CheckConfig(config));
   RETURN_IF_ERROR(CheckContextTypes(context_types));
   if (sink == nullptr) {
     return absl::InvalidArgumentError("virtio-gpu needs a display sink");
   }
-  ASSIGN_OR_RETURN(HostVisibleWindow window,
-                   HostVisibleWindow::Create(config.window_bytes,
-                                             config.limits.max_mapped_blobs,
-                                             config.page_size));
+  if (window == nullptr) {
+    ASSIGN_OR_RETURN(HostVisibleWindow own,
+                     HostVisibleWindow::Create(config.window_bytes,
+                                               config.limits.max_mapped_blobs,
+                                               config.page_size));
+    window = std::make_unique<HostVisibleWindow>(std::move(own));
+  }
   return absl::WrapUnique(new VirtioGpu(config, std::move(context_types),
                                         std::move(sink), std::move(window)));
 }
@@ -82,7 +86,7 @@ absl::StatusOr<std::unique_ptr<VirtioGpu>> VirtioGpu::Create(
 VirtioGpu::VirtioGpu(const Config& config,
                      std::vector<std::unique_ptr<ContextType>> context_types,
                      std::unique_ptr<DisplaySink> sink,
-                     HostVisibleWindow window)
+                     std::unique_ptr<BlobWindow> window)
     : config_(config),
       context_types_(std::move(context_types)),
       sink_(std::move(sink)),
@@ -118,8 +122,8 @@ std::span<const uint16_t> VirtioGpu::max_queue_sizes() const {
 }
 
 std::vector<virtio::SharedMemoryRegion> VirtioGpu::shared_memory_regions() {
-  if (window_.host().empty()) return {};
-  return {{wire::kShmIdHostVisible, window_.host()}};
+  if (window_->host().empty()) return {};
+  return {{wire::kShmIdHostVisible, window_->host()}};
 }
 
 void VirtioGpu::ReadConfig(uint64_t offset, std::span<uint8_t> data) {
@@ -147,7 +151,7 @@ absl::Status VirtioGpu::Activate(virtio::Activation activation) {
   const Executor::Environment environment = {
       .context_types = context_types_,
       .memory = activation.memory,
-      .window = &window_,
+      .window = window_.get(),
       .sink = sink_.get(),
       .stats = &stats_,
       .log_limiter = &log_limiter_,

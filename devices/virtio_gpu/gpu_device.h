@@ -11,9 +11,9 @@
 #include "base/log_limiter.h"
 #include "base/page_size.h"
 #include "devices/virtio/virtio_device.h"
+#include "devices/virtio_gpu/blob_window.h"
 #include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/display/sink.h"
-#include "devices/virtio_gpu/host_visible_window.h"
 #include "devices/virtio_gpu/limits.h"
 #include "devices/virtio_gpu/stats.h"
 
@@ -61,13 +61,14 @@ class VirtioGpu : public virtio::VirtioDevice {
   };
 
   // `context_types` are in the order of GET_CAPSET_INFO; with none the device
-  // offers no 3D. Errors: InvalidArgument for a config beyond the above, no
-  // sink, or capset ids that are out of range or not unique; the errno of
-  // reserving the window.
+  // offers no 3D. `window` is null for one in this process, of window_bytes.
+  // Errors: InvalidArgument for a config beyond the above, no sink, or capset
+  // ids that are out of range or not unique; the errno of reserving the window.
   static absl::StatusOr<std::unique_ptr<VirtioGpu>> Create(
       const Config& config,
       std::vector<std::unique_ptr<ContextType>> context_types,
-      std::unique_ptr<DisplaySink> sink);
+      std::unique_ptr<DisplaySink> sink,
+      std::unique_ptr<BlobWindow> window = nullptr);
 
   ~VirtioGpu() override;
 
@@ -95,7 +96,8 @@ class VirtioGpu : public virtio::VirtioDevice {
  private:
   VirtioGpu(const Config& config,
             std::vector<std::unique_ptr<ContextType>> context_types,
-            std::unique_ptr<DisplaySink> sink, HostVisibleWindow window);
+            std::unique_ptr<DisplaySink> sink,
+            std::unique_ptr<BlobWindow> window);
 
   const Config config_;
   const std::vector<std::unique_ptr<ContextType>> context_types_;
@@ -104,7 +106,7 @@ class VirtioGpu : public virtio::VirtioDevice {
   // For the device's life: a guest may reset it without end.
   LogLimiter log_limiter_;
   // The rest is the active session's while there is one.
-  HostVisibleWindow window_;
+  const std::unique_ptr<BlobWindow> window_;
   std::unique_ptr<Session> session_;
 };
 

@@ -10,19 +10,19 @@
 #include "absl/status/statusor.h"
 #include "base/mapping.h"
 #include "base/page_size.h"
+#include "devices/virtio_gpu/blob_window.h"
 #include "devices/virtio_gpu/context.h"
 
 namespace nacre::virtio_gpu {
 
-// The host memory behind the host-visible shared memory region (virtio 1.3,
-// 5.7.6.8, RESOURCE_MAP_BLOB): one reserved range of this process, all of which
+// The host memory behind the host-visible shared memory region: one reserved
+// range of this process, all of which
 // the hypervisor shows to the guest once and for good. A blob is mapped over a
 // part of it (MAP_FIXED), and zeroed anonymous memory put back when it goes, so
 // that a guest that touches any other part finds memory and stops nobody.
 //
-// Offsets and sizes are guest-controlled. No thread, no lock: one caller at a
-// time; vCPUs use the memory meanwhile. The mmap of blobs lives here and
-// nowhere else.
+// vCPUs use the memory meanwhile. The mmap of blobs lives here and nowhere
+// else.
 //
 // Attack stopped: reading and writing the host's memory by a fault of KVM. On
 // arm64 it took mappings of a GPU driver's buffers for contiguous memory: where
@@ -37,7 +37,7 @@ namespace nacre::virtio_gpu {
 //
 // Maps whole pages of the host and nothing between them: rounding a blob up
 // would show bytes behind it, rounding its place would cover a neighbour.
-class HostVisibleWindow {
+class HostVisibleWindow final : public BlobWindow {
  public:
   // `size` is a power of two of at least a page, or 0 for a window that can
   // hold nothing. `max_mappings` at one time. `page_size` is the host's or, for
@@ -47,27 +47,18 @@ class HostVisibleWindow {
 
   HostVisibleWindow(HostVisibleWindow&&) = default;
 
-  // For the hypervisor and the transport; empty for a window of size 0.
-  std::span<uint8_t> host() const {
+  // Empty for a window of size 0.
+  std::span<uint8_t> host() const override {
     if (!memory_.valid()) return {};
     return memory_.bytes().subspan(page_size_);
   }
 
-  // Maps `size` bytes of `blob` at `offset`. Errors, nothing changed:
-  // InvalidArgument for an empty or unaligned range, OutOfRange for one beyond
-  // the window, AlreadyExists for one that overlaps another,
-  // ResourceExhausted beyond max_mappings; the errno of mmap.
-  absl::Status Map(uint64_t offset, uint64_t size, const BlobMemory& blob);
-
-  // Takes away the mapping that begins at `offset`. NotFound where none does.
-  // An errno of mmap leaves the range taken, since it may still show the blob.
-  absl::Status Unmap(uint64_t offset);
-
-  // Takes away every mapping, and frees what the guest wrote elsewhere.
-  void Clear();
-
-  size_t num_mappings() const { return mappings_.size(); }
-  uint64_t mapped_bytes() const { return mapped_bytes_; }
+  absl::Status Map(uint64_t offset, uint64_t size,
+                   const BlobMemory& blob) override;
+  absl::Status Unmap(uint64_t offset) override;
+  void Clear() override;
+  size_t num_mappings() const override { return mappings_.size(); }
+  uint64_t mapped_bytes() const override { return mapped_bytes_; }
 
  private:
   HostVisibleWindow(Mapping memory, size_t max_mappings, uint64_t page_size)
