@@ -9,32 +9,41 @@
 
 namespace nacre::guest_kernel {
 
-// What the guest's half of a virtio-gpu did since it was made. Any thread adds,
-// any thread reads; nothing is ordered by it.
-struct DriverCounters {
-  using Count = std::atomic<uint64_t>;
+// A number that any thread adds to and reads; nothing is ordered by it.
+class Counter {
+ public:
+  void Add(uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
+  // For adders that a lock keeps apart: no locked instruction.
+  void AddAlone(uint64_t n = 1) { Set(value() + n); }
+  void Set(uint64_t value) { value_.store(value, std::memory_order_relaxed); }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
-  Count commands = 0;          // Queued, of every kind.
-  Count submissions = 0;       // SUBMIT_3D among them.
-  Count kicks = 0;             // Notifications sent: in a VM, an exit each.
-  Count kicks_suppressed = 0;  // That the device did not ask for (EVENT_IDX).
-  Count interrupts = 0;        // Taken by the guest's CPU.
-  Count reaped = 0;            // Responses, of all interrupts.
-  Count reaped_most = 0;       // By one interrupt.
-  Count error_responses = 0;   // VIRTIO_GPU_RESP_ERR_*.
-  Count round_trips = 0;       // A guest thread slept for a response.
-  Count queue_full_waits = 0;  // A guest thread slept for a place in the ring.
-  Count fences = 0;            // Created.
-  Count fence_waits = 0;       // A guest thread slept for a fence.
-  Count wake_ups = 0;          // Of guest threads, from any of these sleeps.
-  Count lost_fences = 0;       // Responses with a fence that nobody waits for.
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+// What the guest's half of a virtio-gpu did since it was made.
+struct DriverCounters {
+  Counter commands;          // Queued, of every kind.
+  Counter submissions;       // SUBMIT_3D among them.
+  Counter kicks;             // Notifications sent: in a VM, an exit each.
+  Counter kicks_suppressed;  // Not sent, as the device did not ask (EVENT_IDX).
+  Counter interrupts;        // Taken by the guest's CPU.
+  Counter reaped;            // Responses, of all interrupts.
+  Counter reaped_most;       // By one interrupt.
+  Counter error_responses;   // VIRTIO_GPU_RESP_ERR_*.
+  Counter round_trips;       // A guest thread slept for a response.
+  Counter queue_full_waits;  // A guest thread slept for a place in the ring.
+  Counter fences;            // Created.
+  Counter fence_waits;       // A guest thread slept for a fence.
+  Counter wake_ups;          // Of guest threads, from any of these sleeps.
 
   // By name, in the order above.
   std::vector<std::pair<std::string, uint64_t>> Named() const;
 };
 
-// The named counts as members of a JSON object, numbers as protobuf's JSON
-// writes those of 64 bits: {"commands": "12", ...}.
+// The named counts as a JSON object, numbers as protobuf's JSON writes those of
+// 64 bits: {"commands": "12", ...}.
 std::string CountersJson(const DriverCounters& counters);
 
 }  // namespace nacre::guest_kernel

@@ -1,17 +1,15 @@
 #ifndef NACRE_TOOLS_GUEST_KERNEL_FENCE_H_
 #define NACRE_TOOLS_GUEST_KERNEL_FENCE_H_
 
-#include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "base/mutex.h"
 #include "tools/guest_kernel/counters.h"
+#include "tools/guest_kernel/one_shot.h"
 
 namespace nacre::guest_kernel {
 
@@ -23,7 +21,7 @@ class Fence {
  public:
   using Callback = std::function<void()>;
 
-  // Made by the driver, before the device can know of it.
+  // For the driver. `counters` outlives the fence.
   Fence(uint64_t context, DriverCounters* counters)
       : context_(context), counters_(counters) {}
   Fence(const Fence&) = delete;
@@ -36,40 +34,61 @@ class Fence {
   // The fence_id, from one counter for the whole device.
   uint64_t seqno() const { return seqno_; }
 
-  // Everything that the device wrote before it is visible to who sees true.
-  bool signalled() const {
-    return state_.load(std::memory_order_acquire) == kSignalled;
-  }
+  // Everything that the device wrote before is visible to who sees true.
+  bool signalled() const { return signalled_.is_set(); }
 
-  // Sleeps until the fence is signalled, or until `deadline` where there is
-  // one. Returns whether it is signalled. Signal handlers run meanwhile and do
-  // not end it.
-  bool Wait(std::optional<std::chrono::steady_clock::time_point> deadline =
-                std::nullopt);
+  // Sleeps until the fence is signalled or, where there is one, until
+  // `deadline`. Returns whether it is signalled.
+  bool Wait(OneShot::Deadline deadline = std::nullopt);
 
   // Calls `callback` once, as soon as the fence is signalled: at once and on
   // this thread where it already is, else on the interrupt thread, in the order
-  // of registration. It must not block and must not queue commands; it may
-  // drop references to fences and blobs.
+  // of registration. It must not block, and submits nothing; it may drop
+  // references to fences and blobs.
   void OnSignal(Callback callback);
 
- private:
-  friend class VirtioGpuDriver;
-  friend class FenceTimeline;
-
-  static constexpr uint32_t kPending = 0;
-  static constexpr uint32_t kPendingWithWaiters = 1;
-  static constexpr uint32_t kSignalled = 2;
-
-  // Without locks held.
+  // For the driver, once, without locks held.
   void Signal();
 
+ private:
+  friend class PendingFences;
+
   const uint64_t context_;
-  DriverCounters* const counters_;  // The driver's, which outlives its fences.
-  uint64_t seqno_ = 0;              // Set as the command is queued.
-  std::atomic<uint32_t> state_{kPending};  // A futex.
+  DriverCounters* const counters_;
+  uint64_t seqno_ = 0;  // Set as the command is queued.
+  OneShot signalled_;
   Mutex mutex_;
   std::vector<Callback> callbacks_ ABSL_GUARDED_BY(mutex_);
+
+  // While pending: PendingFences' list and its share in this.
+  Fence* next_ = nullptr;
+  Fence* previous_ = nullptr;
+  std::shared_ptr<Fence> self_;
+};
+
+// The fences that the device has not returned yet (virtgpu_fence.c's list), in
+// the order of their numbers, of all timelines. No lock: one caller at a time.
+class PendingFences {
+ public:
+  PendingFences() = default;
+  PendingFences(const PendingFences&) = delete;
+  PendingFences& operator=(const PendingFences&) = delete;
+  ~PendingFences();
+
+  // Gives the fence its number, 1 being the first.
+  uint64_t Emit(std::shared_ptr<Fence> fence);
+
+  // The device has returned a command with `seqno`: where a fence with exactly
+  // this number is pending, moves it to the end of `done`, behind all earlier
+  // ones of its timeline. They are to be signalled.
+  void Complete(uint64_t seqno, std::vector<std::shared_ptr<Fence>>& done);
+
+ private:
+  void Unlink(Fence& fence);
+
+  uint64_t last_seqno_ = 0;
+  Fence* first_ = nullptr;
+  Fence* last_ = nullptr;
 };
 
 }  // namespace nacre::guest_kernel

@@ -5,16 +5,17 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
-#include "devices/virtio_gpu/msm/counters.h"
-#include "devices/virtio_gpu/stats.h"
+#include "devices/virtio_gpu/gpu_device.h"
+#include "devices/virtio_gpu/msm/context_type.h"
 #include "simulator/simulated_device.h"
+#include "tools/guest_kernel/platform.h"
 #include "tools/guest_kernel/virtio_gpu_driver.h"
 
 namespace nacre::guest_kernel {
 
 struct GuestConfig {
   simulator::SimulatorConfig simulator;
-  // Address space, not memory. A power of two.
+  // Of the host-visible window: address space, not memory. A power of two.
   uint64_t window_bytes = uint64_t{4} << 30;
 };
 
@@ -31,21 +32,26 @@ class GuestMachine {
   // the machine is made of.
   static absl::StatusOr<std::unique_ptr<GuestMachine>> Create(
       const GuestConfig& config);
-  // All contexts and blobs are gone before. Fences that are pending never
-  // signal.
-  ~GuestMachine();
 
-  VirtioGpuDriver& gpu();
+  // Its contexts and blobs are gone before it goes.
+  VirtioGpuDriver& gpu() { return *driver_; }
 
   // The other side's counters, from any thread.
-  const virtio_gpu::Stats& device_stats() const;
-  const msm::Counters& msm_counters() const;
-  simulator::SimulatorStats simulator_stats() const;
+  const virtio_gpu::Stats& device_stats() const { return device_->stats(); }
+  const msm::Counters& msm_counters() const { return msm_->counters(); }
+  simulator::SimulatorStats simulator_stats() const {
+    return simulator_->stats();
+  }
 
  private:
-  class Impl;
-  explicit GuestMachine(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  GuestMachine() = default;
+
+  // In the order of their making: each is used by the next.
+  std::unique_ptr<simulator::SimulatedDevice> simulator_;
+  const msm::MsmContextType* msm_ = nullptr;  // The device's.
+  std::unique_ptr<virtio_gpu::VirtioGpu> device_;
+  std::unique_ptr<Platform> platform_;
+  std::unique_ptr<VirtioGpuDriver> driver_;
 };
 
 }  // namespace nacre::guest_kernel

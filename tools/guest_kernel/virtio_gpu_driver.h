@@ -1,22 +1,31 @@
 #ifndef NACRE_TOOLS_GUEST_KERNEL_VIRTIO_GPU_DRIVER_H_
 #define NACRE_TOOLS_GUEST_KERNEL_VIRTIO_GPU_DRIVER_H_
 
+#include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/mutex.h"
 #include "devices/virtio_gpu/context.h"
+#include "tools/guest_kernel/control_queue.h"
 #include "tools/guest_kernel/counters.h"
 #include "tools/guest_kernel/fence.h"
+#include "tools/guest_kernel/platform.h"
+#include "tools/guest_kernel/virtio_pci.h"
+#include "tools/guest_kernel/window_allocator.h"
 
 namespace nacre::guest_kernel {
 
-class Context;
 class VirtioGpuDriver;
 
 // A blob in the host-visible window.
@@ -32,7 +41,7 @@ struct MappedBlob {
 struct BlobParams {
   uint32_t flags = 0;    // VIRTIO_GPU_BLOB_FLAG_USE_*.
   uint64_t blob_id = 0;  // The context's name for the host's object.
-  uint64_t size = 0;     // In bytes; rounded up to a page.
+  uint64_t size = 0;     // In bytes, not 0; rounded up to a page.
 };
 
 // A resource over an object of the host. The last reference sends UNMAP_BLOB
@@ -55,16 +64,18 @@ class Blob {
 
  private:
   friend class Context;
-  friend class VirtioGpuDriver;
-  struct MapState;
+  class Place;
 
-  Blob(VirtioGpuDriver* driver, uint32_t resource_id, const BlobParams& params);
+  Blob(VirtioGpuDriver* driver, uint32_t resource_id, uint32_t flags,
+       uint64_t size);
+  // RESOURCE_MAP_BLOB. ResourceExhausted.
+  absl::Status Map();
 
   VirtioGpuDriver* const driver_;
   const uint32_t resource_id_;
   const uint32_t flags_;
   const uint64_t size_;
-  std::unique_ptr<MapState> map_;  // Null where not mappable.
+  std::shared_ptr<Place> place_;  // Null where it has none.
 };
 
 struct ContextParams {
@@ -102,7 +113,8 @@ class Context {
   // As virtgpu_vram.c and DRM_VIRTGPU_RESOURCE_CREATE_BLOB do: SUBMIT_3D of
   // `commands`, where there are any; RESOURCE_CREATE_BLOB; RESOURCE_MAP_BLOB
   // where `params.flags` has USE_MAPPABLE. Waits for no answer and does not
-  // kick. ResourceExhausted where the window is full (ENOSPC).
+  // kick. InvalidArgument for such commands or no size; ResourceExhausted where
+  // the window is full (ENOSPC).
   absl::StatusOr<std::shared_ptr<Blob>> CreateBlob(
       const BlobParams& params, std::span<const uint8_t> commands);
 
@@ -115,6 +127,9 @@ class Context {
   friend class VirtioGpuDriver;
   Context(VirtioGpuDriver* driver, const ContextParams& params);
 
+  absl::Status CheckCommands(std::span<const uint8_t> commands) const;
+  GpuCommand SubmitCommand(std::span<const uint8_t> commands) const;
+
   VirtioGpuDriver* const driver_;
   const uint32_t id_;
   const uint32_t num_rings_;
@@ -126,12 +141,13 @@ class Context {
 // thread calls; one thread takes the interrupts.
 //
 // Commands are queued and forgotten, but where it says that a method waits.
-// An error response of one that nobody waits for is counted, and logged for the
-// first few.
+// An error response that nobody waits for is counted, and logged for the first
+// few.
 class VirtioGpuDriver {
  public:
   // A larger SUBMIT_3D is refused here, as the device would.
-  static constexpr uint64_t kMaxSubmitBytes = 4 << 20;
+  static constexpr uint64_t kMaxSubmitBytes = ControlQueue::kMaxPayload;
+  static constexpr uint32_t kMaxRings = 64;
 
   struct Capset {
     uint32_t id;
@@ -139,10 +155,24 @@ class VirtioGpuDriver {
     uint32_t max_size;
   };
 
+  // RAM that it needs.
+  static constexpr uint64_t kRamBytes = uint64_t{5} << 29;
+
+  // Sets up the device at `address`; `platform`, whose RAM and interrupts are
+  // the driver's alone, outlives it. NotFound where there is no such device,
+  // FailedPrecondition where it lacks what this driver cannot do without:
+  // blobs, EVENT_IDX, indirect tables. DeadlineExceeded where it does not
+  // answer.
+  static absl::StatusOr<std::unique_ptr<VirtioGpuDriver>> Probe(
+      Platform* platform, vmm::PciAddress address);
+  // All contexts and blobs are gone before. Resets the device; fences that are
+  // pending never signal.
+  ~VirtioGpuDriver();
+
   // Negotiated feature bits (wire.h), and what GET_CAPSET_INFO told.
-  uint64_t features() const;
-  bool has_host_visible() const;
-  std::span<const Capset> capsets() const;
+  uint64_t features() const { return features_; }
+  bool has_host_visible() const { return !window_.empty(); }
+  std::span<const Capset> capsets() const { return capsets_; }
 
   // GET_CAPSET, answered from what was asked before where it was. Waits, at
   // most 5 s: DeadlineExceeded. InvalidArgument for one that is none.
@@ -153,16 +183,48 @@ class VirtioGpuDriver {
 
   // virtio_gpu_notify: kicks for what was queued since the last time, where the
   // device asked for it.
-  void Notify();
+  void Notify() { queue_->Notify(); }
 
-  uint64_t global_fence_context() const;
-  const DriverCounters& counters() const;
+  uint64_t global_fence_context() const { return kGlobalFenceContext; }
+  const DriverCounters& counters() const { return counters_; }
 
  private:
   friend class Blob;
   friend class Context;
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+
+  // A command whose response a thread sleeps for.
+  class Answer;
+
+  static constexpr uint64_t kGlobalFenceContext = 1;
+
+  explicit VirtioGpuDriver(Platform* platform) : platform_(platform) {}
+  absl::Status SetUp(vmm::PciAddress address);
+  absl::Status SetUpQueues();
+  absl::Status ReadCapsets();
+  void TakeInterrupts();
+
+  // Waits for `event`, as a round trip where that takes sleep. False once
+  // `deadline` has passed.
+  bool WaitForAnswer(OneShot& event, OneShot::Deadline deadline = std::nullopt);
+  uint32_t TakeContextId();
+  void FreeContextId(uint32_t id);
+
+  Platform* const platform_;
+  DriverCounters counters_;
+  std::unique_ptr<VirtioPciDevice> device_;
+  uint64_t features_ = 0;
+  std::span<uint8_t> window_;
+  std::unique_ptr<WindowAllocator> places_;  // In the window.
+  std::unique_ptr<ControlQueue> queue_;
+  std::vector<Capset> capsets_;
+  std::thread interrupt_thread_;
+
+  std::atomic<uint32_t> next_resource_id_{2};
+  std::atomic<uint64_t> next_fence_context_{kGlobalFenceContext + 1};
+  Mutex mutex_;
+  std::vector<bool> context_ids_ ABSL_GUARDED_BY(mutex_);  // In use; from 1.
+  std::map<std::pair<uint32_t, uint32_t>, std::shared_ptr<Answer>>
+      capset_answers_ ABSL_GUARDED_BY(mutex_);  // By id and version.
 };
 
 }  // namespace nacre::guest_kernel
