@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/epoll.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "glog/logging.h"
@@ -33,12 +34,7 @@ absl::Status EventLoop::Watch(int fd, uint32_t events, FdCallback callback) {
     return absl::AlreadyExistsError(
         absl::StrCat("fd ", fd, " is being watched"));
   }
-  epoll_event event = {};
-  event.events = events;
-  event.data.fd = fd;
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-    return ErrnoStatus(absl::StrCat("epoll_ctl(ADD, fd ", fd, ")"));
-  }
+  RETURN_IF_ERROR(AddToEpoll(epoll_, fd, events, static_cast<uint64_t>(fd)));
   watches_.emplace(fd, std::make_shared<FdCallback>(std::move(callback)));
   return absl::OkStatus();
 }
@@ -94,7 +90,7 @@ void EventLoop::Run() {
     PCHECK(count >= 0 || errno == EINTR) << "epoll_wait";
     for (int i = 0; i < count; ++i) {
       // An earlier callback of this turn may have unwatched it.
-      const auto watch = watches_.find(events[i].data.fd);
+      const auto watch = watches_.find(static_cast<int>(events[i].data.u64));
       if (watch == watches_.end()) continue;
       const std::shared_ptr<FdCallback> callback = watch->second;
       (*callback)(events[i].events);

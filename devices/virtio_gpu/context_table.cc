@@ -22,10 +22,9 @@ void EraseId(Resource& resource, uint32_t ctx_id) {
 
 }  // namespace
 
-absl::StatusOr<ContextTable::Entry*> ContextTable::Find(uint32_t id) {
+ContextTable::Entry* ContextTable::Find(uint32_t id) {
   const auto it = contexts_.find(id);
-  if (it == contexts_.end()) return ContextIdError(id, "does not exist");
-  return it->second.get();
+  return it == contexts_.end() ? nullptr : it->second.get();
 }
 
 absl::Status ContextTable::CheckNew(uint32_t id) const {

@@ -35,8 +35,8 @@ class ContextTable {
 
   size_t size() const { return contexts_.size(); }
 
-  // ContextIdError where there is none.
-  absl::StatusOr<Entry*> Find(uint32_t id);
+  // Null where there is none.
+  Entry* Find(uint32_t id);
 
   // Whether a context of this id could be created now: ContextIdError for 0
   // or one in use, ResourceExhausted where the table is full.

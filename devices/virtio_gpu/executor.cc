@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "devices/virtio_gpu/error.h"
 #include "devices/virtio_gpu/wire.h"
 
 namespace nacre::virtio_gpu {
@@ -26,36 +27,43 @@ Executor::~Executor() {
   env_.stats->mapped_bytes.Set(0);
 }
 
-absl::StatusOr<Response> Executor::Execute(uint32_t ctx_id, Command command) {
-  ctx_id_ = ctx_id;
+Executor::Target Executor::Find(const CommandHeader& header) {
+  return {header, contexts_.Find(header.ctx_id)};
+}
+
+absl::StatusOr<Response> Executor::Execute(const Target& target,
+                                           const Command& command) {
+  ctx_id_ = target.header.ctx_id;
+  context_ = target.context;
   return std::visit([this](const auto& c) { return Run(c); }, command);
 }
 
 absl::StatusOr<std::optional<TimelineId>> Executor::TimelineOf(
-    const CommandHeader& header) {
+    const Target& target) {
+  const CommandHeader& header = target.header;
   if (!header.has_ring) return TimelineId::Global();
   if (header.ring_idx >= wire::kMaxRings) {
     return absl::InvalidArgumentError(absl::StrCat(
         "ring_idx ", header.ring_idx, ": below ", wire::kMaxRings));
   }
-  const auto entry = contexts_.Find(header.ctx_id);
-  if (!entry.ok()) return std::nullopt;
-  return TimelineId{(*entry)->incarnation, header.ring_idx};
+  if (target.context == nullptr) return std::nullopt;
+  return TimelineId{target.context->incarnation, header.ring_idx};
 }
 
-absl::StatusOr<Fd> Executor::FenceOf(const CommandHeader& header) {
-  if (header.type != wire::Type::kSubmit3d) return Fd();
-  const auto entry = contexts_.Find(header.ctx_id);
-  if (!entry.ok() || (*entry)->context == nullptr) return Fd();
+absl::StatusOr<Fd> Executor::FenceOf(const Target& target) {
+  const CommandHeader& header = target.header;
+  if (header.type != wire::Type::kSubmit3d || target.context == nullptr ||
+      target.context->context == nullptr) {
+    return Fd();
+  }
   // Without a ring it is the context's first.
-  return (*entry)->context->FenceRing(header.has_ring ? header.ring_idx : 0);
+  return target.context->context->FenceRing(header.has_ring ? header.ring_idx
+                                                            : 0);
 }
 
-std::shared_ptr<FenceObserver> Executor::FenceObserverOf(
-    const CommandHeader& header) {
-  const auto entry = contexts_.Find(header.ctx_id);
-  if (!entry.ok() || (*entry)->context == nullptr) return nullptr;
-  return (*entry)->context->fence_observer();
+absl::StatusOr<ContextTable::Entry*> Executor::FindContext() const {
+  if (context_ == nullptr) return ContextIdError(ctx_id_, "does not exist");
+  return context_;
 }
 
 void Executor::UpdateGauges() {

@@ -54,21 +54,30 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  // `ctx_id` is the header's. Errors become the error response (error.h).
-  absl::StatusOr<Response> Execute(uint32_t ctx_id, Command command);
+  // A request's header and what it names, looked up once. Valid until the next
+  // command of another request.
+  struct Target {
+    const CommandHeader& header;
+    ContextTable::Entry* context;  // Null where there is none of that id.
+  };
+  Target Find(const CommandHeader& header);
+
+  // Errors become the error response (error.h).
+  absl::StatusOr<Response> Execute(const Target& target,
+                                   const Command& command);
 
   // The timeline that a fence of this header belongs to: a ring of the context
   // where it names one, else the global one (virtio 1.3, 5.7.6.7). Nullopt for
   // a ring of a context that does not exist: such a fence has nothing to
-  // follow. InvalidArgument for a ring beyond kMaxRings.
-  absl::StatusOr<std::optional<TimelineId>> TimelineOf(
-      const CommandHeader& header);
+  // follow. InvalidArgument for a ring beyond kMaxRings. To be asked before
+  // Execute, which may end the context.
+  static absl::StatusOr<std::optional<TimelineId>> TimelineOf(
+      const Target& target);
 
   // What a fence on a SUBMIT_3D waits for besides the earlier ones of its
-  // timeline; an invalid Fd for nothing. (No other command starts work.)
-  absl::StatusOr<Fd> FenceOf(const CommandHeader& header);
-  // Whom to tell when that Fd is readable, before the guest is; or null.
-  std::shared_ptr<FenceObserver> FenceObserverOf(const CommandHeader& header);
+  // timeline; an invalid Fd for nothing. (No other command starts work.) To be
+  // asked after Execute.
+  static absl::StatusOr<Fd> FenceOf(const Target& target);
 
  private:
   using Result = absl::StatusOr<Response>;
@@ -108,10 +117,14 @@ class Executor {
   Result Run(const TransferToHost3d& command);
   Result Run(const TransferFromHost3d& command);
 
+  // ContextIdError where there is none.
+  absl::StatusOr<ContextTable::Entry*> FindContext() const;
   void UpdateGauges();
 
   const Environment env_;
-  uint32_t ctx_id_ = 0;  // Of the command being executed.
+  // Of the command being executed.
+  uint32_t ctx_id_ = 0;
+  ContextTable::Entry* context_ = nullptr;
   ResourceTable resources_;
   ContextTable contexts_;
   Scanouts scanouts_;

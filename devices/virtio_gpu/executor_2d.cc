@@ -3,7 +3,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/checked.h"
 #include "base/status_macros.h"
-#include "devices/virtio_gpu/edid.h"
 #include "devices/virtio_gpu/error.h"
 #include "devices/virtio_gpu/executor.h"
 
@@ -18,7 +17,7 @@ Executor::Result Executor::Run(const GetEdid& command) {
   if (command.scanout_id >= env_.num_scanouts) {
     return ScanoutIdError(command.scanout_id, "does not exist");
   }
-  return Edid{MakeEdid(env_.width, env_.height)};
+  return Edid{env_.width, env_.height};
 }
 
 Executor::Result Executor::Run(const ResourceCreate2d& command) {

@@ -59,14 +59,14 @@ Executor::Result Executor::Run(const CtxCreate& command) {
 }
 
 Executor::Result Executor::Run(const CtxDestroy&) {
-  ASSIGN_OR_RETURN(ContextTable::Entry* const entry, contexts_.Find(ctx_id_));
+  ASSIGN_OR_RETURN(ContextTable::Entry* const entry, FindContext());
   contexts_.Remove(*entry, resources_);
   UpdateGauges();
   return NoData();
 }
 
 Executor::Result Executor::Run(const CtxAttachResource& command) {
-  ASSIGN_OR_RETURN(ContextTable::Entry* const entry, contexts_.Find(ctx_id_));
+  ASSIGN_OR_RETURN(ContextTable::Entry* const entry, FindContext());
   ASSIGN_OR_RETURN(Resource* const resource,
                    resources_.Find(command.resource_id));
   RETURN_IF_ERROR(contexts_.Attach(*entry, *resource));
@@ -74,7 +74,7 @@ Executor::Result Executor::Run(const CtxAttachResource& command) {
 }
 
 Executor::Result Executor::Run(const CtxDetachResource& command) {
-  ASSIGN_OR_RETURN(ContextTable::Entry* const entry, contexts_.Find(ctx_id_));
+  ASSIGN_OR_RETURN(ContextTable::Entry* const entry, FindContext());
   ASSIGN_OR_RETURN(Resource* const resource,
                    resources_.Find(command.resource_id));
   contexts_.Detach(*entry, *resource);
@@ -82,7 +82,7 @@ Executor::Result Executor::Run(const CtxDetachResource& command) {
 }
 
 Executor::Result Executor::Run(const Submit3d& command) {
-  ASSIGN_OR_RETURN(ContextTable::Entry* const entry, contexts_.Find(ctx_id_));
+  ASSIGN_OR_RETURN(ContextTable::Entry* const entry, FindContext());
   if (entry->context == nullptr) {
     return absl::InvalidArgumentError(
         absl::StrCat("SUBMIT_3D to context ", ctx_id_,

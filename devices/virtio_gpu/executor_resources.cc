@@ -73,7 +73,7 @@ Executor::Result Executor::Run(const ResourceCreateBlob& command) {
   std::unique_ptr<Blob> host;
   ContextTable::Entry* entry = nullptr;
   if (command.mem != wire::BlobMem::kGuest) {
-    ASSIGN_OR_RETURN(entry, contexts_.Find(ctx_id_));
+    ASSIGN_OR_RETURN(entry, FindContext());
     if (entry->context == nullptr) {
       return absl::InvalidArgumentError(
           absl::StrCat("context ", ctx_id_, " has no dialect to make blobs"));

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/memory/memory.h"
+#include "base/epoll.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "glog/logging.h"
@@ -19,16 +20,6 @@ namespace {
 // Fences of one batch; more are taken in the next.
 constexpr size_t kMaxBatch = 64;
 
-absl::Status AddToEpoll(int epoll, int fd) {
-  epoll_event event = {};
-  event.events = EPOLLIN;
-  event.data.fd = fd;
-  if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-    return ErrnoStatus("watching a fence (epoll_ctl)");
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FenceReactor>> FenceReactor::Create(
@@ -36,7 +27,7 @@ absl::StatusOr<std::unique_ptr<FenceReactor>> FenceReactor::Create(
   Fd epoll(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll.valid()) return ErrnoStatus("epoll_create1");
   ASSIGN_OR_RETURN(EventFd stop, EventFd::Create());
-  RETURN_IF_ERROR(AddToEpoll(epoll.get(), stop.fd()));
+  RETURN_IF_ERROR(AddToEpoll(epoll, stop.fd(), EPOLLIN, kNoToken));
   return absl::WrapUnique(
       new FenceReactor(std::move(epoll), std::move(stop), std::move(callback)));
 }
@@ -52,12 +43,11 @@ FenceReactor::~FenceReactor() {
   thread_.join();
 }
 
-absl::Status FenceReactor::Watch(Fd fd, uint64_t token) {
-  const int raw = fd.get();
-  MutexLock lock(mutex_);
-  RETURN_IF_ERROR(AddToEpoll(epoll_.get(), raw));
-  fences_.emplace(raw, Fence{std::move(fd), token});
-  return absl::OkStatus();
+absl::Status FenceReactor::Watch(int fd, uint64_t token) {
+  // Once, so that one that fired need not be taken out: closing it does that.
+  // Where others hold the file open it stays in, without effect, until its file
+  // and number meet again.
+  return AddToEpoll(epoll_, fd, EPOLLIN | EPOLLONESHOT, token);
 }
 
 void FenceReactor::Run() {
@@ -71,21 +61,11 @@ void FenceReactor::Run() {
       PCHECK(errno == EINTR) << "epoll_wait";
       continue;
     }
-    size_t num_tokens = 0;
-    {
-      MutexLock lock(mutex_);
-      for (int i = 0; i < count; ++i) {
-        const int fd = events[i].data.fd;
-        if (fd == stop_.fd()) return;
-        const auto it = fences_.find(fd);
-        CHECK(it != fences_.end());
-        // Others may hold the file open, so that closing it would not do.
-        PCHECK(epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr) == 0);
-        tokens[num_tokens++] = it->second.token;
-        fences_.erase(it);
-      }
+    for (int i = 0; i < count; ++i) {
+      if (events[i].data.u64 == kNoToken) return;
+      tokens[i] = events[i].data.u64;
     }
-    callback_(std::span(tokens.data(), num_tokens));
+    callback_(std::span(tokens.data(), static_cast<size_t>(count)));
   }
 }
 

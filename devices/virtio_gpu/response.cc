@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/status_macros.h"
+#include "devices/virtio_gpu/edid.h"
 
 namespace nacre::virtio_gpu {
 namespace {
@@ -50,9 +51,10 @@ class Writer {
     return Write(Type::kOkCapset, capset.bytes);
   }
   absl::Status operator()(const Edid& edid) {
+    const auto block = MakeEdid(edid.width, edid.height);
     wire::Edid body = {};
-    body.size = edid.block.size();
-    std::copy(edid.block.begin(), edid.block.end(), body.edid);
+    body.size = block.size();
+    std::copy(block.begin(), block.end(), body.edid);
     return Write(Type::kOkEdid, AsBytes(body));
   }
   absl::Status operator()(const ResourceUuid& uuid) {

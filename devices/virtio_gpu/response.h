@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <variant>
 
 #include "absl/status/status.h"
@@ -31,7 +32,8 @@ struct CapsetData {
   std::span<const uint8_t> bytes;
 };
 struct Edid {
-  std::array<uint8_t, 128> block;
+  uint32_t width;  // Of the display it describes: see edid.h.
+  uint32_t height;
 };
 struct ResourceUuid {
   std::array<uint8_t, 16> uuid;
@@ -40,10 +42,11 @@ struct MapInfo {
   MapCaching caching;
 };
 
-// What a command that worked answers with. Small, unlike some of its encodings:
-// one goes through our hands for every command.
+// What a command that worked answers with. Small and trivial, unlike some of
+// its encodings: one goes through our hands for every command.
 using Response = std::variant<NoData, DisplayModes, CapsetInfo, CapsetData,
                               Edid, ResourceUuid, MapInfo>;
+static_assert(std::is_trivially_copyable_v<Response> && sizeof(Response) <= 24);
 
 // Write the answer to `request` into its chain: the response type, the fence
 // fields as the request had them (virtio 1.3, 5.7.6.7), and what belongs to the

@@ -2,39 +2,13 @@
 #define NACRE_DEVICES_VIRTIO_GPU_STATS_H_
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
+#include "base/counter.h"
 #include "devices/virtio_gpu/wire.h"
 
 namespace nacre::virtio_gpu {
-
-// A number that one or more threads add to and any thread reads. Each is right
-// by itself; two read one after the other may belong to different moments.
-class Counter {
- public:
-  void Add(uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
-  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<uint64_t> value_{0};
-};
-
-// A number that one thread sets at a time, with the largest it ever was.
-class Gauge {
- public:
-  void Set(uint64_t value) {
-    value_.store(value, std::memory_order_relaxed);
-    if (value > peak()) peak_.store(value, std::memory_order_relaxed);
-  }
-  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
-  uint64_t peak() const { return peak_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<uint64_t> value_{0};
-  std::atomic<uint64_t> peak_{0};
-};
 
 // What the device did since it was created (resets do not clear it), for the
 // VMM's summary. Written by the device's threads, readable from any at any

@@ -44,14 +44,5 @@ TEST(StatsTest, CountsErrorsByResponse) {
   EXPECT_EQ(stats.total_errors(), 3u);
 }
 
-TEST(StatsTest, GaugesKeepTheirPeak) {
-  Gauge gauge;
-  gauge.Set(5);
-  gauge.Set(9);
-  gauge.Set(2);
-  EXPECT_EQ(gauge.value(), 2u);
-  EXPECT_EQ(gauge.peak(), 9u);
-}
-
 }  // namespace
 }  // namespace nacre::virtio_gpu

@@ -2,43 +2,12 @@
 #define NACRE_DEVICES_VIRTIO_GPU_MSM_COUNTERS_H_
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 
+#include "base/counter.h"
 #include "devices/virtio_gpu/msm/wire.h"
 
 namespace nacre::msm {
-
-// Counts up. Written by the device thread alone, which is why adding needs no
-// locked instruction; read from any thread.
-class Counter {
- public:
-  void Add(uint64_t n = 1) {
-    value_.store(value() + n, std::memory_order_relaxed);
-  }
-  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<uint64_t> value_ = 0;
-};
-
-// How much of something there is and the most there was. Threads as Counter.
-class Gauge {
- public:
-  void Add(uint64_t n = 1) {
-    value_.store(value() + n, std::memory_order_relaxed);
-    if (value() > peak()) peak_.store(value(), std::memory_order_relaxed);
-  }
-  void Subtract(uint64_t n = 1) {
-    value_.store(value() - n, std::memory_order_relaxed);
-  }
-  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
-  uint64_t peak() const { return peak_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<uint64_t> value_ = 0;
-  std::atomic<uint64_t> peak_ = 0;
-};
 
 // What all msm contexts of a device did, for the VMM's summary and control
 // socket. Read from any thread, each field by itself.

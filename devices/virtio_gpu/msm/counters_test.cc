@@ -8,15 +8,6 @@
 namespace nacre::msm {
 namespace {
 
-TEST(CountersTest, GaugesRememberTheirPeak) {
-  Gauge gauge;
-  gauge.Add(3);
-  gauge.Add();
-  gauge.Subtract(2);
-  EXPECT_EQ(gauge.value(), 2u);
-  EXPECT_EQ(gauge.peak(), 4u);
-}
-
 // The VMM's summary reads while the device thread counts.
 TEST(CountersTest, AreReadFromAnotherThread) {
   Counters counters;

@@ -3,7 +3,9 @@
 
 #include <dirent.h>
 
+#include <chrono>
 #include <cstddef>
+#include <thread>
 
 #include "glog/logging.h"
 
@@ -18,6 +20,18 @@ inline size_t OpenFds() {
   while (readdir(directory) != nullptr) ++count;
   closedir(directory);
   return count;
+}
+
+// Whether there are `count` soon: the device closes a fence after the guest has
+// heard of it.
+inline bool AwaitOpenFds(size_t count) {
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (OpenFds() != count) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
 }
 
 }  // namespace nacre::virtio_gpu

@@ -1,0 +1,49 @@
+#ifndef NACRE_BASE_COUNTER_H_
+#define NACRE_BASE_COUNTER_H_
+
+#include <atomic>
+#include <cstdint>
+
+namespace nacre {
+
+// Numbers for a summary, read from any thread at any time. Each is right by
+// itself; two read one after the other may belong to different moments.
+//
+// One thread writes at a time: the writers have an order among themselves (a
+// lock, or one being the only one), which is why no write needs a locked
+// instruction.
+
+// Counts up.
+class Counter {
+ public:
+  void Add(uint64_t n = 1) {
+    value_.store(value() + n, std::memory_order_relaxed);
+  }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+// How much of something there is, and the most there was.
+class Gauge {
+ public:
+  void Set(uint64_t value) {
+    value_.store(value, std::memory_order_relaxed);
+    if (value > peak()) peak_.store(value, std::memory_order_relaxed);
+  }
+  void Add(uint64_t n = 1) { Set(value() + n); }
+  void Subtract(uint64_t n = 1) {
+    value_.store(value() - n, std::memory_order_relaxed);
+  }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+  uint64_t peak() const { return peak_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+  std::atomic<uint64_t> peak_{0};
+};
+
+}  // namespace nacre
+
+#endif  // NACRE_BASE_COUNTER_H_

@@ -1,0 +1,200 @@
+#include "devices/virtio_gpu/rings.h"
+
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/memory/memory.h"
+#include "base/status_macros.h"
+#include "glog/logging.h"
+
+namespace nacre::virtio_gpu {
+namespace {
+
+// Of a batch of fences, before the heap is needed.
+constexpr size_t kUsualBatch = 64;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Rings>> Rings::Create(
+    std::vector<virtio::ActiveQueue>& queues, virtio::DriverNotifier* notifier,
+    Stats* stats, LogLimiter* log_limiter) {
+  auto rings =
+      absl::WrapUnique(new Rings(queues, notifier, stats, log_limiter));
+  ASSIGN_OR_RETURN(rings->reactor_,
+                   FenceReactor::Create([r = rings.get()](auto tokens) {
+                     r->OnFencesSignalled(tokens);
+                   }));
+  return rings;
+}
+
+Rings::Rings(std::vector<virtio::ActiveQueue>& queues,
+             virtio::DriverNotifier* notifier, Stats* stats,
+             LogLimiter* log_limiter)
+    : notifier_(notifier), stats_(stats), log_limiter_(log_limiter) {
+  MutexLock lock(mutex_);
+  for (virtio::ActiveQueue& queue : queues) {
+    rings_.push_back({queue.index, std::move(queue.queue)});
+  }
+}
+
+Rings::~Rings() {
+  reactor_.reset();
+  MutexLock lock(mutex_);
+  timelines_.Clear([](Fenced fenced) { std::move(fenced.chain).Abandon(); });
+  stats_->fences_pending.Set(0);
+}
+
+void Rings::Exchange(size_t queue, std::optional<RingRequest>& request,
+                     bool take) {
+  std::optional<uint64_t> token;
+  int fence = -1;
+  News news;
+  uint16_t index = 0;
+  {
+    MutexLock lock(mutex_);
+    Ring& ring = rings_[queue];
+    index = ring.index;
+    if (request) {
+      if (request->timeline) {
+        fence = request->fence.get();
+        token = GiveBackInOrder(ring, *request);
+      } else {
+        GiveBack(ring, std::move(request->chain));
+      }
+      request.reset();
+    }
+    if (take) Take(ring, request);
+    if (!request) news = NewsFor(ring);
+  }
+  if (token) {
+    if (const absl::Status status = reactor_->Watch(fence, *token);
+        !status.ok()) {
+      LOG_IF(ERROR, log_limiter_->Allow()) << "watching a fence: " << status;
+      OnFencesSignalled(std::span(&*token, 1));
+    }
+  }
+  Tell(news, index);
+}
+
+bool Rings::PrepareToSleep() {
+  MutexLock lock(mutex_);
+  bool more = false;
+  if (!broken_) {
+    for (Ring& ring : rings_) more |= ring.queue.EnableKicks();
+  }
+  return !more;
+}
+
+void Rings::EndSleep() {
+  MutexLock lock(mutex_);
+  for (Ring& ring : rings_) ring.queue.DisableKicks();
+}
+
+void Rings::GiveBack(Ring& ring, virtio::DescriptorChain&& chain) {
+  if (broken_) {
+    std::move(chain).Abandon();
+    return;
+  }
+  if (const absl::Status status = ring.queue.Complete(std::move(chain));
+      !status.ok()) {
+    Break(ring.index, status);
+  }
+}
+
+std::optional<uint64_t> Rings::GiveBackInOrder(Ring& ring,
+                                               RingRequest& request) {
+  const TimelineId& timeline = *request.timeline;
+  const bool waits = request.fence.valid();
+  Fenced fenced = {std::move(request.chain), std::move(request.fence),
+                   std::move(request.observer)};
+  if (waits) {
+    const uint64_t token = timelines_.AddPending(timeline, std::move(fenced));
+    stats_->fences_pending.Set(timelines_.pending());
+    stats_->fences_waited.Add();
+    return token;
+  }
+  std::optional<Fenced> complete =
+      timelines_.AddSignalled(timeline, std::move(fenced));
+  if (complete) {
+    stats_->fences_completed.Add();
+    GiveBack(ring, std::move(complete->chain));
+  } else {
+    stats_->fences_pending.Set(timelines_.pending());
+  }
+  return std::nullopt;
+}
+
+void Rings::Take(Ring& ring, std::optional<RingRequest>& request) {
+  if (broken_) return;
+  auto chain = ring.queue.Pop();
+  if (!chain.ok()) {
+    Break(ring.index, chain.status());
+  } else if (*chain) {
+    request.emplace(**std::move(chain));
+  }
+}
+
+void Rings::OnFencesSignalled(std::span<const uint64_t> tokens) {
+  TellObservers(tokens);
+  // Closed after the driver has been told.
+  absl::InlinedVector<Fd, kUsualBatch> fences;
+  News news;
+  uint16_t index = 0;
+  {
+    MutexLock lock(mutex_);
+    Ring& ring = rings_.front();
+    index = ring.index;
+    for (const uint64_t token : tokens) {
+      const std::optional<TimelineId> timeline = timelines_.Signal(token);
+      if (!timeline) continue;
+      while (auto fenced = timelines_.TakeCompleted(*timeline)) {
+        stats_->fences_completed.Add();
+        GiveBack(ring, std::move(fenced->chain));
+        if (fenced->fence.valid()) fences.push_back(std::move(fenced->fence));
+      }
+    }
+    stats_->fences_pending.Set(timelines_.pending());
+    news = NewsFor(ring);
+  }
+  Tell(news, index);
+}
+
+void Rings::TellObservers(std::span<const uint64_t> tokens) {
+  absl::InlinedVector<std::shared_ptr<FenceObserver>, kUsualBatch> observers;
+  {
+    MutexLock lock(mutex_);
+    for (const uint64_t token : tokens) {
+      const Fenced* fenced = timelines_.Find(token);
+      if (fenced == nullptr || fenced->observer == nullptr) continue;
+      // Mostly one context's: told once.
+      if (!observers.empty() && observers.back() == fenced->observer) continue;
+      observers.push_back(fenced->observer);
+    }
+  }
+  for (const auto& observer : observers) observer->OnFenceSignalled();
+}
+
+Rings::News Rings::NewsFor(Ring& ring) {
+  News news;
+  if (broken_) {
+    news.needs_reset = !std::exchange(broken_reported_, true);
+    if (news.needs_reset) stats_->broken_queues.Add();
+  } else if (ring.queue.NeedsInterrupt()) {
+    news.interrupt = true;
+    stats_->interrupts.Add();
+  }
+  return news;
+}
+
+void Rings::Tell(const News& news, uint16_t index) {
+  if (news.interrupt) notifier_->NotifyUsedBuffers(index);
+  if (news.needs_reset) notifier_->SetNeedsReset();
+}
+
+void Rings::Break(uint16_t index, const absl::Status& status) {
+  LOG_IF(WARNING, log_limiter_->Allow())
+      << "virtio-gpu queue " << index << ": " << status;
+  broken_ = true;
+}
+
+}  // namespace nacre::virtio_gpu

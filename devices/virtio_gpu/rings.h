@@ -1,0 +1,122 @@
+#ifndef NACRE_DEVICES_VIRTIO_GPU_RINGS_H_
+#define NACRE_DEVICES_VIRTIO_GPU_RINGS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/fd.h"
+#include "base/log_limiter.h"
+#include "base/mutex.h"
+#include "devices/virtio/virtio_device.h"
+#include "devices/virtio/virtqueue.h"
+#include "devices/virtio_gpu/context.h"
+#include "devices/virtio_gpu/fence_reactor.h"
+#include "devices/virtio_gpu/fence_timelines.h"
+#include "devices/virtio_gpu/stats.h"
+
+namespace nacre::virtio_gpu {
+
+// A request of the driver's, and once it is executed, its answer in its chain,
+// what is to happen before the driver gets it back.
+struct RingRequest {
+  explicit RingRequest(virtio::DescriptorChain c) : chain(std::move(c)) {}
+
+  virtio::DescriptorChain chain;
+  // Behind the earlier ones of this timeline; nullopt: at once.
+  std::optional<TimelineId> timeline;
+  // When this is readable, where it is valid; needs a timeline...
+  Fd fence;
+  // ... and this, if any, is told first.
+  std::shared_ptr<FenceObserver> observer;
+};
+
+// The device's virtqueues, and the order in which requests go back to the
+// driver. One lock for all of it, taken once for a request; system calls are
+// made without it. Thread-safe: whoever executes requests takes and answers
+// them, the fence reactor completes those that had to wait.
+//
+// A ring that the driver broke ends all work: DEVICE_NEEDS_RESET.
+class Rings {
+ public:
+  // All that is pointed to outlives the result. Queues count as they come in
+  // `queues`; fences are for the first one.
+  static absl::StatusOr<std::unique_ptr<Rings>> Create(
+      std::vector<virtio::ActiveQueue>& queues,
+      virtio::DriverNotifier* notifier, Stats* stats, LogLimiter* log_limiter);
+  // Pending fences are abandoned, not answered. Waits for none.
+  ~Rings();
+  Rings(const Rings&) = delete;
+  Rings& operator=(const Rings&) = delete;
+
+  // Gives `request`, if any, back to `queue`, and puts the next one of the
+  // queue in its place. Where there is none, or `take` is false, the driver is
+  // told what it asked to be told of all that was given back.
+  void Exchange(size_t queue, std::optional<RingRequest>& request,
+                bool take = true);
+
+  // Before sleeping, until EndSleep: the driver kicks. False where requests
+  // came meanwhile: there is something to do first.
+  bool PrepareToSleep();
+  void EndSleep();
+
+ private:
+  struct Ring {
+    uint16_t index;  // The driver's.
+    virtio::Virtqueue queue;
+  };
+  struct Fenced {
+    virtio::DescriptorChain chain;
+    Fd fence;
+    std::shared_ptr<FenceObserver> observer;
+  };
+  // What to tell the driver, once without the lock.
+  struct News {
+    bool interrupt = false;
+    bool needs_reset = false;
+  };
+
+  Rings(std::vector<virtio::ActiveQueue>& queues,
+        virtio::DriverNotifier* notifier, Stats* stats,
+        LogLimiter* log_limiter);
+
+  void OnFencesSignalled(std::span<const uint64_t> tokens);
+  void TellObservers(std::span<const uint64_t> tokens)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void GiveBack(Ring& ring, virtio::DescriptorChain&& chain)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A token where the fence is to be watched.
+  std::optional<uint64_t> GiveBackInOrder(Ring& ring, RingRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Take(Ring& ring, std::optional<RingRequest>& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  News NewsFor(Ring& ring) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Tell(const News& news, uint16_t index) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Break(uint16_t index, const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  virtio::DriverNotifier* const notifier_;
+  Stats* const stats_;
+  LogLimiter* const log_limiter_;
+
+  Mutex mutex_;
+  std::vector<Ring> rings_ ABSL_GUARDED_BY(mutex_);
+  // Chains of the first ring.
+  FenceTimelines<Fenced> timelines_ ABSL_GUARDED_BY(mutex_);
+  // The driver broke a ring, and whether it has been told.
+  bool broken_ ABSL_GUARDED_BY(mutex_) = false;
+  bool broken_reported_ ABSL_GUARDED_BY(mutex_) = false;
+
+  std::unique_ptr<FenceReactor> reactor_;
+};
+
+}  // namespace nacre::virtio_gpu
+
+#endif  // NACRE_DEVICES_VIRTIO_GPU_RINGS_H_
