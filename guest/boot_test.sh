@@ -62,6 +62,14 @@ if ! $cross; then
   "$tools_dir/pictures.sh" --out="$out/native" a630 a660 a730 >&2 ||
     printf 'FAIL pictures, native: the run ended early\n' >>"$results"
   "$tools_dir/check_pictures.py" "$out/native" a630 a660 a730 >>"$results"
+  # What a frame costs the VMM: the same frames in other numbers.
+  for frames in 20 80; do
+    for bench in submits:vulkan_bench,--submits=8 misses:vulkan_bench,--fresh=2 \
+      misses-gles:gles_bench,--fresh=1; do
+      guest "bench-${bench%%:*}-$frames" --kernel=kernel \
+        "cmdline nacre.test=bench nacre.bench=${bench#*:} nacre.frames=$frames"
+    done
+  done
 fi
 # So slow that the GPU is taken for hung over a large picture.
 guest hang --kernel=kernel --gpu-megabytes-per-second=20 --vcpus=1 \

@@ -156,6 +156,30 @@ def check_hang(guest):
     check_nothing_is_left(guest)
 
 
+def check_bench(guest, submits, kicks, interrupts):
+    """A frame's share: between this guest and the one with fewer frames. It has
+    that many submits, and at most so many kicks and interrupts."""
+    check_ended_well(guest)
+    check_gpu_worked(guest)
+    check_nothing_is_left(guest)
+    start, _, frames = guest.name.rpartition("-")
+    if frames == "20":
+        return
+    fewer = Guest("", guest.out, f"{start.split()[-1]}-20")
+    share = lambda *path: ((guest.count(*path) - fewer.count(*path)) /
+                           (int(frames) - 20))
+    guest.check_equal("submits a frame", share("gpu", "ccmds", "GEM_SUBMIT"),
+                      submits)
+    for what, limit in (("kicks", kicks), ("interrupts", interrupts)):
+        found = share("gpu", what)
+        guest.check(f"at most {limit} {what} a frame", found <= limit, found)
+    ccmds = {name: share("gpu", "ccmds", name) for name in fewer.gpu["ccmds"]}
+    print(f"==> {guest.name}: a frame: {share('gpu', 'kicks'):.2f} kicks, "
+          f"{share('gpu', 'interrupts'):.2f} interrupts; " +
+          ", ".join(f"{name} {count:.2f}" for name, count in ccmds.items()
+                    if count > 0), file=sys.stderr)
+
+
 def check_failing(guest):
     guest.check_equal("exit code", guest.code, 1)
     guest.check_equal("status", guest.count("guest_status"), 1)
@@ -176,6 +200,12 @@ CHECKS = {
     "reload": check_reload,
     "reboot": check_reboot,
     "hang": check_hang,
+    # Of 8 submits each may have a kick and an interrupt, where none is under way
+    # that it could join; so may what makes and releases each of the buffers.
+    **{f"bench-{what}-{frames}": lambda g, limits=limits: check_bench(g, *limits)
+       for what, limits in (("submits", (8, 9, 9)), ("misses", (1, 12, 9)),
+                            ("misses-gles", (1, 9, 9)))
+       for frames in (20, 80)},
     "failing": check_failing,
 }
 

@@ -65,7 +65,8 @@ prepare_payload() {
   assembled=$("$guest_dir/assemble.sh" "$arch" "${outer[@]}" \
     "$built"/guest/programs/{gles_frames,vulkan_submits} \
     "$built"/guest/programs/{gles_hang,vulkan_fault,vulkan_hang} \
-    "$built"/guest/programs/pictures/{gles,vulkan}_pictures)
+    "$built"/guest/programs/pictures/{gles,vulkan}_pictures \
+    "$built"/guest/programs/bench/{gles,vulkan}_bench)
   cp -f "$(value KERNEL_IMAGE)" "$payload/kernel"
   [[ $arch != x86_64 ]] || cp -f "$(value KERNEL_BZIMAGE)" "$payload/bzImage"
   cp -f "$(value INITRD)" "$payload/initrd"
