@@ -10,6 +10,7 @@ namespace nacre::guest {
 
 // A GLES 3.2 context is current for all of them.
 void CheckGlesClears(Suite& suite);
+void CheckGlesMasks(Suite& suite);
 void CheckGlesFormats(Suite& suite);
 void CheckGlesDepth(Suite& suite);
 void CheckGlesBlits(Suite& suite);

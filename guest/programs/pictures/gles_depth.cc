@@ -4,6 +4,7 @@
 
 #include "guest/programs/pictures/gles_cases.h"
 #include "guest/programs/pictures/gles_objects.h"
+#include "guest/programs/surfaceless_egl.h"
 
 namespace nacre::guest {
 namespace {
@@ -73,6 +74,25 @@ void ClearBoth(Suite& suite) {
   check("clear-stencil-alone", 0.25f, 90);
 }
 
+// Boxes of GL_EXT_clear_texture within a picture: scissored clears. Returns
+// what is there then, and does the same to `wanted`.
+template <typename Pixel>
+Image ClearBoxes(const GlesFormat& format, const Pixel& pixel, Image& wanted) {
+  static const auto clear =
+      EglFunction<PFNGLCLEARTEXSUBIMAGEEXTPROC>("glClearTexSubImageEXT");
+  const Texture texture(wanted, format);
+  for (const Rect& box :
+       {Rect{0, 0, 5, 3}, Rect{13, 9, 29, 21}, Rect{59, 0, 1, kHeight}}) {
+    clear(texture.name(), 0, static_cast<GLint>(box.x),
+          static_cast<GLint>(box.y), 0, static_cast<GLsizei>(box.width),
+          static_cast<GLsizei>(box.height), 1, format.format, format.type,
+          &pixel);
+    wanted.Fill(box, pixel);
+  }
+  CheckGl("glClearTexSubImageEXT of depth");
+  return texture.Read();
+}
+
 // Color and depth at once.
 void ClearWithColor(Suite& suite) {
   const Rgba8 blue = {20, 60, 220, 255};
@@ -109,15 +129,53 @@ void Blit(Suite& suite, const char* name, const GlesFormat& format,
   suite.Check(name, target.Read(), image, shade);
 }
 
-void Blits(Suite& suite) {
-  Blit(suite, "blit-depth16", kDepth16, Weave(kWidth, kHeight, 2, 1), ShadeR16);
+// From 0 to 1.
+Image Floats() {
   Image floats(kWidth, kHeight, 4);
   for (uint32_t y = 0; y < kHeight; ++y) {
     for (uint32_t x = 0; x < kWidth; ++x) {
       floats.Set(x, y, static_cast<float>(x * y) / (kWidth * kHeight));
     }
   }
-  Blit(suite, "blit-depth32f", kDepth32f, floats, ShadeR32f);
+  return floats;
+}
+
+// Depth from 0 to 1 with stencil beside it; what is beside that is 0.
+Image FloatsAndStencil() {
+  const Image floats = Floats();
+  const Image stencil = Weave(kWidth, kHeight, 1, 3);
+  Image both(kWidth, kHeight, 8);
+  for (uint32_t y = 0; y < kHeight; ++y) {
+    for (uint32_t x = 0; x < kWidth; ++x) {
+      std::memcpy(both.at(x, y), floats.at(x, y), 4);
+      std::memcpy(both.at(x, y) + 4, stencil.at(x, y), 1);
+    }
+  }
+  return both;
+}
+
+void Boxes(Suite& suite) {
+  Image wanted = Weave(kWidth, kHeight, 2, 2);
+  suite.Check("clear-boxes-depth16",
+              ClearBoxes(kDepth16, uint16_t{40000}, wanted), wanted, ShadeR16);
+  wanted = Floats();
+  suite.Check("clear-boxes-depth32f", ClearBoxes(kDepth32f, 0.875f, wanted),
+              wanted, ShadeR32f);
+  wanted = FloatsAndStencil();
+  struct {
+    float depth;
+    uint32_t stencil;
+  } const pixel = {0.375f, 0};  // Mesa 25.0.7 takes any stencil for 0.
+  const Image both = ClearBoxes(kDepth32fStencil8, pixel, wanted);
+  suite.Check("clear-boxes-depth-and-stencil-depth", Part<float>(both, 0),
+              Part<float>(wanted, 0), ShadeR32f);
+  suite.Check("clear-boxes-depth-and-stencil-stencil", Part<uint8_t>(both, 4),
+              Part<uint8_t>(wanted, 4), ShadeR8);
+}
+
+void Blits(Suite& suite) {
+  Blit(suite, "blit-depth16", kDepth16, Weave(kWidth, kHeight, 2, 1), ShadeR16);
+  Blit(suite, "blit-depth32f", kDepth32f, Floats(), ShadeR32f);
 }
 
 }  // namespace
@@ -126,6 +184,7 @@ void CheckGlesDepth(Suite& suite) {
   ClearDepth(suite);
   ClearBoth(suite);
   ClearWithColor(suite);
+  Boxes(suite);
   Blits(suite);
 }
 

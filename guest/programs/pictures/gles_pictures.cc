@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   const SurfacelessEgl egl;
   std::printf("GL_RENDERER: %s\n", glGetString(GL_RENDERER));
   CheckGlesClears(suite);
+  CheckGlesMasks(suite);
   CheckGlesFormats(suite);
   CheckGlesDepth(suite);
   CheckGlesBlits(suite);

@@ -48,7 +48,8 @@ class Objects {
     description.samples = image.info().samples;
     description.loadOp = attachment.load;
     description.storeOp = attachment.store;
-    description.stencilLoadOp = attachment.load;
+    description.stencilLoadOp =
+        attachment.stencil_load.value_or(attachment.load);
     description.stencilStoreOp = attachment.store;
     description.initialLayout = VK_IMAGE_LAYOUT_GENERAL;
     description.finalLayout = VK_IMAGE_LAYOUT_GENERAL;

@@ -4,6 +4,7 @@
 #define NACRE_GUEST_PROGRAMS_PICTURES_RENDER_PASS_H_
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "guest/programs/pictures/vulkan_objects.h"
@@ -14,6 +15,7 @@ namespace nacre::guest {
 struct PassAttachment {
   const GpuImage* image = nullptr;
   VkAttachmentLoadOp load = VK_ATTACHMENT_LOAD_OP_DONT_CARE;
+  std::optional<VkAttachmentLoadOp> stencil_load = {};  // As `load`.
   VkAttachmentStoreOp store = VK_ATTACHMENT_STORE_OP_STORE;
   VkClearValue clear = {};
   uint32_t level = 0;

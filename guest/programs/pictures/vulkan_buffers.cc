@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <numeric>
 
+#include "guest/programs/pictures/render_pass.h"
 #include "guest/programs/pictures/vulkan_cases.h"
 
 namespace nacre::guest {
@@ -152,6 +153,32 @@ void Timestamps(Suite& suite, Gpu& gpu) {
   vkDestroyQueryPool(gpu.device(), pool, nullptr);
 }
 
+// Passes without a draw: no sample passed. A query that never was is none.
+void Occlusion(Suite& suite, Gpu& gpu) {
+  const VkQueryPool pool = MakePool(gpu, VK_QUERY_TYPE_OCCLUSION, 3);
+  gpu.Run([&](VkCommandBuffer commands) {
+    vkCmdResetQueryPool(commands, pool, 0, 3);
+  });
+  const GpuImage image(gpu, {.width = 64,
+                             .height = 48,
+                             .usage = VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT});
+  for (const uint32_t query : {0, 2}) {
+    RunPass(gpu,
+            {.colors = {{.image = &image, .load = VK_ATTACHMENT_LOAD_OP_CLEAR}},
+             .area = {.offset = {}, .extent = {64, 48}}},
+            [&](VkCommandBuffer commands) {
+              vkCmdBeginQuery(commands, pool, query, 0);
+              vkCmdEndQuery(commands, pool, query);
+            });
+  }
+  const std::vector<uint64_t> words = CopyResults(gpu, pool, 3, 0);
+  suite.CheckFact("occlusion-is-none",
+                  words[0] == 0 && words[1] == 1 && words[3] == 0 &&
+                      words[4] == 0 && words[5] == 1,
+                  Listed(words));
+  vkDestroyQueryPool(gpu.device(), pool, nullptr);
+}
+
 }  // namespace
 
 void CheckVulkanBuffers(Suite& suite, Gpu& gpu) {
@@ -161,6 +188,9 @@ void CheckVulkanBuffers(Suite& suite, Gpu& gpu) {
   LargeCopy(suite, gpu);
 }
 
-void CheckVulkanQueries(Suite& suite, Gpu& gpu) { Timestamps(suite, gpu); }
+void CheckVulkanQueries(Suite& suite, Gpu& gpu) {
+  Timestamps(suite, gpu);
+  Occlusion(suite, gpu);
+}
 
 }  // namespace nacre::guest

@@ -12,6 +12,7 @@ namespace nacre::guest {
 void CheckVulkanClears(Suite& suite, Gpu& gpu);
 void CheckVulkanDepth(Suite& suite, Gpu& gpu);
 void CheckVulkanPasses(Suite& suite, Gpu& gpu);
+void CheckVulkanDepthPasses(Suite& suite, Gpu& gpu);
 void CheckVulkanBlits(Suite& suite, Gpu& gpu);
 void CheckVulkanCopies(Suite& suite, Gpu& gpu);
 void CheckVulkanBuffers(Suite& suite, Gpu& gpu);

@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
     CheckVulkanClears(suite, gpu);
     CheckVulkanDepth(suite, gpu);
     CheckVulkanPasses(suite, gpu);
+    CheckVulkanDepthPasses(suite, gpu);
     CheckVulkanBlits(suite, gpu);
     CheckVulkanCopies(suite, gpu);
     CheckVulkanBuffers(suite, gpu);
