@@ -5,6 +5,7 @@
 #include "base/errno_status.h"
 #include "base/event_fd.h"
 #include "base/status_macros.h"
+#include "tools/preload/own_fds.h"
 #include "tools/preload/render_node.h"
 
 namespace nacre::preload {
@@ -18,6 +19,7 @@ Gpu::Gpu(FdTable& fds)
           [this](int fd) { return fds_.FindAs<SyncFile>(fd); }) {}
 
 int Gpu::Install(Fd fd, std::shared_ptr<OpenFile> file) {
+  OwnFds::Get().Remove(fd.get());
   fds_.Insert(fd.get(), std::move(file));
   return fd.Release();
 }

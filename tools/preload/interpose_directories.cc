@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -10,8 +11,11 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "base/mutex.h"
 #include "tools/preload/next.h"
+#include "tools/preload/own_fds.h"
 #include "tools/preload/preload.h"
 
 // Interposed: the listing of directories.
@@ -22,6 +26,12 @@ namespace {
 static_assert(sizeof(dirent) == sizeof(dirent64));
 
 bool IsAbsolute(const char* path) { return path != nullptr && *path == '/'; }
+
+// The program's descriptors, of which it is not shown the library's own.
+bool ListsFds(const char* path) {
+  return std::strcmp(path, "/proc/self/fd") == 0 ||
+         path == absl::StrCat("/proc/", getpid(), "/fd");
+}
 
 // A listing of the picture; the program has its address as a DIR*.
 class Listing {
@@ -82,8 +92,21 @@ class Listings {
   DIR* Add(std::unique_ptr<Listing> listing) {
     MutexLock lock(mutex_);
     listings_.push_back(std::move(listing));
-    count_.store(listings_.size());
+    count_.store(listings_.size() + fds_.size());
     return reinterpret_cast<DIR*>(listings_.back().get());
+  }
+  // Of a real directory: the program's descriptors.
+  DIR* AddFds(DIR* directory) {
+    if (directory == nullptr) return nullptr;
+    MutexLock lock(mutex_);
+    fds_.push_back(directory);
+    count_.store(listings_.size() + fds_.size());
+    return directory;
+  }
+  bool IsFds(DIR* directory) {
+    if (count_.load() == 0) return false;
+    MutexLock lock(mutex_);
+    return std::find(fds_.begin(), fds_.end(), directory) != fds_.end();
   }
   // Null for a DIR that is not ours.
   Listing* Find(DIR* directory) {
@@ -94,12 +117,14 @@ class Listings {
     }
     return nullptr;
   }
+  // Whether there is nothing left to close.
   bool Remove(DIR* directory) {
     if (count_.load() == 0) return false;
     MutexLock lock(mutex_);
     const size_t removed = std::erase_if(
         listings_, [&](const auto& listing) { return Is(listing, directory); });
-    count_.store(listings_.size());
+    std::erase(fds_, directory);
+    count_.store(listings_.size() + fds_.size());
     return removed != 0;
   }
 
@@ -111,7 +136,21 @@ class Listings {
   std::atomic<size_t> count_{0};
   Mutex mutex_;
   std::vector<std::unique_ptr<Listing>> listings_ ABSL_GUARDED_BY(mutex_);
+  std::vector<DIR*> fds_ ABSL_GUARDED_BY(mutex_);
 };
+
+// Of a real directory.
+template <typename Entry>
+Entry* NextShown(DIR* directory, Entry* (*real)(DIR*)) {
+  Entry* entry = real(directory);
+  if (!Listings::Get().IsFds(directory)) return entry;
+  int fd = 0;
+  while (entry != nullptr && absl::SimpleAtoi(entry->d_name, &fd) &&
+         OwnFds::Get().Has(fd)) {
+    entry = real(directory);
+  }
+  return entry;
+}
 
 }  // namespace
 
@@ -120,6 +159,7 @@ extern "C" {
 DIR* opendir(const char* path) {
   static auto* const real = Next<DIR*(const char*)>("opendir");
   if (!IsAbsolute(path)) return real(path);
+  if (ListsFds(path)) return Listings::Get().AddFds(real(path));
   const Picture& picture = Preload::Get().picture();
   const Picture::Place place = picture.Find(path, /*follow=*/true);
   if (place.node == nullptr && place.outside) return real(place.path.c_str());
@@ -133,14 +173,14 @@ DIR* opendir(const char* path) {
 dirent* readdir(DIR* directory) {
   static auto* const real = Next<dirent*(DIR*)>("readdir");
   Listing* const listing = Listings::Get().Find(directory);
-  return listing != nullptr ? listing->Next() : real(directory);
+  return listing != nullptr ? listing->Next() : NextShown(directory, real);
 }
 
 dirent64* readdir64(DIR* directory) {
   static auto* const real = Next<dirent64*(DIR*)>("readdir64");
   Listing* const listing = Listings::Get().Find(directory);
   return listing != nullptr ? reinterpret_cast<dirent64*>(listing->Next())
-                            : real(directory);
+                            : NextShown(directory, real);
 }
 
 void rewinddir(DIR* directory) noexcept {

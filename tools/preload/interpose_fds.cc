@@ -11,6 +11,7 @@
 
 #include "base/errno_status.h"
 #include "tools/preload/next.h"
+#include "tools/preload/own_fds.h"
 #include "tools/preload/preload.h"
 
 // Interposed: what is done with descriptors. Everything else that takes one
@@ -100,6 +101,7 @@ int close(int fd) {
   static auto* const real = Next<int(int)>("close");
   // Its end, if this was the last, comes after the number is free.
   const FdTable::File file = Preload::Get().Forget(fd);
+  OwnFds::Get().Remove(fd);
   return real(fd);
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "tools/preload/next.h"
+#include "tools/preload/own_fds.h"
 #include "tools/preload/preload.h"
 
 // Interposed: what makes descriptors of paths.
@@ -31,6 +32,7 @@ int OpenContent(const std::string& content, int flags) {
   const ssize_t size = static_cast<ssize_t>(content.size());
   if (write(fd.get(), content.data(), content.size()) != size) return -1;
   lseek(fd.get(), 0, SEEK_SET);
+  OwnFds::Get().Remove(fd.get());  // The program's.
   return fd.Release();
 }
 

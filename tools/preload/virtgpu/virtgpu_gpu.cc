@@ -1,5 +1,7 @@
 #include "tools/preload/virtgpu/virtgpu_gpu.h"
 
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "base/event_fd.h"
@@ -24,7 +26,19 @@ std::shared_ptr<const VirtgpuFence> VirtgpuGpu::Announced(
   return announced;
 }
 
+// The program is at its end, and the device at what it closed last.
+void VirtgpuGpu::AwaitAnswers() const {
+  constexpr std::chrono::seconds kPatience(1);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const guest_kernel::DriverCounters& counters = machine_->gpu().counters();
+  while (counters.reaped.value() < counters.commands.value() &&
+         std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 std::string VirtgpuGpu::SummaryJson() const {
+  AwaitAnswers();
   return GuestJson({.simulator = machine_->simulator_stats(),
                     .device = machine_->device_stats(),
                     .driver = machine_->gpu().counters(),

@@ -29,13 +29,13 @@ class VirtgpuGpu final : public Gpu {
   std::shared_ptr<const VirtgpuFence> Announced(
       std::shared_ptr<guest_kernel::Fence> fence);
 
-  // As nacre's GpuSummary (proto/vm_summary.proto) has the device's and the
-  // simulator's counters, and "guest" beside them.
+  // GuestJson. Waits a little for the device to have done what it was told.
   std::string SummaryJson() const override;
 
  private:
   explicit VirtgpuGpu(FdTable& fds) : Gpu(fds) {}
 
+  void AwaitAnswers() const;
   absl::StatusOr<std::shared_ptr<RenderNode>> NewNode(EventFd event) override;
 
   ExecbufferCounters execbuffers_;
