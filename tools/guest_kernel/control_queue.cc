@@ -220,9 +220,10 @@ void ControlQueue::Reap() {
     TakeResponses();
     if (waiting_for_room_ > 0) room_.SignalAll();
   }
+  // First: what came before a fence is done when the fence is.
+  if (!to_finish_.empty()) FinishSlots();
   for (const std::shared_ptr<Fence>& fence : to_signal_) fence->Signal();
   to_signal_.clear();
-  if (!to_finish_.empty()) FinishSlots();
   while (!deferred_.empty() && QueueWhereThereIsRoom(deferred_.front())) {
     deferred_.pop_front();
   }

@@ -84,7 +84,10 @@ class ControlQueue {
   ControlQueue(const ControlQueue&) = delete;
   ControlQueue& operator=(const ControlQueue&) = delete;
 
-  const QueueAddresses& addresses() const { return ring_.addresses(); }
+  QueueAddresses addresses() {
+    MutexLock lock(mutex_);
+    return ring_.addresses();
+  }
   // What to kick, and who calls Reap: before the first command.
   void Start(const EventFd* kick, std::thread::id interrupt_thread);
 
