@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -14,6 +14,7 @@
 #include "base/errno_status.h"
 #include "base/page_size.h"
 #include "base/status_macros.h"
+#include "glog/logging.h"
 
 namespace nacre::vmm {
 namespace {
@@ -23,6 +24,12 @@ constexpr uint64_t kHugePageSize = 2 * 1024 * 1024;
 absl::Status OutOfRange(uint64_t address, uint64_t size) {
   return absl::OutOfRangeError(absl::StrFormat(
       "guest memory [%#x, +%#x) is not all RAM", address, size));
+}
+
+absl::Status CheckEven(uint64_t address) {
+  if (IsAligned(address, sizeof(uint16_t))) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrFormat("ring index at odd guest address %#x", address));
 }
 
 absl::Status CheckSpecs(std::span<const GuestMemory::RegionSpec> sorted) {
@@ -103,56 +110,42 @@ absl::StatusOr<GuestMemory> GuestMemory::Create(
   return GuestMemory(std::move(result));
 }
 
+void GuestMemory::DieOutside() {
+  LOG(FATAL) << "access outside a piece of guest memory";
+  std::abort();
+}
+
 template <typename Visit>
 bool GuestMemory::ForEachPiece(uint64_t address, uint64_t size,
                                Visit visit) const {
   if (!CheckedAdd(address, size)) return false;
-  uint64_t done = 0;
-  for (const Region& region : regions_) {
-    if (done == size) break;
-    const uint64_t at = address + done;
-    if (at < region.guest_address) return false;
-    const uint64_t offset = at - region.guest_address;
-    if (offset >= region.mapping.size()) continue;
-    const uint64_t piece =
-        std::min<uint64_t>(size - done, region.mapping.size() - offset);
-    visit(region.mapping.data() + offset, done, piece);
-    done += piece;
+  for (uint64_t done = 0; done < size;) {
+    const Piece piece = FindPiece(address + done, size - done);
+    if (piece.size() == 0) return false;
+    visit(piece, done);
+    done += piece.size();
   }
-  return done == size;
+  return true;
 }
 
 bool GuestMemory::Contains(uint64_t address, uint64_t size) const {
-  return ForEachPiece(address, size, [](uint8_t*, uint64_t, uint64_t) {});
+  return ForEachPiece(address, size, [](const Piece&, uint64_t) {});
 }
 
 absl::Status GuestMemory::Read(uint64_t address, std::span<uint8_t> out) const {
-  if (out.empty()) return absl::OkStatus();
-  // Nearly every access lies in one region: look it up once.
-  if (const uint8_t* host = Find(address, out.size()); host != nullptr) {
-    std::memcpy(out.data(), host, out.size());
-    return absl::OkStatus();
-  }
   if (!Contains(address, out.size())) return OutOfRange(address, out.size());
-  ForEachPiece(address, out.size(),
-               [out](const uint8_t* host, uint64_t at, uint64_t size) {
-                 std::memcpy(out.data() + at, host, size);
-               });
+  ForEachPiece(address, out.size(), [out](const Piece& piece, uint64_t at) {
+    piece.Read(0, out.subspan(at, piece.size()));
+  });
   return absl::OkStatus();
 }
 
 absl::Status GuestMemory::Write(uint64_t address,
                                 std::span<const uint8_t> in) const {
-  if (in.empty()) return absl::OkStatus();
-  if (uint8_t* host = Find(address, in.size()); host != nullptr) {
-    std::memcpy(host, in.data(), in.size());
-    return absl::OkStatus();
-  }
   if (!Contains(address, in.size())) return OutOfRange(address, in.size());
-  ForEachPiece(address, in.size(),
-               [in](uint8_t* host, uint64_t at, uint64_t size) {
-                 std::memcpy(host, in.data() + at, size);
-               });
+  ForEachPiece(address, in.size(), [in](const Piece& piece, uint64_t at) {
+    piece.Write(0, in.subspan(at, piece.size()));
+  });
   return absl::OkStatus();
 }
 
@@ -160,34 +153,28 @@ absl::Status GuestMemory::WriteFromFile(uint64_t address, int fd,
                                         uint64_t offset, uint64_t size) const {
   if (!Contains(address, size)) return OutOfRange(address, size);
   absl::Status status;
-  ForEachPiece(address, size, [&](uint8_t* host, uint64_t at, uint64_t piece) {
+  ForEachPiece(address, size, [&](const Piece& piece, uint64_t at) {
     if (status.ok()) {
-      status = ReadFully(fd, offset + at, {host, piece});
+      status = ReadFully(fd, offset + at, {piece.host_, piece.size()});
     }
   });
   return status;
 }
 
 absl::StatusOr<uint16_t> GuestMemory::LoadAcquire16(uint64_t address) const {
-  if (!IsAligned(address, sizeof(uint16_t))) {
-    return absl::InvalidArgumentError(
-        absl::StrFormat("ring index at odd guest address %#x", address));
-  }
-  const uint8_t* host = Find(address, sizeof(uint16_t));
-  if (host == nullptr) return OutOfRange(address, sizeof(uint16_t));
-  return __atomic_load_n(reinterpret_cast<const uint16_t*>(host),
-                         __ATOMIC_ACQUIRE);
+  RETURN_IF_ERROR(CheckEven(address));
+  const Piece piece = FindPiece(address, sizeof(uint16_t));
+  // Regions are whole pages: the second byte is where the first is.
+  if (piece.size() == 0) return OutOfRange(address, sizeof(uint16_t));
+  return piece.LoadAcquire16(0);
 }
 
 absl::Status GuestMemory::StoreRelease16(uint64_t address,
                                          uint16_t value) const {
-  if (!IsAligned(address, sizeof(uint16_t))) {
-    return absl::InvalidArgumentError(
-        absl::StrFormat("ring index at odd guest address %#x", address));
-  }
-  uint8_t* host = Find(address, sizeof(uint16_t));
-  if (host == nullptr) return OutOfRange(address, sizeof(uint16_t));
-  __atomic_store_n(reinterpret_cast<uint16_t*>(host), value, __ATOMIC_RELEASE);
+  RETURN_IF_ERROR(CheckEven(address));
+  const Piece piece = FindPiece(address, sizeof(uint16_t));
+  if (piece.size() == 0) return OutOfRange(address, sizeof(uint16_t));
+  piece.StoreRelease16(0, value);
   return absl::OkStatus();
 }
 
@@ -197,8 +184,13 @@ absl::Status GuestMemory::SetGuestAccess(uint64_t address, uint64_t size,
     return absl::InvalidArgumentError(absl::StrFormat(
         "guest memory [%#x, +%#x) is not whole pages", address, size));
   }
-  const Region* region = FindRegion(address, size);
-  if (region == nullptr) return OutOfRange(address, size);
+  const auto region = std::find_if(
+      regions_.begin(), regions_.end(), [&](const Region& candidate) {
+        return address >= candidate.guest_address &&
+               RangeFits(address - candidate.guest_address, size,
+                         candidate.guest_mapping.size());
+      });
+  if (region == regions_.end()) return OutOfRange(address, size);
   uint8_t* host =
       region->guest_mapping.data() + (address - region->guest_address);
   if (mprotect(host, size, allowed ? PROT_READ | PROT_WRITE : PROT_NONE) != 0) {
@@ -231,24 +223,6 @@ uint64_t GuestMemory::size() const {
   uint64_t total = 0;
   for (const Region& region : regions_) total += region.mapping.size();
   return total;
-}
-
-const GuestMemory::Region* GuestMemory::FindRegion(uint64_t address,
-                                                   uint64_t size) const {
-  for (const Region& region : regions_) {
-    if (address >= region.guest_address &&
-        RangeFits(address - region.guest_address, size,
-                  region.mapping.size())) {
-      return &region;
-    }
-  }
-  return nullptr;
-}
-
-uint8_t* GuestMemory::Find(uint64_t address, uint64_t size) const {
-  const Region* region = FindRegion(address, size);
-  if (region == nullptr) return nullptr;
-  return region->mapping.data() + (address - region->guest_address);
 }
 
 }  // namespace nacre::vmm

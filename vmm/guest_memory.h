@@ -2,12 +2,15 @@
 #define NACRE_VMM_GUEST_MEMORY_H_
 
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
+#include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
+#include "base/checked.h"
 #include "base/fd.h"
 #include "base/mapping.h"
 
@@ -18,9 +21,9 @@ namespace nacre::vmm {
 //
 // Everything in it is guest-controlled and may change between two reads by a
 // vCPU that runs at the same time. So access is by copy only: no pointer or
-// span into guest memory leaves guest_memory.cc, and bytes are copied once and
-// then examined. Device code gets errors, never faults, for addresses that the
-// guest made up.
+// span into guest memory leaves this file and its .cc, and bytes are copied
+// once and then examined. Device code gets errors, never faults, for addresses
+// that the guest made up.
 //
 // Thread-safe: regions are fixed at creation.
 class GuestMemory {
@@ -39,6 +42,49 @@ class GuestMemory {
     // Host virtual address of the region's first byte, in a mapping that is
     // for the hypervisor's use and for nothing else (see SetGuestAccess).
     uint64_t host_address = 0;
+  };
+
+  // Proof that some bytes are RAM, for who accesses them often: looked up once
+  // by FindPiece, then copied from and to without another look. Valid as long
+  // as the memory. CHECKs that what is asked for lies in the piece: where that
+  // is up to a guest, the caller has compared with size().
+  class Piece {
+   public:
+    Piece() = default;
+
+    uint64_t size() const { return size_; }
+    // Without the first `size` bytes.
+    Piece Rest(uint64_t size) const { return {At(size, 0), size_ - size}; }
+    void Read(uint64_t offset, std::span<uint8_t> out) const {
+      std::memcpy(out.data(), At(offset, out.size()), out.size());
+    }
+    void Write(uint64_t offset, std::span<const uint8_t> in) const {
+      std::memcpy(At(offset, in.size()), in.data(), in.size());
+    }
+    // Single accesses that order the ones around them, for ring indexes (virtio
+    // 1.x, 2.7.13), at even guest addresses.
+    uint16_t LoadAcquire16(uint64_t offset) const {
+      return __atomic_load_n(
+          reinterpret_cast<const uint16_t*>(At(offset, sizeof(uint16_t))),
+          __ATOMIC_ACQUIRE);
+    }
+    void StoreRelease16(uint64_t offset, uint16_t value) const {
+      __atomic_store_n(
+          reinterpret_cast<uint16_t*>(At(offset, sizeof(uint16_t))), value,
+          __ATOMIC_RELEASE);
+    }
+
+   private:
+    friend class GuestMemory;
+    Piece(uint8_t* host, uint64_t size) : host_(host), size_(size) {}
+
+    uint8_t* At(uint64_t offset, uint64_t size) const {
+      if (ABSL_PREDICT_FALSE(!RangeFits(offset, size, size_))) DieOutside();
+      return host_ + offset;
+    }
+
+    uint8_t* host_ = nullptr;
+    uint64_t size_ = 0;
   };
 
   // Errors: InvalidArgument for no region, unaligned, empty, wrapping or
@@ -76,10 +122,23 @@ class GuestMemory {
     return Write(address, AsBytes(value));
   }
 
-  // Single 16-bit accesses that order the ones around them, for ring indexes
-  // (virtio 1.x, 2.7.13). `address` must be even (InvalidArgument).
+  // As Piece's. `address` must be even (InvalidArgument).
   absl::StatusOr<uint16_t> LoadAcquire16(uint64_t address) const;
   absl::Status StoreRelease16(uint64_t address, uint16_t value) const;
+
+  // As much of [address, address + size) as lies in the region of its first
+  // byte: empty where that is not RAM. Where the piece ends before the range,
+  // the rest may be RAM too: ask for it.
+  Piece FindPiece(uint64_t address, uint64_t size) const {
+    for (const Region& region : regions_) {
+      const uint64_t offset = address - region.guest_address;
+      // Also where the address is below the region: the difference wraps.
+      if (offset >= region.mapping.size()) continue;
+      const uint64_t left = region.mapping.size() - offset;
+      return Piece(region.mapping.data() + offset, size < left ? size : left);
+    }
+    return Piece();
+  }
 
   // Whether every byte of [address, address + size) is RAM; an empty range is.
   bool Contains(uint64_t address, uint64_t size) const;
@@ -110,17 +169,13 @@ class GuestMemory {
   };
 
   explicit GuestMemory(std::vector<Region> regions);
+  [[noreturn]] static void DieOutside();
 
-  // Calls visit(host address, offset from `address`, size) for the pieces of
-  // [address, address + size), in order; false at the first byte that is not
-  // RAM, or at once for a range that wraps.
+  // Calls visit(piece, offset from `address`) for the pieces of [address,
+  // address + size), in order; false at the first byte that is not RAM, or at
+  // once for a range that wraps.
   template <typename Visit>
   bool ForEachPiece(uint64_t address, uint64_t size, Visit visit) const;
-
-  // The region that [address, address + size) lies in, or null.
-  const Region* FindRegion(uint64_t address, uint64_t size) const;
-  // Host address of `address` if [address, address + size) lies in one region.
-  uint8_t* Find(uint64_t address, uint64_t size) const;
 
   std::vector<Region> regions_;  // Ascending by guest address, disjoint.
 };

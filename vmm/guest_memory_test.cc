@@ -50,6 +50,38 @@ TEST_F(GuestMemoryTest, ReadsBackWhatWasWritten) {
   EXPECT_EQ(out, (Bytes{0, 1, 2, 3, 0}));
 }
 
+TEST_F(GuestMemoryTest, PieceEndsWithItsRegion) {
+  EXPECT_EQ(memory_.FindPiece(kLow, 5).size(), 5u);
+  EXPECT_EQ(memory_.FindPiece(kMiddle - 2, 5).size(), 2u);
+  EXPECT_EQ(memory_.FindPiece(kMiddle, 2 * kPage).size(), kPage);
+  EXPECT_EQ(memory_.FindPiece(kLow - 1, 5).size(), 0u);
+  EXPECT_EQ(memory_.FindPiece(kMiddle + kPage, 5).size(), 0u);
+  EXPECT_EQ(memory_.FindPiece(std::numeric_limits<uint64_t>::max(), 5).size(),
+            0u);
+}
+
+TEST_F(GuestMemoryTest, PieceIsTheMemory) {
+  const GuestMemory::Piece piece = memory_.FindPiece(kMiddle - 8, 8);
+  piece.Write(1, Bytes{1, 2, 3});
+  piece.Rest(4).StoreRelease16(0, 0x0605);
+  Bytes out(8), same(8);
+  ASSERT_TRUE(memory_.Read(kMiddle - 8, out).ok());
+  piece.Read(0, same);
+  EXPECT_EQ(out, (Bytes{0, 1, 2, 3, 5, 6, 0, 0}));
+  EXPECT_EQ(same, out);
+  EXPECT_EQ(piece.LoadAcquire16(4), 0x0605);
+}
+
+TEST_F(GuestMemoryTest, PieceGivesNothingBeyondIt) {
+  const GuestMemory::Piece piece = memory_.FindPiece(kLow, 4);
+  Bytes out(4);
+  EXPECT_DEATH(piece.Read(1, out), "outside a piece");
+  EXPECT_DEATH(piece.Write(std::numeric_limits<uint64_t>::max(), out),
+               "outside a piece");
+  EXPECT_DEATH(piece.LoadAcquire16(3), "outside a piece");
+  EXPECT_DEATH(piece.Rest(5), "outside a piece");
+}
+
 TEST_F(GuestMemoryTest, AccessCrossesIntoAnAdjacentRegion) {
   ASSERT_TRUE(memory_.Write(kMiddle - 2, Bytes{1, 2, 3, 4}).ok());
   Bytes low(2), high(2), both(4);

@@ -1,87 +1,74 @@
 #include "devices/virtio/descriptor_chain.h"
 
 #include <algorithm>
-#include <utility>
+#include <cstdlib>
 
+#include "absl/base/attributes.h"
 #include "absl/strings/str_format.h"
-#include "base/status_macros.h"
 #include "glog/logging.h"
 
 namespace nacre::virtio {
+namespace {
 
-DescriptorChain::DescriptorChain(const vmm::GuestMemory* memory, uint16_t head,
-                                 std::vector<GuestRange> storage)
-    : memory_(memory), head_(head), ranges_(std::move(storage)) {
-  ranges_.clear();
+ABSL_ATTRIBUTE_NOINLINE absl::Status TooMuch(const char* what, uint64_t wanted,
+                                             uint64_t size, uint64_t done) {
+  return absl::OutOfRangeError(absl::StrFormat(
+      "%d bytes %s behind the first %d of %d", wanted, what, done, size));
 }
 
-DescriptorChain::DescriptorChain(DescriptorChain&& other) noexcept
-    : memory_(other.memory_),
-      head_(std::exchange(other.head_, std::nullopt)),
-      ranges_(std::move(other.ranges_)),
-      readable_size_(other.readable_size_),
-      writable_size_(other.writable_size_),
-      read_position_(other.read_position_),
-      write_position_(other.write_position_) {}
-
-DescriptorChain& DescriptorChain::operator=(DescriptorChain&& other) noexcept {
-  if (this == &other) return *this;
-  CHECK(!head_.has_value()) << "descriptor chain overwritten, not completed";
-  memory_ = other.memory_;
-  head_ = std::exchange(other.head_, std::nullopt);
-  ranges_ = std::move(other.ranges_);
-  readable_size_ = other.readable_size_;
-  writable_size_ = other.writable_size_;
-  read_position_ = other.read_position_;
-  write_position_ = other.write_position_;
-  return *this;
-}
-
-DescriptorChain::~DescriptorChain() {
-  CHECK(!head_.has_value()) << "descriptor chain dropped, not completed";
-}
-
-template <typename Visit>
-absl::Status DescriptorChain::Advance(Position& position, uint64_t size,
-                                      Visit visit) {
-  for (uint64_t done = 0; done < size;) {
-    const GuestRange& range = ranges_[position.range];
-    const uint64_t piece =
-        std::min<uint64_t>(range.length - position.offset, size - done);
-    RETURN_IF_ERROR(visit(range.address + position.offset, done, piece));
-    done += piece;
-    position.total += piece;
-    position.offset += static_cast<uint32_t>(piece);
-    if (position.offset == range.length) {
-      ++position.range;
-      position.offset = 0;
-    }
+// Calls copy(piece, offset, size) for what of the next `total` bytes from
+// `position`, which the caller has checked to exist, lies at the start of each
+// piece, and moves on.
+template <typename Position, typename Pieces, typename Copy>
+void Advance(Position& position, const Pieces& pieces, size_t total,
+             Copy copy) {
+  for (size_t offset = 0; offset < total;) {
+    if (position.piece.size() == 0) position.piece = pieces[position.next++];
+    const size_t size = std::min<size_t>(position.piece.size(), total - offset);
+    copy(position.piece, offset, size);
+    position.Skip(size);
+    offset += size;
   }
+}
+
+}  // namespace
+
+void DescriptorChain::DieDropped() {
+  LOG(FATAL) << "descriptor chain dropped or overwritten, not completed";
+  std::abort();
+}
+
+void DescriptorChain::Request::Grow() {
+  constexpr size_t kFirst = 8;
+  pieces.resize(std::max(kFirst, 2 * pieces.size()));
+}
+
+absl::Status DescriptorChain::ReadPieces(std::span<uint8_t> out) {
+  Request& request = *request_;
+  if (ABSL_PREDICT_FALSE(out.size() >
+                         request.readable_size - request.read.done)) {
+    return TooMuch("to read", out.size(), request.readable_size,
+                   request.read.done);
+  }
+  Advance(request.read, request.pieces, out.size(),
+          [out](const Piece& piece, size_t offset, size_t size) {
+            piece.Read(0, out.subspan(offset, size));
+          });
   return absl::OkStatus();
 }
 
-absl::Status DescriptorChain::Read(std::span<uint8_t> out) {
-  if (out.size() > readable_size_ - read_position_.total) {
-    return absl::OutOfRangeError(absl::StrFormat(
-        "request of %d bytes: %d more wanted after the first %d",
-        readable_size_, out.size(), read_position_.total));
+absl::Status DescriptorChain::WritePieces(std::span<const uint8_t> in) {
+  Request& request = *request_;
+  if (ABSL_PREDICT_FALSE(in.size() >
+                         request.writable_size - request.write.done)) {
+    return TooMuch("to write", in.size(), request.writable_size,
+                   request.write.done);
   }
-  return Advance(read_position_, out.size(),
-                 [&](uint64_t address, uint64_t done, uint64_t size) {
-                   return memory_->Read(address, out.subspan(done, size));
-                 });
-}
-
-absl::Status DescriptorChain::Write(std::span<const uint8_t> in) {
-  if (in.size() > writable_size_ - write_position_.total) {
-    return absl::OutOfRangeError(absl::StrFormat(
-        "room for an answer of %d bytes: %d more to write after the first %d",
-        writable_size_, in.size(), write_position_.total));
-  }
-  return Advance(write_position_, in.size(),
-                 [&](uint64_t address, uint64_t done, uint64_t size) {
-                   return memory_->Write(address, in.subspan(done, size));
-                 });
+  Advance(request.write, request.pieces, in.size(),
+          [in](const Piece& piece, size_t offset, size_t size) {
+            piece.Write(0, in.subspan(offset, size));
+          });
+  return absl::OkStatus();
 }
 
 }  // namespace nacre::virtio

@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "vmm/guest_memory.h"
 
@@ -24,59 +26,97 @@ inline constexpr uint64_t kMaxChainBytes = 0xffffffff;
 
 // One request of the driver: its readable bytes as one stream, then room for
 // the answer as another (virtio 1.x, 2.7.4: no structure may depend on how
-// they are cut into descriptors). Move-only. Read it first, then write, then
-// give it back with Virtqueue::Complete; one that is dropped otherwise would
-// leak a slot of the driver's ring, which is our bug: the destructor CHECKs.
+// they are cut into descriptors). Move-only, and cheap to move: a pointer. Read
+// it first, then write, then give it back with Virtqueue::Complete; one that is
+// dropped otherwise would leak a slot of the driver's ring, which is our bug:
+// the destructor CHECKs. Ends before the guest memory does.
 class DescriptorChain {
  public:
-  DescriptorChain(DescriptorChain&& other) noexcept;
+  DescriptorChain(DescriptorChain&& other) noexcept = default;
   // The chain assigned to must have been completed or abandoned.
-  DescriptorChain& operator=(DescriptorChain&& other) noexcept;
-  ~DescriptorChain();
+  DescriptorChain& operator=(DescriptorChain&& other) noexcept {
+    if (ABSL_PREDICT_FALSE(request_ != nullptr)) DieDropped();
+    request_ = std::move(other.request_);
+    return *this;
+  }
+  ~DescriptorChain() {
+    if (ABSL_PREDICT_FALSE(request_ != nullptr)) DieDropped();
+  }
 
   // Both at most kMaxChainBytes.
-  uint64_t readable_size() const { return readable_size_; }
-  uint64_t writable_size() const { return writable_size_; }
-  uint64_t bytes_read() const { return read_position_.total; }
+  uint64_t readable_size() const { return request_->readable_size; }
+  uint64_t writable_size() const { return request_->writable_size; }
+  uint64_t bytes_read() const { return request_->read.done; }
   uint32_t bytes_written() const {
-    return static_cast<uint32_t>(write_position_.total);
+    return static_cast<uint32_t>(request_->write.done);
   }
 
   // Copies the next out.size() readable bytes. OutOfRange, and nothing
   // consumed, where fewer are left.
-  absl::Status Read(std::span<uint8_t> out);
+  absl::Status Read(std::span<uint8_t> out) {
+    // Nearly every time. (Not for none: the difference wraps.)
+    if (Position& at = request_->read; out.size() - 1 < at.piece.size()) {
+      at.piece.Read(0, out);
+      at.Skip(out.size());
+      return absl::OkStatus();
+    }
+    return ReadPieces(out);
+  }
   // Appends to the answer. OutOfRange, and nothing written, where it does not
   // fit.
-  absl::Status Write(std::span<const uint8_t> in);
+  absl::Status Write(std::span<const uint8_t> in) {
+    if (Position& at = request_->write; in.size() - 1 < at.piece.size()) {
+      at.piece.Write(0, in);
+      at.Skip(in.size());
+      return absl::OkStatus();
+    }
+    return WritePieces(in);
+  }
 
   // Gives the chain up without an answer, for a queue that is being reset or
   // is broken.
-  void Abandon() && { head_.reset(); }
+  void Abandon() && { request_.reset(); }
 
  private:
   friend class Virtqueue;
+  using Piece = vmm::GuestMemory::Piece;
   struct Position {
-    size_t range = 0;
-    uint32_t offset = 0;
-    uint64_t total = 0;
+    Piece piece;      // What is left of the current one; empty before any...
+    size_t next = 0;  // ... and the one behind it.
+    uint64_t done = 0;
+
+    void Skip(uint64_t size) {
+      piece = piece.Rest(size);
+      done += size;
+    }
+  };
+  // The queue keeps those of completed chains for new ones.
+  struct Request {
+    uint16_t head = 0;
+    uint64_t readable_size = 0;
+    uint64_t writable_size = 0;
+    Position read;
+    Position write;
+    // Readable ones first, then the writable ones; none is empty. The vector
+    // has room for more.
+    std::vector<Piece> pieces;
+    size_t num_pieces = 0;
+
+    void Add(const Piece& piece) {
+      if (ABSL_PREDICT_FALSE(num_pieces == pieces.size())) Grow();
+      pieces[num_pieces++] = piece;
+    }
+    void Grow();
   };
 
-  DescriptorChain(const vmm::GuestMemory* memory, uint16_t head,
-                  std::vector<GuestRange> storage);
+  explicit DescriptorChain(std::unique_ptr<Request> request)
+      : request_(std::move(request)) {}
 
-  // Calls visit(address, done, size) for each piece of the next `size` bytes
-  // from `position`, which the caller has checked to exist, and moves it on.
-  template <typename Visit>
-  absl::Status Advance(Position& position, uint64_t size, Visit visit);
+  [[noreturn]] static void DieDropped();
+  absl::Status ReadPieces(std::span<uint8_t> out);
+  absl::Status WritePieces(std::span<const uint8_t> in);
 
-  const vmm::GuestMemory* memory_;
-  std::optional<uint16_t> head_;  // Empty when completed or moved from.
-  // Readable ones first, then the writable ones; none is empty.
-  std::vector<GuestRange> ranges_;
-  uint64_t readable_size_ = 0;
-  uint64_t writable_size_ = 0;
-  Position read_position_;
-  Position write_position_;
+  std::unique_ptr<Request> request_;  // Null when completed or moved from.
 };
 
 }  // namespace nacre::virtio

@@ -2,6 +2,7 @@
 #define NACRE_DEVICES_VIRTIO_VIRTQUEUE_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -80,22 +81,23 @@ class Virtqueue {
   bool EnableKicks();
 
  private:
-  // Where descriptors are read from: the queue's own table in guest memory, or
-  // our copy of an indirect one.
-  struct Table {
-    uint32_t length = 0;
-    const Descriptor* copy = nullptr;  // Null: in guest memory.
-  };
+  using Piece = vmm::GuestMemory::Piece;
+  using Request = DescriptorChain::Request;
 
   Virtqueue(const vmm::GuestMemory* memory, const QueueLayout& layout);
 
   absl::Status FetchAvailableIndex();
-  absl::Status Walk(uint16_t head, DescriptorChain& chain);
-  absl::StatusOr<Table> CopyIndirectTable(const Descriptor& descriptor);
-  absl::Status AddRange(const Descriptor& descriptor, DescriptorChain& chain);
+  std::unique_ptr<Request> TakeSpare(uint16_t head);
+  absl::Status Walk(Request& request);
+  absl::Status CopyIndirectTable(const Descriptor& descriptor);
+  absl::Status AddPieces(const Descriptor& descriptor, Request& request);
 
   const vmm::GuestMemory* memory_;
   QueueLayout layout_;
+  // The queue's parts, each wholly in one.
+  Piece descriptor_table_;
+  Piece available_ring_;
+  Piece used_ring_;
   // Positions in the endless sequences of available and used entries, modulo
   // 2^16 as the rings' own indexes are.
   uint16_t next_available_ = 0;   // The entry that Pop takes next.
@@ -104,9 +106,9 @@ class Virtqueue {
   uint16_t in_flight_ = 0;
   // Completions since NeedsInterrupt last answered.
   uint32_t unsignalled_ = 0;
-  // Scratch for Pop, and range storage of completed chains for new ones.
+  // Scratch for Pop, and what completed chains leave for new ones.
   std::vector<Descriptor> indirect_table_;
-  std::vector<std::vector<GuestRange>> spare_storage_;
+  std::vector<std::unique_ptr<Request>> spare_requests_;
 };
 
 }  // namespace nacre::virtio
