@@ -80,6 +80,7 @@ if ((unit)); then
 fi
 if ((guest)); then
   run_part "native programs" "$root_dir/tools/native_test.sh" "$results"
+  run_part "a frame's share" "$root_dir/tools/bench_test.sh" "$results"
   run_part "guest boots" "$root_dir/guest/boot_test.sh" "$results"
   ((!cross)) || run_part "aarch64 guest boots" \
     "$root_dir/guest/boot_test.sh" "$results" --arch=aarch64

@@ -6,6 +6,8 @@
 #   tools/bench.sh --quick           once and for a shorter time: half a minute
 #   tools/bench.sh --only=WORD       the cases with that in their names
 #   tools/bench.sh --repetitions=N
+#   tools/bench.sh --realtime        before all else that the machine does (SCHED_RR,
+#                                    for root): on a machine that is not idle
 #   tools/bench.sh --self-check      natively and natively again: the noise
 #   tools/bench.sh --out=DIR         where bench.json and bench.png go; otherwise
 #                                    bench/ in the cache
@@ -16,7 +18,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 second=guest out=$cache_dir/bench options=()
 for argument in "$@"; do
   case $argument in
-    --quick | --only=?* | --repetitions=?*) options+=("$argument") ;;
+    --quick | --realtime | --only=?* | --repetitions=?*) options+=("$argument") ;;
     --self-check) second=native ;;
     --out=?*) out=${argument#*=} ;;
     *) fail "unknown option $argument; the first lines of $0 list them" ;;

@@ -13,35 +13,40 @@ import sys
 import measure
 import suite
 
-FRAMES = 60
-# Per frame, at most: kicks and interrupts. Each submit may take one of both, where
-# nothing was under way that another could join; so may each of a frame's
-# buffers, that is made, mapped and released.
+FRAMES = 100
+# How many of its answers a program has to wait for while it starts, 7 at most, is a
+# matter of time; that may be a difference between two runs.
+UNSURE = 7 / FRAMES
+# Per frame, at most: round trips, kicks and interrupts. Linux maps a fresh buffer
+# for the program once the device has answered, and there is no other reason to wait
+# (but Mesa's GLES may then need one more for itself). Each command buffer may take a
+# kick, and an interrupt for its answer and for its fence, where none is under way that
+# it could join; GLES has two or three of them a submit, as Mesa announces its waits.
 LIMITS = {
-    "gpu-bound-gles": (3, 2),
-    "gpu-bound-vulkan": (2, 2),
-    "cache-misses-gles": (16, 16),
-    "cache-misses-vulkan": (24, 24),
-    "small-submits-gles": (64, 64),
-    "small-submits-vulkan": (33, 33),
+    "gpu-bound-gles": (0, 3, 3),
+    "gpu-bound-vulkan": (0, 2, 2),
+    "cache-misses-gles": (3, 8, 8),
+    "cache-misses-vulkan": (4, 16, 16),
+    "small-submits-gles": (0, 96, 128),
+    "small-submits-vulkan": (0, 33, 65),
 }
 
 
 def check(case, side, programs):
     def say(what, found, limit):
-        good = found <= limit
-        print(f"PASS guest {case.name}: {what} ({found:.2f})" if good else
+        good = found <= limit + UNSURE
+        print(f"PASS guest {case.name}: {what}" if good else
               f"FAIL guest {case.name}: {what}: {found:.2f}")
 
     once, twice = (measure.Run(case, frames, side, programs)
                    for frames in (FRAMES, 2 * FRAMES))
     share = lambda path: ((twice.counters[path] - once.counters[path]) /
                           (twice.frames - once.frames))
-    kicks, interrupts = LIMITS[case.name]
-    say("no round trips in a frame", share(measure.ROUND_TRIPS), 0)
-    say(f"at most {kicks} kicks a frame", share(measure.KICKS), kicks)
-    say(f"at most {interrupts} interrupts a frame", share(measure.INTERRUPTS),
-        interrupts)
+    for what, path, limit in zip(
+            ("round trips", "kicks", "interrupts"),
+            (measure.ROUND_TRIPS, measure.KICKS, measure.INTERRUPTS),
+            LIMITS[case.name]):
+        say(f"at most {limit} {what} a frame", share(path), limit)
 
 
 def main():

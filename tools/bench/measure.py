@@ -14,6 +14,11 @@ GROUPS = {
     "device": ("gpu-",),
     "guest kernel": ("guest-",),
 }
+# A guest's counters (tools/preload/virtgpu): notifications that it sent, interrupts
+# that it took, and the times that a thread slept for the device's answer.
+KICKS = "guest.kicks"
+INTERRUPTS = "guest.interrupts"
+ROUND_TRIPS = "guest.round_trips"
 # Seconds that one run may take.
 TIMEOUT = 120
 

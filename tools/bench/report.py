@@ -2,6 +2,8 @@
 import pathlib
 import sys
 
+import measure
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import canvas  # noqa: E402  (of tools/)
 
@@ -23,18 +25,11 @@ COLUMNS = (
     ("kernel", lambda g: g["cpu_us"].get("guest kernel", 0)),
     ("device", lambda g: g["cpu_us"].get("device", 0)),
     ("gpu", lambda g: g["cpu_us"].get("gpu", 0)),
-    ("kicks", lambda g: counter(g, "kicks")),
-    ("irqs", lambda g: counter(g, "interrupts")),
-    ("trips", lambda g: counter(g, "sync_round_trips")),
+    ("kicks", lambda g: g["counters"].get(measure.KICKS, 0)),
+    ("irqs", lambda g: g["counters"].get(measure.INTERRUPTS, 0)),
+    ("trips", lambda g: g["counters"].get(measure.ROUND_TRIPS, 0)),
     ("wakes", lambda g: sum(g["sleeps"].values())),
 )
-
-
-def counter(side, name):
-    """By its last part; a summary without it has no such thing (a native one)."""
-    found = [count for path, count in side["counters"].items()
-             if path.rpartition(".")[2] == name]
-    return sum(found)
 
 
 def table(results, first, second):

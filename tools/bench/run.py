@@ -2,7 +2,7 @@
 """Measures the suite on two sides and writes down what came out.
 
 usage: run.py --programs=DIR --out=DIR --side=NAME:FILE --side=NAME:FILE
-              [--quick] [--repetitions=N] [--only=WORD]
+              [--quick] [--repetitions=N] [--only=WORD] [--realtime]
 
 tools/bench.sh calls this. Writes bench.json and
 bench.png in the --out folder.
@@ -34,6 +34,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--repetitions", type=int)
     parser.add_argument("--only", default="")
+    parser.add_argument("--realtime", action="store_true")
     arguments = parser.parse_args()
     if len(arguments.side) != 2:
         sys.exit("run.py: it takes two sides")
@@ -42,11 +43,15 @@ def main():
     cases = [case for case in suite.CASES if arguments.only in case.name]
     if not cases:
         sys.exit(f"run.py: no case has '{arguments.only}' in its name")
+    if arguments.realtime:
+        # What is run inherits it.
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(10))
 
     results = {
         "machine": f"{os.cpu_count()} x {processor()}, Linux {platform.release()}",
         "sides": [name for name, _ in arguments.side],
         "repetitions": repetitions,
+        "realtime": arguments.realtime,
         "part_of_the_frames": part,
         "cases": [],
     }
