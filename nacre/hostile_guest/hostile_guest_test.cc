@@ -1,0 +1,269 @@
+// Runs the hostile guest on real vCPUs of a real Machine, against the whole
+// device with the simulated GPU below it.
+
+#include <dirent.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_format.h"
+#include "devices/virtio/pci_transport.h"
+#include "devices/virtio_gpu/display/headless_sink.h"
+#include "devices/virtio_gpu/gpu_device.h"
+#include "devices/virtio_gpu/msm/context_type.h"
+#include "gtest/gtest.h"
+#include "nacre/hostile_guest/tally.h"
+#include "simulator/simulated_device.h"
+#include "vmm/event_loop.h"
+#include "vmm/machine.h"
+#include "vmm/outcome.h"
+#include "vmm/pci/pci_bus.h"
+
+namespace nacre::hostile_guest {
+namespace {
+
+// Arguments: the guest, and its command line if another than this is wanted.
+std::string guest_path;
+std::string command_line = "seed=1 rounds=1";
+
+// What a process holds of its host. Mappings are those of memfds (guest RAM,
+// buffers); the heap's and the threads' stacks may be kept for later.
+struct Holdings {
+  size_t fds = 0;
+  size_t mappings = 0;
+  size_t threads = 0;
+
+  static size_t Entries(const char* path) {
+    size_t count = 0;
+    DIR* const directory = opendir(path);
+    while (readdir(directory) != nullptr) ++count;
+    closedir(directory);
+    return count;
+  }
+  static Holdings Now() {
+    Holdings now;
+    now.fds = Entries("/proc/self/fd");
+    now.threads = Entries("/proc/self/task");
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);) {
+      if (absl::StrContains(line, "memfd:")) ++now.mappings;
+    }
+    return now;
+  }
+};
+
+// The machine with the device, as nacre makes them.
+class Vm {
+ public:
+  static absl::StatusOr<std::unique_ptr<Vm>> Create(
+      const std::string& guest_command_line) {
+    vmm::MachineConfig config;
+    config.vcpus = 2;
+    config.memory = {{0, 64 << 20}};
+    config.kernel_path = guest_path;
+    config.command_line = guest_command_line;
+    absl::StatusOr<std::unique_ptr<vmm::Machine>> machine =
+        vmm::Machine::Create(config);
+    if (!machine.ok()) return machine.status();
+    return std::unique_ptr<Vm>(new Vm(*std::move(machine)));
+  }
+
+  vmm::Outcome Run() { return machine_->Run(*loop_); }
+
+  Tally tally() const {
+    return machine_->memory().ReadValue<Tally>(Tally::kAddress).value();
+  }
+  vmm::Machine& machine() { return *machine_; }
+  const virtio::PciTransport& transport() const { return *transport_; }
+  const virtio_gpu::Stats& device() const { return device_->stats(); }
+  const msm::Counters& msm() const { return msm_->counters(); }
+  simulator::SimulatorStats gpu() const { return drm_->stats(); }
+
+ private:
+  explicit Vm(std::unique_ptr<vmm::Machine> machine)
+      : machine_(std::move(machine)) {
+    loop_ = vmm::EventLoop::Create().value();
+    drm_ = simulator::SimulatedDevice::Create({}).value();
+    auto context_type = msm::MsmContextType::Create(*drm_).value();
+    msm_ = context_type.get();
+    std::vector<std::unique_ptr<virtio_gpu::ContextType>> context_types;
+    context_types.push_back(std::move(context_type));
+    virtio_gpu::VirtioGpu::Config config;
+    config.window_bytes = 16 << 20;
+    device_ = virtio_gpu::VirtioGpu::Create(
+                  config, std::move(context_types),
+                  std::make_unique<virtio_gpu::HeadlessSink>(
+                      virtio_gpu::HeadlessSink::Keep::kCounts))
+                  .value();
+
+    const vmm::PciRanges ranges = machine_->pci_ranges();
+    bus_ = std::make_unique<vmm::PciBus>(
+        vmm::PciWindows{.low = ranges.window32, .high = ranges.window64});
+    ports_ = std::make_unique<vmm::PciConfigPorts>(bus_.get());
+    ecam_ = std::make_unique<vmm::PciEcam>(bus_.get());
+    EXPECT_TRUE(machine_->port_bus()
+                    .Insert(ranges.config_ports.value(),
+                            vmm::PciConfigPorts::kSize, ports_.get())
+                    .ok());
+    EXPECT_TRUE(machine_->mmio_bus()
+                    .Insert(ranges.ecam.address, ranges.ecam.size, ecam_.get())
+                    .ok());
+    const vmm::PciAddress address = {.device = 1};
+    auto transport = virtio::PciTransport::Create(
+                         device_.get(), address, 0x0380,
+                         {.memory = &machine_->memory(),
+                          .mmio_bus = &machine_->mmio_bus(),
+                          .kick_binder = &machine_->kick_binder(),
+                          .memory_windows = &machine_->memory_windows(),
+                          .msi_controller = &machine_->msi_controller()})
+                         .value();
+    transport_ = transport.get();
+    EXPECT_TRUE(bus_->Add(address, std::move(transport)).ok());
+  }
+
+  std::unique_ptr<vmm::EventLoop> loop_;
+  std::unique_ptr<simulator::SimulatedDevice> drm_;
+  const msm::MsmContextType* msm_ = nullptr;  // The device's.
+  std::unique_ptr<virtio_gpu::VirtioGpu> device_;
+  const std::unique_ptr<vmm::Machine> machine_;
+  const virtio::PciTransport* transport_ = nullptr;  // The bus's.
+  std::unique_ptr<vmm::PciBus> bus_;
+  std::unique_ptr<vmm::PciConfigPorts> ports_;
+  std::unique_ptr<vmm::PciEcam> ecam_;
+};
+
+// What a device that is reached by the attack cannot but do.
+constexpr struct {
+  Attack attack;
+  const char* name;
+  bool answers = false;
+  bool errors = false;
+  bool breaks = false;
+} kEffects[] = {
+    {Attack::kConfigSpace, "configuration space"},
+    {Attack::kConfigWindow, "configuration window"},
+    {Attack::kMovingBars, "moving BARs", true},
+    {Attack::kRegisters, "registers"},
+    {Attack::kMsixTable, "MSI-X table", true},
+    {Attack::kStatus, "status"},
+    {Attack::kLiveQueues, "live queues", true},
+    {Attack::kNotify, "kicks", true},
+    {Attack::kDescriptorLoop, "descriptor loop", false, false, true},
+    {Attack::kWildDescriptor, "wild descriptor", true, false, true},
+    {Attack::kWildIndirect, "wild indirect table", false, false, true},
+    {Attack::kWildHead, "wild head", false, false, true},
+    {Attack::kAvailableJump, "available index", false, false, true},
+    {Attack::kRingsElsewhere, "rings elsewhere", true, false, true},
+    {Attack::kRandomCommand, "random command", true, true},
+    {Attack::kShortCommand, "short command", true, true},
+    {Attack::kHugeCount, "huge count", true, true},
+    {Attack::kRandomCcmd, "random ccmd", true, true},
+    {Attack::kUnmappedWindow, "unmapped window"},
+    {Attack::kUnmapInUse, "unmap in use", true, true},
+    {Attack::kRacingRings, "racing rings", true, false, true},
+    {Attack::kRacingRequests, "racing requests", true},
+    {Attack::kRacingCcmds, "racing ccmds", true, true},
+    {Attack::kRacingControlMemory, "racing control memory", true},
+    {Attack::kRacingRegisters, "racing registers", true},
+    {Attack::kRacingReset, "racing reset", true},
+};
+static_assert(std::size(kEffects) == kAttacks);
+
+// The guest's view: every attack was made and had its effect, and whenever one
+// was over the device served a driver that behaves. Returns the times that the
+// guest found its device broken.
+uint64_t CheckTally(const Tally& tally) {
+  EXPECT_EQ(tally.failures, 0u)
+      << "the guest's line " << tally.first_failure_line << " of "
+      << tally.first_failure_file;
+  uint64_t broken = 0;
+  for (const auto& [attack, name, answers, errors, breaks] : kEffects) {
+    const Tally::Count& count = tally.attacks[static_cast<uint32_t>(attack)];
+    std::cout << absl::StrFormat(
+        "%-22s %5d attempts %5d answers %5d errors %5d broken\n", name,
+        count.attempts, count.answers, count.errors, count.broken);
+    EXPECT_GT(count.attempts, 0u) << name;
+    EXPECT_TRUE(count.answers > 0 || !answers) << name;
+    EXPECT_TRUE(count.errors > 0 || !errors) << name;
+    EXPECT_TRUE(count.broken > 0 || !breaks) << name;
+    broken += count.broken;
+  }
+  std::cout << tally.second_cpu_writes << " writes by the second vCPU\n";
+  EXPECT_GT(tally.second_cpu_writes, 1000u);
+  return broken;
+}
+
+// Nothing of the guest is left, though its machine still stands.
+void CheckNothingIsLeft(const Vm& vm) {
+  EXPECT_EQ(vm.device().contexts.value(), 0u);
+  EXPECT_EQ(vm.device().resources.value(), 0u);
+  EXPECT_EQ(vm.device().mapped_blobs.value(), 0u);
+  EXPECT_EQ(vm.device().fences_pending.value(), 0u);
+  EXPECT_EQ(vm.msm().files.value(), 0u);
+  EXPECT_EQ(vm.msm().objects.value(), 0u);
+  EXPECT_EQ(vm.gpu().files_open, 0u);
+  EXPECT_EQ(vm.gpu().buffers, 0u);
+}
+
+TEST(HostileGuestTest, HurtsNobody) {
+  // With the first thread a sanitizer may make one of its own.
+  std::thread([] {}).join();
+  const Holdings before = Holdings::Now();
+  {
+    absl::StatusOr<std::unique_ptr<Vm>> created = Vm::Create(command_line);
+    if (absl::IsUnavailable(created.status()) ||
+        absl::IsPermissionDenied(created.status())) {
+      GTEST_SKIP() << created.status();
+    }
+    ASSERT_TRUE(created.ok()) << created.status();
+    Vm& vm = **created;
+    const vmm::Outcome outcome = vm.Run();
+    ASSERT_EQ(outcome.kind, vmm::Outcome::Kind::kPowerOff) << outcome.message;
+    const Tally tally = vm.tally();
+    ASSERT_EQ(tally.magic, Tally::kMagic);
+    EXPECT_EQ(vm.machine().guest_status(), 0);
+    const uint64_t broken = CheckTally(tally);
+
+    // Ours: it all arrived.
+    EXPECT_GE(vm.transport().stats().needs_reset, broken);
+    EXPECT_GT(vm.device().broken_queues.value(), 100u);
+    EXPECT_GT(vm.device().total_errors(), 100u);
+    EXPECT_GT(vm.device().submissions.value(), 100u);
+    EXPECT_GT(vm.msm().malformed.value(), 0u);
+    EXPECT_GT(vm.msm().refused_ioctls.value(), 0u);
+    const vmm::MachineStats stats = vm.machine().stats();
+    EXPECT_GT(stats.exits.mmio_writes, 1000u);
+    EXPECT_GT(stats.exits.mmio_reads, 1000u);
+    CheckNothingIsLeft(vm);
+  }
+  Holdings after = Holdings::Now();
+  // The kernel lists a thread for a moment after it was joined.
+  for (int i = 0; i < 100000 && after.threads > before.threads; ++i) {
+    std::this_thread::yield();
+    after.threads = Holdings::Entries("/proc/self/task");
+  }
+  EXPECT_EQ(after.fds, before.fds);
+  EXPECT_EQ(after.mappings, before.mappings);
+  EXPECT_EQ(after.threads, before.threads);
+}
+
+}  // namespace
+}  // namespace nacre::hostile_guest
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  if (argc < 2) return EXIT_FAILURE;
+  nacre::hostile_guest::guest_path = argv[1];
+  if (argc > 2) nacre::hostile_guest::command_line = argv[2];
+  return RUN_ALL_TESTS();
+}
