@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -42,7 +43,11 @@ class Session {
     for (auto& file : files_) file.reset();
     for (const Fd& fence : fences_) {
       pollfd entry = {.fd = fence.get(), .events = POLLIN, .revents = 0};
-      CHECK_EQ(poll(&entry, 1, 10'000), 1) << "a fence never signals";
+      int ready;
+      do {
+        ready = poll(&entry, 1, 10'000);
+      } while (ready < 0 && errno == EINTR);  // libFuzzer's own alarm.
+      CHECK_EQ(ready, 1) << "a fence never signals";
     }
     dmabufs_.clear();
     const SimulatorStats stats = device_->stats();
