@@ -14,14 +14,15 @@ import measure
 import suite
 
 FRAMES = 100
-# How many of its answers a program has to wait for while it starts, 7 at most, is a
-# matter of time; that may be a difference between two runs.
+# How many of its answers a program has to wait for while it starts, 7 at most,
+# is a matter of time; that may be a difference between two runs.
 UNSURE = 7 / FRAMES
-# Per frame, at most: round trips, kicks and interrupts. Linux maps a fresh buffer
-# for the program once the device has answered, and there is no other reason to wait
-# (but Mesa's GLES may then need one more for itself). Each command buffer may take a
-# kick, and an interrupt for its answer and for its fence, where none is under way that
-# it could join; GLES has two or three of them a submit, as Mesa announces its waits.
+# Per frame, at most: round trips, kicks and interrupts. Linux maps a fresh
+# buffer for the program once the device has answered, and there is no other
+# reason to wait (but Mesa's GLES may then need one more for itself). Each
+# command buffer may take a kick, and an interrupt for its answer and for its
+# fence, where none is under way that it could join; GLES has two or three of
+# them a submit, as Mesa announces its waits.
 LIMITS = {
     "gpu-bound-gles": (0, 3, 3),
     "gpu-bound-vulkan": (0, 2, 2),
@@ -49,11 +50,21 @@ def check(case, side, programs):
         say(f"at most {limit} {what} a frame", share(path), limit)
 
 
+def check_threads(side, programs):
+    """The device has as many with 64 contexts as with one."""
+    cases = {case.name: case for case in suite.CASES}
+    few, many = (measure.Run(cases[name], FRAMES, side, programs).threads["device"]
+                 for name in ("contexts-1", "contexts-64"))
+    print("PASS guest: as many device threads with 64 contexts" if few == many else
+          f"FAIL guest: as many device threads with 64 contexts: {few}, {many}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--programs", type=pathlib.Path, required=True)
     parser.add_argument("--side", type=measure.side, required=True)
     arguments = parser.parse_args()
+    check_threads(arguments.side[1], arguments.programs)
     for case in suite.CASES:
         if case.name not in LIMITS:
             continue

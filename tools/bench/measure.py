@@ -7,15 +7,16 @@ import subprocess
 import tempfile
 import time
 
-# Who the threads of a measured process belong to, by the first letters of their names;
-# all others are the program's and its Mesa's.
+# Who the threads of a measured process belong to, by the first letters of their
+# names; all others are the program's and its Mesa's.
 GROUPS = {
     "gpu": ("simulated-gpu",),
     "device": ("gpu-",),
     "guest kernel": ("guest-",),
 }
-# A guest's counters (tools/preload/virtgpu): notifications that it sent, interrupts
-# that it took, and the times that a thread slept for the device's answer.
+# A guest's counters (tools/preload/virtgpu): notifications that it sent,
+# interrupts that it took, and the times that a thread slept for the device's
+# answer.
 KICKS = "guest.kicks"
 INTERRUPTS = "guest.interrupts"
 ROUND_TRIPS = "guest.round_trips"
@@ -59,6 +60,12 @@ def busy_seconds():
             os.sysconf("SC_CLK_TCK"))
 
 
+def children_seconds():
+    """CPU time of processes that have ended and that this one had started."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 class Run:
     """One run of a case."""
 
@@ -70,6 +77,7 @@ class Run:
                 os.environ, NACRE_SUMMARY=str(summary),
                 NACRE_SUBMISSION_US=str(case.submission_us), **side)
             began, busy = time.monotonic(), busy_seconds()
+            children = children_seconds()
             done = subprocess.run(command, env=environment, text=True,
                                   capture_output=True, timeout=TIMEOUT, check=False)
             lines = [line for line in done.stdout.splitlines()
@@ -81,18 +89,21 @@ class Run:
             said = json.loads(lines[-1])
             self.counters = flatten(json.loads(summary.read_text()))
             self.seconds = time.monotonic() - began
-        own = os.times()
-        self.children_seconds = own.children_user + own.children_system
-        self.busy = busy_seconds() - busy
+        ours = children_seconds() - children
+        # CPUs that others kept busy meanwhile.
+        self.foreign_cpus = max(0, busy_seconds() - busy - ours) / self.seconds
         self.frames = said["frames"]
         self.rate = self.frames * 1e9 / said["wall_ns"]
         self.cpu_us = {}
         self.sleeps = {}
+        self.threads = {}
         for name, thread in said["threads"].items():
             group = group_of(name)
-            for numbers, of_thread in ((self.cpu_us, thread["cpu_ns"] / 1e3),
-                                       (self.sleeps, thread["sleeps"])):
-                numbers[group] = (numbers.get(group, 0) + of_thread / self.frames)
+            for numbers, of_thread in (
+                    (self.cpu_us, thread["cpu_ns"] / 1e3 / self.frames),
+                    (self.sleeps, thread["sleeps"] / self.frames),
+                    (self.threads, thread["threads"])):
+                numbers[group] = numbers.get(group, 0) + of_thread
 
 
 def median_of(dictionaries):
@@ -113,6 +124,7 @@ def side_figures(runs, baseline):
         "cpu_us_total": statistics.median(sum(run.cpu_us.values())
                                           for run in runs),
         "sleeps": median_of([run.sleeps for run in runs]),
+        "threads": median_of([run.threads for run in runs]),
         "counters": {name: count for name, count in median_of(counters).items()
                      if count != 0},
     }
@@ -135,10 +147,8 @@ def measure(case, sides, programs, repetitions, part):
     foreign = []
     for repetition in range(repetitions):
         for name, side in sides if repetition % 2 == 0 else sides[::-1]:
-            before = os.times()
             run = Run(case, frames, side, programs)
-            ours = run.children_seconds - before.children_user - before.children_system
-            foreign.append(max(0, run.busy - ours) / run.seconds)
+            foreign.append(run.foreign_cpus)
             runs[name].append(run)
     first, second = (runs[name] for name, _ in sides)
     pairs = list(zip(first, second))
@@ -152,7 +162,6 @@ def measure(case, sides, programs, repetitions, part):
         "best_ratio": (max(run.rate for run in second) /
                        max(run.rate for run in first)),
         "cpu_ratio": ratio(pairs, lambda run: sum(run.cpu_us.values())),
-        # CPUs that others kept busy meanwhile.
         "foreign_cpus": statistics.mean(foreign),
         **{name: side_figures(runs[name], baselines[name]) for name, _ in sides},
     }

@@ -19,9 +19,9 @@ def verdict(case):
     return "ok" if case["ratio"]["median"] >= case["target"] else "MISSED"
 
 
-# Per frame, of the guest's side: the heading, and where measure.py has it.
+# Per frame, of the second side: the heading, and where measure.py has it.
 COLUMNS = (
-    ("cpu: program", lambda g: g["cpu_us"].get("program", 0)),
+    ("program", lambda g: g["cpu_us"].get("program", 0)),
     ("kernel", lambda g: g["cpu_us"].get("guest kernel", 0)),
     ("device", lambda g: g["cpu_us"].get("device", 0)),
     ("gpu", lambda g: g["cpu_us"].get("gpu", 0)),
@@ -34,27 +34,28 @@ COLUMNS = (
 
 def table(results, first, second):
     """One line a case; microseconds and counts are per frame."""
-    lines = [f"{'':22} {first + '/s':>10} {second + '/s':>10} "
-             f"{'ratio':>6} {'(min..max)':>14} {'target':>11} {'cpu':>5} |" +
-             "".join(f"{heading:>13}" if ":" in heading else f"{heading:>8}"
-                     for heading, _ in COLUMNS)]
+    lines = [f"{'':22} {first + '/s':>9} {second + '/s':>9} "
+             f"{'ratio':>6} {'(min..max)':>14} {'target':>11} {'cpu':>5} {'of':>8} |" +
+             "".join(f"{heading:>8}" for heading, _ in COLUMNS)]
     for case in results["cases"]:
         ratio, guest = case["ratio"], case[second]
         target = "" if case["target"] is None else f"{case['target']:.2f} "
         lines.append(
-            f"{case['name']:22} {case[first]['frames_per_second']:10.1f} "
-            f"{guest['frames_per_second']:10.1f} {ratio['median']:6.3f} "
+            f"{case['name']:22} {case[first]['frames_per_second']:9.1f} "
+            f"{guest['frames_per_second']:9.1f} {ratio['median']:6.3f} "
             f"{ratio['min']:6.3f}..{ratio['max']:5.3f} "
-            f"{target + verdict(case):>11} {case['cpu_ratio']['median']:5.2f} |" +
-            "".join(f"{value(guest):{13 if ':' in heading else 8}.2f}"
-                    for heading, value in COLUMNS))
-    lines.append(f"rates in frames a second; cpu: the {second} process's CPU time over "
-                 f"the {first} one's; right of | per frame of the {second}, CPU times in "
-                 "microseconds")
+            f"{target + verdict(case):>11} {case['cpu_ratio']['median']:5.2f} "
+            f"{case[first]['cpu_us_total']:8.1f} |" +
+            "".join(f"{value(guest):8.2f}" for _, value in COLUMNS))
+    lines.append(f"rates in frames a second; cpu: the {second} process's CPU time as "
+                 f"a multiple of the {first} one's, in us a frame; right of | per frame "
+                 f"of the {second}: CPU us of the program, its kernel's interrupts, the "
+                 "device and the simulated GPU, and counts")
     noisy = [case["name"] for case in results["cases"]
              if case["foreign_cpus"] > 0.15]
     if noisy:
-        lines.append("others used the CPUs, figures are doubtful: " + ", ".join(noisy))
+        lines.append("others used the CPUs, so that figures are doubtful: " +
+                     ", ".join(noisy))
     return "\n".join(lines)
 
 

@@ -4,8 +4,7 @@
 usage: run.py --programs=DIR --out=DIR --side=NAME:FILE --side=NAME:FILE
               [--quick] [--repetitions=N] [--only=WORD] [--realtime]
 
-tools/bench.sh calls this. Writes bench.json and
-bench.png in the --out folder.
+tools/bench.sh calls this. Writes bench.json and bench.png in the --out folder.
 """
 import argparse
 import json

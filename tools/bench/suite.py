@@ -3,8 +3,8 @@ import collections
 
 # A case: `program` of guest/programs/bench with `flags` and --frames=`frames`
 # (some 0.7 s of them), on a GPU that needs `submission_us` for each submission.
-# `target` is the frame rate, as a part of the native one, that is to be reached; None:
-# there is none, the figure is for information.
+# `target` is the frame rate, as a part of the native one, that is to be
+# reached; None: there is none, the figure is for information.
 Case = collections.namedtuple(
     "Case", "name program flags frames submission_us target")
 
