@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Passes every test: unit tests (plain, under ASan+UBSan and under TSan, and for
 # aarch64 under user emulation), the direction of knowledge, the format of the
-# code, Mesa on the simulated GPU without a guest, and the guest boots of both
-# architectures.
+# code, Mesa on the simulated GPU without a guest and with a guest's kernel in a
+# library, and the guest boots of both architectures.
 #
 #   ./test.sh            everything
 #   ./test.sh --unit     without the guest
@@ -80,6 +80,7 @@ if ((unit)); then
 fi
 if ((guest)); then
   run_part "native programs" "$root_dir/tools/native_test.sh" "$results"
+  run_part "programs as a guest's" "$root_dir/tools/guest_test.sh" "$results"
   run_part "a frame's share" "$root_dir/tools/bench_test.sh" "$results"
   run_part "guest boots" "$root_dir/guest/boot_test.sh" "$results"
   ((!cross)) || run_part "aarch64 guest boots" \

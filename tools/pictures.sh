@@ -3,6 +3,7 @@
 #   tools/pictures.sh                    writes docs/pictures.png, a contact sheet
 #                                        of them on the a660, if all are right
 #   tools/pictures.sh --out=DIR CHIP...  leaves them in DIR for check_pictures.py
+#   tools/pictures.sh --guest --out=DIR CHIP...      as a guest's (tools/guest.sh)
 # For each CHIP twice, as drivers do by themselves (CHIP) and told to go the other
 # way (CHIP-other: gallium clears in memory, turnip passes in GMEM): in DIR a folder
 # of that name with the pictures, and beside it NAME.log, what the programs said;
@@ -22,7 +23,7 @@ run() {
   : >"$folder.log"
   for program in "${programs[@]}"; do
     code=0
-    timeout 120 env "${native[@]}" "$@" NACRE_SIM="$chip" \
+    timeout 120 env "${environment[@]}" "$@" NACRE_SIM="$chip" \
       NACRE_SUMMARY="$folder-$program.json" \
       "$built/guest/programs/pictures/$program" --out="$folder" \
       >>"$folder.log" 2>&1 || code=$?
@@ -33,17 +34,18 @@ run() {
     sed 's/^\(.\{16\}\)[0-9a-f]*  \(.*\)\.bytes$/picture \2 \1/' >"$folder.list"
 }
 
-chips=() out=''
+chips=() out='' side=native
 for argument in "$@"; do
   case $argument in
     --out=?*) out=${argument#*=} ;;
-    -*) fail "unknown option $argument; usage: pictures.sh [--out=DIR CHIP...]" ;;
+    --guest) side=guest ;;
+    -*) fail "unknown option $argument; usage: pictures.sh [[--guest] --out=DIR CHIP...]" ;;
     *) chips+=("$argument") ;;
   esac
 done
 
-readarray -t native < <("$tools_dir/native.sh")
-((${#native[@]})) || fail "cannot run programs natively"
+readarray -t environment < <("$tools_dir/$side.sh")
+((${#environment[@]})) || fail "cannot run programs: $side.sh says why"
 progress "building the pictures"
 run_bazel build //guest/programs/pictures/... >&2
 built=$(cd "$root_dir" && /usr/bin/bazel info bazel-bin 2>/dev/null)
@@ -51,7 +53,7 @@ built=$(cd "$root_dir" && /usr/bin/bazel info bazel-bin 2>/dev/null)
 if [[ -n $out ]]; then
   mkdir -p "$out"
   for chip in "${chips[@]}"; do
-    progress "pictures, natively on the $chip"
+    progress "pictures, $side, on the $chip"
     run "$chip" "$chip"
     run "$chip-other" "$chip" FD_MESA_DEBUG=sysmem TU_DEBUG=gmem
   done
