@@ -1,0 +1,259 @@
+// hostile-inputs, "Host side": every DRM call failing in turn with each errno,
+// once and again and again, under a guest on real queues. The guest sees what
+// the protocol has for it, nothing is left behind, and the device goes on.
+
+#include <cerrno>
+#include <cstdint>
+#include <initializer_list>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/bytes.h"
+#include "devices/virtio_gpu/msm/testing/context_test_base.h"
+#include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
+#include "devices/virtio_gpu/msm/testing/msm_driver.h"
+#include "devices/virtio_gpu/msm/uapi.h"
+#include "gtest/gtest.h"
+
+namespace nacre::msm {
+namespace {
+
+using virtio_gpu::wire::Type;
+
+constexpr uint32_t kContext = 1;
+constexpr uint32_t kOther = 2;    // A second context.
+constexpr uint32_t kBuffer = 20;  // A buffer of the first one...
+constexpr uint32_t kFresh = 21;   // ... and an id that is free.
+constexpr uint64_t kSize = kLargestPageSize;
+
+constexpr int kErrors[] = {ENOMEM, EINVAL,  EIO,    EBUSY,    EINTR,
+                           EAGAIN, EDEADLK, ENODEV, EMFILE,   ENFILE,
+                           ENOSPC, EPERM,   EFAULT, ETIMEDOUT};
+
+// What a guest knows of how its request went.
+struct Seen {
+  bool refused = false;  // By the response of the virtio-gpu command.
+  int32_t ret = 0;       // By the answer of the ccmd.
+  uint32_t async = 0;    // By msm_shmem::async_error, which went up so much.
+};
+
+// A request that makes the DRM call, such that it can be made again.
+using Attempt = Seen (*)(MsmDriver&);
+// How a failure shows.
+enum class Shows {
+  kInResponse,  // An error response of virtio-gpu.
+  kInAnswer,    // -errno in the ccmd's own answer.
+  kAsync,       // msm_shmem::async_error: the ccmd has no answer.
+  kNowhere,     // Nobody depends on it: names.
+  kOnlyToUs,    // Giving back: what the driver keeps goes with the file.
+};
+
+bool Failed(Type type) { return type >= Type::kErrUnspec; }
+
+Seen OfCcmd(MsmDriver& g, uint32_t cmd, std::initializer_list<uint32_t> words,
+            std::span<const uint8_t> tail = {}) {
+  const uint32_t before = g.shmem(kContext).async_error;
+  const MsmDriver::Answer answer = g.Ccmd(kContext, cmd, words, tail);
+  return {.refused = false,
+          .ret = answer.len == MsmDriver::kRoom ? 0 : answer.ret,
+          .async = g.shmem(kContext).async_error - before};
+}
+
+Seen OfIoctl(MsmDriver& g, uint32_t code, std::span<const uint8_t> argument) {
+  return OfCcmd(g, MSM_CCMD_IOCTL_SIMPLE, {code}, argument);
+}
+
+const std::vector<uint8_t> kName = {'a', 'b', 'c', 0};
+
+// The row of DrmCall `call` is kRows[call]: a call without one does not compile
+// (below).
+constexpr struct Row {
+  DrmCall call;
+  Shows shows;
+  Attempt attempt;
+} kRows[] = {
+    {DrmCall::kOpen, Shows::kInResponse,
+     [](MsmDriver& g) {
+       const bool refused = Failed(g.CreateContext(3));
+       if (!refused) g.DestroyContext(3);
+       return Seen{.refused = refused};
+     }},
+    {DrmCall::kGetParam, Shows::kInAnswer,
+     [](MsmDriver& g) {
+       const drm_msm_param param = {.pipe = MSM_PIPE_3D0,
+                                    .param = MSM_PARAM_GPU_ID,
+                                    .value = 0,
+                                    .len = 0,
+                                    .pad = 0};
+       return OfIoctl(g, DRM_IOCTL_MSM_GET_PARAM, AsBytes(param));
+     }},
+    {DrmCall::kSetParamString, Shows::kNowhere,
+     [](MsmDriver& g) {
+       return OfCcmd(g, MSM_CCMD_SET_DEBUGINFO, {2, 2}, kName);
+     }},
+    {DrmCall::kGemNew, Shows::kAsync,
+     [](MsmDriver& g) {
+       Seen seen = {
+           .refused = false, .ret = 0, .async = g.shmem(kContext).async_error};
+       if (!Failed(g.NewBuffer(kContext, kFresh))) {
+         g.OnResource(Type::kResourceUnref, kContext, kFresh);
+       }
+       seen.async = g.shmem(kContext).async_error - seen.async;
+       return seen;
+     }},
+    {DrmCall::kGemClose, Shows::kOnlyToUs,
+     [](MsmDriver& g) {
+       const bool made = !Failed(g.NewBuffer(kContext, kFresh));
+       return Seen{.refused = made && Failed(g.OnResource(Type::kResourceUnref,
+                                                          kContext, kFresh))};
+     }},
+    {DrmCall::kGemSetIova, Shows::kAsync,
+     [](MsmDriver& g) {
+       // Away and back.
+       const uint64_t iova = MsmDriver::IovaOf(kBuffer);
+       Seen seen = OfCcmd(g, MSM_CCMD_GEM_SET_IOVA, {0, 0, kBuffer, 0});
+       seen.async +=
+           OfCcmd(g, MSM_CCMD_GEM_SET_IOVA, {Low(iova), High(iova), kBuffer, 0})
+               .async;
+       return seen;
+     }},
+    {DrmCall::kGemSetName, Shows::kNowhere,
+     [](MsmDriver& g) {
+       return OfCcmd(g, MSM_CCMD_GEM_SET_NAME, {kBuffer, 4}, kName);
+     }},
+    {DrmCall::kGemCpuPrep, Shows::kInAnswer,
+     [](MsmDriver& g) {
+       return OfCcmd(g, MSM_CCMD_GEM_CPU_PREP, {kBuffer, MSM_PREP_READ});
+     }},
+    {DrmCall::kGemGetMemory, Shows::kInResponse,
+     [](MsmDriver& g) {
+       const bool refused =
+           Failed(g.Call(virtio_gpu::MapRequest(kBuffer, 512 * kSize)));
+       if (!refused) {
+         g.OnResource(Type::kResourceUnmapBlob, kContext, kBuffer);
+       }
+       return Seen{.refused = refused};
+     }},
+    {DrmCall::kGemGetSize, Shows::kNowhere,
+     // No request makes it.
+     [](MsmDriver&) { return Seen{}; }},
+    {DrmCall::kGemExport, Shows::kInResponse,
+     [](MsmDriver& g) {
+       const bool refused =
+           Failed(g.OnResource(Type::kCtxAttachResource, kOther, kBuffer));
+       if (!refused) g.OnResource(Type::kCtxDetachResource, kOther, kBuffer);
+       return Seen{.refused = refused};
+     }},
+    {DrmCall::kGemImport, Shows::kInResponse,
+     [](MsmDriver& g) {
+       const bool refused =
+           Failed(g.OnResource(Type::kCtxAttachResource, kOther, kBuffer));
+       if (!refused) g.OnResource(Type::kCtxDetachResource, kOther, kBuffer);
+       return Seen{.refused = refused};
+     }},
+    {DrmCall::kGemSubmit, Shows::kAsync,
+     [](MsmDriver& g) {
+       static uint32_t fence = 0;
+       return OfCcmd(g, MSM_CCMD_GEM_SUBMIT, {MSM_PIPE_3D0, 0, 0, 0, ++fence});
+     }},
+    {DrmCall::kWaitFence, Shows::kInAnswer,
+     [](MsmDriver& g) {
+       return OfCcmd(g, MSM_CCMD_WAIT_FENCE, {0, 0});
+     }},
+    {DrmCall::kSubmitqueueNew, Shows::kInAnswer,
+     [](MsmDriver& g) {
+       const drm_msm_submitqueue queue = {.flags = 0, .prio = 0, .id = 0};
+       return OfIoctl(g, DRM_IOCTL_MSM_SUBMITQUEUE_NEW, AsBytes(queue));
+     }},
+    {DrmCall::kSubmitqueueClose, Shows::kInAnswer,
+     [](MsmDriver& g) {
+       const drm_msm_submitqueue queue = {.flags = 0, .prio = 0, .id = 0};
+       const MsmDriver::Answer made =
+           g.Ccmd(kContext, MSM_CCMD_IOCTL_SIMPLE,
+                  {DRM_IOCTL_MSM_SUBMITQUEUE_NEW}, AsBytes(queue));
+       const uint32_t id = ByteReader(std::span(made.bytes).subspan(8))
+                               .ReadZeroExtended<drm_msm_submitqueue>()
+                               .id;
+       return OfIoctl(g, DRM_IOCTL_MSM_SUBMITQUEUE_CLOSE, AsBytes(id));
+     }},
+    {DrmCall::kSubmitqueueQuery, Shows::kInAnswer,
+     [](MsmDriver& g) {
+       return OfCcmd(g, MSM_CCMD_SUBMITQUEUE_QUERY, {0, 0, 8});
+     }},
+};
+static_assert(std::size(kRows) == static_cast<size_t>(DrmCall::kCount));
+
+class DeviceFaultsTest : public testing::TestWithParam<Row> {
+ protected:
+  DeviceFaultsTest() {
+    g_.emplace(drm_);
+    for (const uint32_t ctx_id : {kContext, kOther}) {
+      EXPECT_EQ(g_->CreateContext(ctx_id), Type::kOkNodata);
+      g_->CreateShmem(ctx_id);
+    }
+    EXPECT_EQ(g_->NewBuffer(kContext, kBuffer), Type::kOkNodata);
+  }
+  void TearDown() override {
+    drm_.FailNoMore();
+    g_->driver().Reset();
+    EXPECT_EQ(drm_.files(), 0u);
+    drm_.FinishAll();
+    EXPECT_EQ(drm_.objects(), 0u);
+    EXPECT_EQ(g_->counters().objects.value(), 0u);
+    EXPECT_EQ(g_->counters().submitqueues.value(), 0u);
+    EXPECT_EQ(g_->counters().files.value(), 0u);
+    g_.reset();
+    EXPECT_EQ(CountFds(), fds_);
+    EXPECT_EQ(CountMappings(), mappings_);
+  }
+
+  const size_t fds_ = CountFds();
+  const size_t mappings_ = CountMappings();
+  FakeDrmDevice drm_;
+  std::optional<MsmDriver> g_;
+};
+
+void ExpectFailure(const Seen& seen, const Row& row, int error) {
+  EXPECT_EQ(seen.refused, row.shows == Shows::kInResponse) << error;
+  EXPECT_EQ(seen.ret, row.shows == Shows::kInAnswer ? -error : 0);
+  EXPECT_EQ(seen.async > 0, row.shows == Shows::kAsync) << error;
+}
+
+void ExpectSuccess(const Seen& seen, int error) {
+  EXPECT_FALSE(seen.refused) << error;
+  EXPECT_EQ(seen.ret, 0) << error;
+  EXPECT_EQ(seen.async, 0u) << error;
+}
+
+TEST_P(DeviceFaultsTest, TheGuestIsToldAndTheDeviceGoesOn) {
+  const Row& row = GetParam();
+  for (const int error : kErrors) {
+    const size_t before = drm_.calls(row.call);
+    drm_.FailOnce(row.call, error);
+    ExpectFailure(row.attempt(*g_), row, error);
+    if (row.call != DrmCall::kGemGetSize) {
+      EXPECT_GT(drm_.calls(row.call), before);
+    }
+    ExpectSuccess(row.attempt(*g_), error);
+
+    drm_.FailAlways(row.call, error);
+    for (int i = 0; i < 3; ++i) ExpectFailure(row.attempt(*g_), row, error);
+    drm_.FailNoMore();
+    ExpectSuccess(row.attempt(*g_), error);
+    EXPECT_EQ(g_->Call(virtio_gpu::Request(Type::kGetDisplayInfo)),
+              Type::kOkDisplayInfo);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryCall, DeviceFaultsTest, testing::ValuesIn(kRows));
+
+TEST(DeviceFaultsTableTest, TheRowsAreInTheOrderOfTheCalls) {
+  for (size_t i = 0; i < std::size(kRows); ++i) {
+    EXPECT_EQ(static_cast<size_t>(kRows[i].call), i);
+  }
+}
+
+}  // namespace
+}  // namespace nacre::msm
