@@ -41,6 +41,11 @@ uint64_t LargeOffset(uint16_t size, uint16_t slot) {
   return SlotsOffset(size) + kSlotStride * size + kLargeStride * slot;
 }
 
+// Long responses are to commands without payload.
+uint64_t ResponseOffset(uint32_t size) {
+  return size <= kShortResponse ? kResponseOffset : kPayloadOffset;
+}
+
 bool IsError(const CtrlHeader& response) {
   return response.type >= static_cast<uint32_t>(Type::kErrUnspec);
 }
@@ -49,14 +54,14 @@ bool IsError(const CtrlHeader& response) {
 
 uint64_t ControlQueue::SizeOf(uint16_t size) { return LargeOffset(size, size); }
 
-ControlQueue::ControlQueue(std::span<uint8_t> memory, uint64_t address,
+ControlQueue::ControlQueue(const vmm::GuestMemory* memory, uint64_t address,
                            uint16_t size, DriverCounters* counters)
-    : memory_(memory),
+    : memory_(memory->FindPiece(address, SizeOf(size))),
       address_(address),
       counters_(counters),
       log_limiter_(kMaxLoggedErrors),
       slots_(size),
-      ring_(memory, address, size) {
+      ring_(*memory, address, size) {
   MutexLock lock(mutex_);
   for (uint16_t slot = size; slot-- > 0;) {
     ring_.SetTable(
@@ -71,16 +76,13 @@ void ControlQueue::Start(const EventFd* kick,
   interrupt_thread_ = interrupt_thread;
 }
 
-uint8_t* ControlQueue::SlotMemory(uint16_t slot) const {
-  return memory_.data() + SlotsOffset(static_cast<uint16_t>(slots_.size())) +
-         kSlotStride * slot;
+uint64_t ControlQueue::SlotOffset(uint16_t slot) const {
+  return SlotsOffset(static_cast<uint16_t>(slots_.size())) + kSlotStride * slot;
 }
 
-std::span<const uint8_t> ControlQueue::Response(uint16_t slot) const {
-  const uint32_t size = slots_[slot].response_size;
-  return {SlotMemory(slot) +
-              (size <= kShortResponse ? kResponseOffset : kPayloadOffset),
-          size};
+void ControlQueue::ReadResponse(uint16_t slot, std::span<uint8_t> out) const {
+  memory_.Read(SlotOffset(slot) + ResponseOffset(slots_[slot].response_size),
+               out);
 }
 
 void ControlQueue::Queue(GpuCommand command, Kick kick) {
@@ -133,10 +135,9 @@ void ControlQueue::QueueInSlot(uint16_t slot, GpuCommand& command, Kick kick) {
   {
     MutexLock lock(mutex_);
     if (command.fence != nullptr) {
-      auto* const header =
-          reinterpret_cast<CtrlHeader*>(SlotMemory(slot) + kCommandOffset);
-      header->flags |= virtio_gpu::wire::kFlagFence;
-      header->fence_id = pending_fences_.Emit(std::move(command.fence));
+      command.header.flags |= virtio_gpu::wire::kFlagFence;
+      command.header.fence_id = pending_fences_.Emit(std::move(command.fence));
+      memory_.Write(SlotOffset(slot) + kCommandOffset, AsBytes(command.header));
       counters_->fences.AddAlone();
     }
     ring_.Add(slot, descriptors);
@@ -151,48 +152,44 @@ void ControlQueue::QueueInSlot(uint16_t slot, GpuCommand& command, Kick kick) {
 }
 
 uint32_t ControlQueue::Fill(uint16_t slot, GpuCommand& command) {
-  uint8_t* const memory = SlotMemory(slot);
-  const auto size = static_cast<uint16_t>(slots_.size());
-  const uint64_t address = address_ + SlotsOffset(size) + kSlotStride * slot;
-  auto* const table = reinterpret_cast<Descriptor*>(memory + kTableOffset);
-
   Slot& state = slots_[slot];
   state.response_size = command.response_size;
   state.handler = std::move(command.handler);
   state.keep = std::move(command.keep);
 
-  std::memcpy(memory + kCommandOffset, &command.header, sizeof(command.header));
-  std::memcpy(memory + kCommandOffset + sizeof(command.header),
-              command.body.data(), command.body_size);
-  table[0] = {.address = address + kCommandOffset,
-              .length = static_cast<uint32_t>(sizeof(command.header)) +
-                        command.body_size,
-              .flags = virtio::kDescriptorNext,
-              .next = 1};
-  uint16_t count = 1;
+  const uint64_t offset = SlotOffset(slot);
+  const uint64_t body = offset + kCommandOffset + sizeof(command.header);
+  memory_.Write(offset + kCommandOffset, AsBytes(command.header));
+  memory_.Write(body, std::span(command.body).first(command.body_size));
+
+  std::array<Descriptor, 3> table;
+  uint16_t count = 0;
+  const auto add = [&](uint64_t at, uint64_t length) {
+    Descriptor& descriptor = table[count];
+    ++count;
+    descriptor = {.address = address_ + at,
+                  .length = static_cast<uint32_t>(length),
+                  .flags = virtio::kDescriptorNext,
+                  .next = count};
+  };
+  add(offset + kCommandOffset, sizeof(command.header) + command.body_size);
 
   if (!command.payload.empty()) {
-    CHECK_LE(command.payload.size(), kMaxPayload);
-    const bool small = command.payload.size() <= kSmallPayload;
-    const uint64_t large = LargeOffset(size, slot);
-    std::memcpy(small ? memory + kPayloadOffset : memory_.data() + large,
-                command.payload.data(), command.payload.size());
-    table[1] = {.address = small ? address + kPayloadOffset : address_ + large,
-                .length = static_cast<uint32_t>(command.payload.size()),
-                .flags = virtio::kDescriptorNext,
-                .next = 2};
-    ++count;
+    const uint64_t payload =
+        command.payload.size() <= kSmallPayload
+            ? offset + kPayloadOffset
+            : LargeOffset(static_cast<uint16_t>(slots_.size()), slot);
+    memory_.Write(payload, command.payload);
+    add(payload, command.payload.size());
   }
 
-  const bool short_response = command.response_size <= kShortResponse;
-  CHECK(short_response ||
-        (command.payload.empty() && command.response_size <= kMaxResponse));
-  const uint64_t response = short_response ? kResponseOffset : kPayloadOffset;
-  std::memset(memory + response, 0, command.response_size);
-  table[count++] = {.address = address + response,
-                    .length = command.response_size,
-                    .flags = virtio::kDescriptorWrite,
-                    .next = 0};
+  constexpr std::array<uint8_t, kMaxResponse> kZeroes = {};
+  const uint64_t response = offset + ResponseOffset(command.response_size);
+  memory_.Write(response, std::span(kZeroes).first(command.response_size));
+  add(response, command.response_size);
+  table[count - 1].flags = virtio::kDescriptorWrite;
+  const std::span<const uint8_t> bytes = AsBytes(table);
+  memory_.Write(offset + kTableOffset, bytes.first(count * sizeof(table[0])));
   return count;
 }
 
@@ -236,7 +233,7 @@ void ControlQueue::TakeResponses() {
     while (const std::optional<uint16_t> slot = ring_.TakeUsed()) {
       ++count;
       CtrlHeader response;
-      std::memcpy(&response, Response(*slot).data(), sizeof(response));
+      ReadResponse(*slot, AsWritableBytes(response));
       if ((response.flags & virtio_gpu::wire::kFlagFence) != 0) {
         pending_fences_.Complete(response.fence_id, to_signal_);
       }
@@ -258,7 +255,9 @@ void ControlQueue::FinishSlots() {
   for (const uint16_t slot : to_finish_) {
     Slot& state = slots_[slot];
     if (state.handler != nullptr) {
-      state.handler->OnResponse(Response(slot));
+      const auto response = std::span(response_).first(state.response_size);
+      ReadResponse(slot, response);
+      state.handler->OnResponse(response);
     } else {
       LogError(slot);
     }
@@ -274,8 +273,8 @@ void ControlQueue::FinishSlots() {
 void ControlQueue::LogError(uint16_t slot) {
   CtrlHeader response;
   CtrlHeader command;
-  std::memcpy(&response, Response(slot).data(), sizeof(response));
-  std::memcpy(&command, SlotMemory(slot) + kCommandOffset, sizeof(command));
+  ReadResponse(slot, AsWritableBytes(response));
+  memory_.Read(SlotOffset(slot) + kCommandOffset, AsWritableBytes(command));
   if (!IsError(response) || !log_limiter_.Allow()) return;
   LOG(WARNING) << absl::StrFormat(
       "virtio_gpu: response %#x to command %#x of context %u", response.type,

@@ -20,6 +20,7 @@
 #include "tools/guest_kernel/counters.h"
 #include "tools/guest_kernel/fence.h"
 #include "tools/guest_kernel/split_ring_driver.h"
+#include "vmm/guest_memory.h"
 
 namespace nacre::guest_kernel {
 
@@ -77,9 +78,9 @@ class ControlQueue {
   // it needs.
   static uint64_t SizeOf(uint16_t size);
 
-  // At guest address `address`, which is `memory` here, zeroed. `counters`
-  // outlives this.
-  ControlQueue(std::span<uint8_t> memory, uint64_t address, uint16_t size,
+  // At guest address `address`, where `memory` has SizeOf(size) bytes of
+  // zeroes. Both pointers outlive this.
+  ControlQueue(const vmm::GuestMemory* memory, uint64_t address, uint16_t size,
                DriverCounters* counters);
   ControlQueue(const ControlQueue&) = delete;
   ControlQueue& operator=(const ControlQueue&) = delete;
@@ -128,10 +129,12 @@ class ControlQueue {
   void FinishSlots();
   void LogError(uint16_t slot);
 
-  uint8_t* SlotMemory(uint16_t slot) const;
-  std::span<const uint8_t> Response(uint16_t slot) const;
+  // Of the slot's memory, from address_.
+  uint64_t SlotOffset(uint16_t slot) const;
+  // Copies the response's first bytes.
+  void ReadResponse(uint16_t slot, std::span<uint8_t> out) const;
 
-  const std::span<uint8_t> memory_;
+  const vmm::GuestMemory::Piece memory_;
   const uint64_t address_;
   DriverCounters* const counters_;
   const EventFd* kick_ = nullptr;
@@ -151,6 +154,7 @@ class ControlQueue {
   // The interrupt thread's alone.
   std::vector<uint16_t> to_finish_;  // Slots with somebody to tell.
   std::vector<std::shared_ptr<Fence>> to_signal_;
+  std::array<uint8_t, kMaxResponse> response_;  // The handler's copy.
   std::deque<GpuCommand> deferred_;
 };
 

@@ -119,9 +119,4 @@ absl::StatusOr<std::unique_ptr<Platform>> Platform::Create(uint64_t ram_bytes) {
       new Platform(std::move(memory), std::move(interrupts)));
 }
 
-std::span<uint8_t> Platform::ram() const {
-  const vmm::GuestMemory::HostRegion region = memory.host_regions().front();
-  return {reinterpret_cast<uint8_t*>(region.host_address), region.size};
-}
-
 }  // namespace nacre::guest_kernel

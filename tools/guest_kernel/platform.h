@@ -87,9 +87,6 @@ struct Platform {
   // `ram_bytes` from address 0, below kPciWindows.
   static absl::StatusOr<std::unique_ptr<Platform>> Create(uint64_t ram_bytes);
 
-  // RAM as the guest's CPU sees it.
-  std::span<uint8_t> ram() const;
-
   // In the order of their making; the bus has the devices.
   vmm::GuestMemory memory;
   std::unique_ptr<InterruptController> interrupts;

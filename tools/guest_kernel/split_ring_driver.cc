@@ -1,6 +1,9 @@
 #include "tools/guest_kernel/split_ring_driver.h"
 
 #include <atomic>
+#include <cstddef>
+
+#include "base/bytes.h"
 
 namespace nacre::guest_kernel {
 namespace {
@@ -20,51 +23,43 @@ uint64_t UsedOffset(uint16_t size) {
   return (end + kUsedAlignment - 1) / kUsedAlignment * kUsedAlignment;
 }
 
-template <typename T>
-T* At(std::span<uint8_t> memory, uint64_t offset) {
-  return reinterpret_cast<T*>(memory.data() + offset);
-}
-
 }  // namespace
 
 uint64_t SplitRingDriver::SizeOf(uint16_t size) {
   return UsedOffset(size) + virtio::UsedRingSize(size);
 }
 
-SplitRingDriver::SplitRingDriver(std::span<uint8_t> memory, uint64_t address,
-                                 uint16_t size)
+SplitRingDriver::SplitRingDriver(const vmm::GuestMemory& memory,
+                                 uint64_t address, uint16_t size)
     : size_(size),
       addresses_{.descriptor_table = address,
                  .available_ring = address + AvailableOffset(size),
                  .used_ring = address + UsedOffset(size)},
-      descriptors_(At<Descriptor>(memory, 0)),
-      available_index_(
-          At<uint16_t>(memory, AvailableOffset(size) + kRingIndexOffset)),
-      available_entries_(
-          At<uint16_t>(memory, AvailableOffset(size) + kRingEntriesOffset)),
-      used_event_(At<uint16_t>(
-          memory, AvailableOffset(size) + virtio::UsedEventOffset(size))),
-      used_index_(At<uint16_t>(memory, UsedOffset(size) + kRingIndexOffset)),
-      used_entries_(
-          At<UsedElement>(memory, UsedOffset(size) + kRingEntriesOffset)),
-      available_event_(At<uint16_t>(
-          memory, UsedOffset(size) + virtio::AvailableEventOffset(size))) {}
+      descriptors_(memory.FindPiece(addresses_.descriptor_table,
+                                    virtio::DescriptorTableSize(size))),
+      available_(memory.FindPiece(addresses_.available_ring,
+                                  virtio::AvailableRingSize(size))),
+      used_(
+          memory.FindPiece(addresses_.used_ring, virtio::UsedRingSize(size))) {}
 
 void SplitRingDriver::SetTable(uint16_t slot, uint64_t address) {
-  descriptors_[slot] = {.address = address,
-                        .length = 0,
-                        .flags = virtio::kDescriptorIndirect,
-                        .next = 0};
+  const Descriptor descriptor = {.address = address,
+                                 .length = 0,
+                                 .flags = virtio::kDescriptorIndirect,
+                                 .next = 0};
+  descriptors_.Write(slot * sizeof(Descriptor), AsBytes(descriptor));
 }
 
 void SplitRingDriver::Add(uint16_t slot, uint32_t descriptors) {
-  descriptors_[slot].length =
-      descriptors * static_cast<uint32_t>(sizeof(Descriptor));
-  available_entries_[next_available_ & (size_ - 1)] = slot;
+  const auto length = static_cast<uint32_t>(descriptors * sizeof(Descriptor));
+  descriptors_.Write(slot * sizeof(Descriptor) + offsetof(Descriptor, length),
+                     AsBytes(length));
+  available_.Write(
+      kRingEntriesOffset + (next_available_ & (size_ - 1)) * sizeof(uint16_t),
+      AsBytes(slot));
   ++next_available_;
   // 2.7.13.3: what the index covers is visible before it.
-  std::atomic_ref<uint16_t>(*available_index_)
-      .store(next_available_, std::memory_order_release);
+  available_.StoreRelease16(kRingIndexOffset, next_available_);
 }
 
 bool SplitRingDriver::PrepareKick() {
@@ -73,26 +68,27 @@ bool SplitRingDriver::PrepareKick() {
   // The index must be visible before we look at what the device wants: it
   // stores its event, then looks at the index.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  const uint16_t event = std::atomic_ref<uint16_t>(*available_event_)
-                             .load(std::memory_order_relaxed);
+  const uint16_t event =
+      used_.LoadAcquire16(virtio::AvailableEventOffset(size_));
   return virtio::PassesEvent(event, next_available_, before);
 }
 
 uint16_t SplitRingDriver::LoadUsedIndex() const {
-  return std::atomic_ref<uint16_t>(*used_index_)
-      .load(std::memory_order_acquire);
+  return used_.LoadAcquire16(kRingIndexOffset);
 }
 
 std::optional<uint16_t> SplitRingDriver::TakeUsed() {
   if (LoadUsedIndex() == next_used_) return std::nullopt;
-  const uint32_t slot = used_entries_[next_used_ & (size_ - 1)].id;
+  UsedElement element;
+  used_.Read(
+      kRingEntriesOffset + (next_used_ & (size_ - 1)) * sizeof(UsedElement),
+      AsWritableBytes(element));
   ++next_used_;
-  return static_cast<uint16_t>(slot);
+  return static_cast<uint16_t>(element.id);
 }
 
 bool SplitRingDriver::EnableInterrupts() {
-  std::atomic_ref<uint16_t>(*used_event_)
-      .store(next_used_, std::memory_order_relaxed);
+  available_.StoreRelease16(virtio::UsedEventOffset(size_), next_used_);
   // The mirror image of PrepareKick's.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   return LoadUsedIndex() == next_used_;

@@ -3,10 +3,10 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 
 #include "devices/virtio/split_ring.h"
 #include "tools/guest_kernel/virtio_pci.h"
+#include "vmm/guest_memory.h"
 
 namespace nacre::guest_kernel {
 
@@ -22,9 +22,10 @@ class SplitRingDriver {
   // Bytes that the three parts take, from a multiple of 16 on.
   static uint64_t SizeOf(uint16_t size);
 
-  // The ring lies at guest address `address`, which is `memory.data()` here and
-  // zeroed; `size` is a power of two.
-  SplitRingDriver(std::span<uint8_t> memory, uint64_t address, uint16_t size);
+  // The ring lies at guest address `address`, where `memory` has SizeOf(size)
+  // bytes of zeroes; `size` is a power of two.
+  SplitRingDriver(const vmm::GuestMemory& memory, uint64_t address,
+                  uint16_t size);
 
   uint16_t size() const { return size_; }
   const QueueAddresses& addresses() const { return addresses_; }
@@ -51,14 +52,10 @@ class SplitRingDriver {
   uint16_t LoadUsedIndex() const;
 
   const uint16_t size_;
-  QueueAddresses addresses_;
-  virtio::Descriptor* const descriptors_;
-  uint16_t* const available_index_;
-  uint16_t* const available_entries_;
-  uint16_t* const used_event_;
-  uint16_t* const used_index_;
-  const virtio::UsedElement* const used_entries_;
-  uint16_t* const available_event_;
+  const QueueAddresses addresses_;
+  const vmm::GuestMemory::Piece descriptors_;
+  const vmm::GuestMemory::Piece available_;
+  const vmm::GuestMemory::Piece used_;
 
   uint16_t next_available_ = 0;
   uint16_t kicked_available_ = 0;  // Where PrepareKick was last.

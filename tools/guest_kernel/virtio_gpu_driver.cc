@@ -93,21 +93,20 @@ absl::Status VirtioGpuDriver::SetUp(vmm::PciAddress address) {
 absl::Status VirtioGpuDriver::SetUpQueues() {
   // The cursor's, which a device without scanouts has no use for, in front.
   constexpr uint64_t kAlignment = 4096;
-  const std::span<uint8_t> ram = platform_->ram();
   const uint16_t cursor_size = device_->MaxQueueSize(wire::kCursorQueue);
   const uint16_t size = device_->MaxQueueSize(wire::kControlQueue);
   const uint64_t control_at =
       (SplitRingDriver::SizeOf(cursor_size) / kAlignment + 1) * kAlignment;
-  if (control_at + ControlQueue::SizeOf(size) > ram.size()) {
+  if (control_at + ControlQueue::SizeOf(size) > platform_->memory.size()) {
     return absl::ResourceExhaustedError(
         absl::StrFormat("too little RAM for queues of %d", size));
   }
-  const SplitRingDriver cursor(ram, /*address=*/0, cursor_size);
+  const SplitRingDriver cursor(platform_->memory, /*address=*/0, cursor_size);
   RETURN_IF_ERROR(
       device_->SetUpQueue(wire::kCursorQueue, cursor_size, cursor.addresses())
           .status());
-  queue_ = std::make_unique<ControlQueue>(ram.subspan(control_at), control_at,
-                                          size, &counters_);
+  queue_ = std::make_unique<ControlQueue>(&platform_->memory, control_at, size,
+                                          &counters_);
   ASSIGN_OR_RETURN(
       const EventFd* kick,
       device_->SetUpQueue(wire::kControlQueue, size, queue_->addresses()));

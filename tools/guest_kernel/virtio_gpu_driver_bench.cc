@@ -1,7 +1,9 @@
 // What one SUBMIT_3D costs from the guest's side: the guest's kernel, the
 // queue, the device, the msm context, the simulated GPU and the way back.
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <memory>
 #include <utility>
@@ -99,9 +101,14 @@ BENCHMARK(BM_NopRoundTrip)->UseRealTime();
 // Work of the GPU, as many submissions at a time as the argument says.
 void BM_GpuFences(benchmark::State& state) {
   Guest guest;
-  const std::vector<uint8_t> batch = guest.GpuBatch();
+  std::vector<uint8_t> batch = guest.GpuBatch();
   std::deque<std::shared_ptr<Fence>> fences;
+  uint32_t number = 0;
   for (auto _ : state) {
+    // Those in flight have different ones.
+    ++number;
+    std::memcpy(batch.data() + offsetof(msm::msm_ccmd_gem_submit_req, fence),
+                &number, sizeof(number));
     fences.push_back(guest.Submit(batch, 1));
     if (fences.size() < static_cast<size_t>(state.range(0))) continue;
     fences.front()->Wait();
