@@ -25,6 +25,7 @@ constexpr uint32_t kMaxModeSide = 4095;  // Pixels, as an EDID can say.
 // Longer ones would each be a hang (SimulatorConfig::hang_timeout).
 constexpr uint32_t kMaxSubmissionUs = 499'999;
 constexpr uint32_t kMaxMegabytesPerSecond = 1'000'000;
+constexpr uint32_t kMaxMegapixelsPerSecond = 1'000'000;
 constexpr uint64_t kMaxWindowMib = uint64_t{1} << 20;  // 1 TiB.
 
 // Keeps the parser's first complaint: the ones after it follow from it.
@@ -107,6 +108,11 @@ absl::Status CheckGpuTime(const Gpu& gpu, bool is_simulated) {
     RETURN_IF_ERROR(CheckRange("gpu.time.megabytes_per_second",
                                time.megabytes_per_second(), 1,
                                kMaxMegabytesPerSecond));
+  }
+  if (time.has_megapixels_per_second()) {
+    RETURN_IF_ERROR(CheckRange("gpu.time.megapixels_per_second",
+                               time.megapixels_per_second(), 1,
+                               kMaxMegapixelsPerSecond));
   }
   return absl::OkStatus();
 }

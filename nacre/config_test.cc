@@ -111,6 +111,9 @@ TEST(ConfigTest, GpuTimeIsForSimulatedGpus) {
   EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { time { megabytes_per_second: "
                       "0 } }"),
               HasSubstr("1 to 1000000"));
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { time { "
+                      "megapixels_per_second: 1000001 } }"),
+              HasSubstr("1 to 1000000"));
 }
 
 TEST(ConfigTest, UnknownGpuSaysWhatThereIs) {

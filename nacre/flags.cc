@@ -25,6 +25,7 @@ struct Flags {
   std::optional<uint64_t> gpu_window_mib;
   std::optional<uint32_t> gpu_submission_us;
   std::optional<uint32_t> gpu_megabytes_per_second;
+  std::optional<uint32_t> gpu_megapixels_per_second;
   std::optional<std::string> summary;
 };
 
@@ -52,6 +53,8 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--gpu-megabytes-per-second", flags.gpu_megabytes_per_second,
                  "The simulated GPU's memory bandwidth, from which follows how "
                  "long each submission takes (default: unlimited)");
+  app.add_option("--gpu-megapixels-per-second", flags.gpu_megapixels_per_second,
+                 "The same of its fill rate (default: unlimited)");
   app.add_option("--summary", flags.summary,
                  "A file to write the summary to, as JSON");
   app.add_flag("--probe", flags.probe,
@@ -82,6 +85,10 @@ VmConfig Overlay(const Flags& flags, VmConfig config) {
   if (flags.gpu_megabytes_per_second) {
     config.mutable_gpu()->mutable_time()->set_megabytes_per_second(
         *flags.gpu_megabytes_per_second);
+  }
+  if (flags.gpu_megapixels_per_second) {
+    config.mutable_gpu()->mutable_time()->set_megapixels_per_second(
+        *flags.gpu_megapixels_per_second);
   }
   if (flags.summary) config.set_summary_path(*flags.summary);
   return config;

@@ -22,7 +22,8 @@ absl::StatusOr<Command> Parse(std::vector<const char*> arguments) {
 TEST(FlagsTest, FlagsFillTheConfig) {
   const absl::StatusOr<Command> command =
       Parse({"--kernel=k", "--vcpus=3", "--gpu=sim:a630", "--memory-mib=512",
-             "--gpu-submission-us=5", "--gpu-megabytes-per-second=6"});
+             "--gpu-submission-us=5", "--gpu-megabytes-per-second=6",
+             "--gpu-megapixels-per-second=7"});
   ASSERT_TRUE(command.ok()) << command.status();
   const VmConfig& config = std::get<RunVm>(*command).config;
   EXPECT_EQ(config.boot().kernel(), "k");
@@ -31,6 +32,7 @@ TEST(FlagsTest, FlagsFillTheConfig) {
   EXPECT_EQ(config.memory_mib(), 512u);
   EXPECT_EQ(config.gpu().time().submission_us(), 5u);
   EXPECT_EQ(config.gpu().time().megabytes_per_second(), 6u);
+  EXPECT_EQ(config.gpu().time().megapixels_per_second(), 7u);
 }
 
 TEST(FlagsTest, FlagsOverrideTheConfigFile) {

@@ -20,9 +20,10 @@ namespace {
 constexpr char kSimulatorPrefix[] = "sim:";
 
 simulator::TimeModel TimeModelOf(const GpuTime& time) {
-  // Bytes a microsecond are megabytes a second.
+  // Bytes a microsecond are megabytes a second, as pixels are megapixels.
   return {.submission = std::chrono::microseconds(time.submission_us()),
-          .bytes_per_microsecond = time.megabytes_per_second()};
+          .bytes_per_microsecond = time.megabytes_per_second(),
+          .pixels_per_microsecond = time.megapixels_per_second()};
 }
 
 }  // namespace

@@ -96,22 +96,25 @@ Hang CommandProcessor::RunBuffer(const IndirectBuffer& buffer) {
     }
     if (state_.Stopped()) return Hang::kDeviceGone;
     const uint64_t traffic = state_.memory.traffic();
+    const uint64_t pixels = state_.stats.pixels();
     Hang hang = Hang::kNone;
     if (const auto group = NextImmediateGroup()) {
       hang = Enter(*group, /*is_draw_state=*/true);
     } else {
       hang = Step();
     }
-    if (hang == Hang::kNone) hang = Charge(traffic);
+    if (hang == Hang::kNone) hang = Charge(traffic, pixels);
     if (hang != Hang::kNone) return hang;
   }
   return Hang::kNone;
 }
 
-Hang CommandProcessor::Charge(uint64_t traffic) {
+Hang CommandProcessor::Charge(uint64_t traffic, uint64_t pixels) {
   if (!state_.clock.enabled()) return Hang::kNone;
-  return state_.clock.Spend(state_.memory.traffic() - traffic) ? Hang::kNone
-                                                               : Hang::kTime;
+  return state_.clock.Spend(state_.memory.traffic() - traffic,
+                            state_.stats.pixels() - pixels)
+             ? Hang::kNone
+             : Hang::kTime;
 }
 
 std::optional<IndirectBuffer> CommandProcessor::NextImmediateGroup() {

@@ -75,8 +75,8 @@ class CommandProcessor {
   Hang RunBuffer(const IndirectBuffer& buffer);
   Hang Enter(const IndirectBuffer& buffer, bool is_draw_state = false);
   Hang Step();
-  // Charges the clock for what was moved since `traffic`.
-  Hang Charge(uint64_t traffic);
+  // Charges the clock for what was moved and written since then.
+  Hang Charge(uint64_t traffic, uint64_t pixels);
   Hang Execute(Opcode opcode, Payload payload);
   // What only this generation has.
   Hang ExecuteA7xx(Opcode opcode, Payload payload);

@@ -13,12 +13,24 @@ bool Stopped(const std::atomic<bool>* stop) {
   return stop != nullptr && stop->load(std::memory_order_relaxed);
 }
 
+// How long `amount` takes at so many a microsecond, if anything; what is left
+// over counts the next time. Below 2^54, of which a submission's work limit
+// takes care.
+std::chrono::nanoseconds TimeOf(uint64_t amount, uint64_t rate,
+                                uint64_t& left_over) {
+  if (rate == 0) return std::chrono::nanoseconds(0);
+  const uint64_t scaled = amount * kNanosecondsPerMicrosecond + left_over;
+  left_over = scaled % rate;
+  return std::chrono::nanoseconds(scaled / rate);
+}
+
 }  // namespace
 
 GpuClock::GpuClock(const Options& options)
     : options_(options),
       enabled_(options.model.submission.count() > 0 ||
-               options.model.bytes_per_microsecond > 0) {}
+               options.model.bytes_per_microsecond > 0 ||
+               options.model.pixels_per_microsecond > 0) {}
 
 void GpuClock::StartSubmission(Clock::time_point ready) {
   if (!enabled_) return;
@@ -27,13 +39,11 @@ void GpuClock::StartSubmission(Clock::time_point ready) {
   now_ += options_.model.submission;
 }
 
-bool GpuClock::Spend(uint64_t bytes) {
-  const uint64_t rate = options_.model.bytes_per_microsecond;
-  if (rate == 0) return true;
-  // Below 2^54 bytes, of which a submission's work limit takes care.
-  const uint64_t scaled = bytes * kNanosecondsPerMicrosecond + remainder_;
-  now_ += std::chrono::nanoseconds(scaled / rate);
-  remainder_ = scaled % rate;
+bool GpuClock::Spend(uint64_t bytes, uint64_t pixels) {
+  if (!enabled_) return true;
+  const TimeModel& model = options_.model;
+  now_ += TimeOf(bytes, model.bytes_per_microsecond, bytes_left_);
+  now_ += TimeOf(pixels, model.pixels_per_microsecond, pixels_left_);
   if (now_ <= end_of_limit_) return true;
   now_ = end_of_limit_;
   return false;

@@ -16,6 +16,9 @@ struct TimeModel {
   // Memory that is read and written, command streams included and GMEM not:
   // bytes a microsecond, that is megabytes a second. 0: takes no time.
   uint64_t bytes_per_microsecond = 0;
+  // Pixels that the engines write, in GMEM too, each sample by itself:
+  // megapixels a second. 0: they take no time.
+  uint64_t pixels_per_microsecond = 0;
 };
 
 // The time on the modelled GPU. Work moves it forward at once; where somebody
@@ -48,8 +51,9 @@ class GpuClock {
   // A submission that was ready to run at `ready` begins: then, or when the one
   // before it has ended, if that is later.
   void StartSubmission(Clock::time_point ready);
-  // The GPU has moved `bytes`. False when the submission is beyond the limit.
-  bool Spend(uint64_t bytes);
+  // The GPU has moved `bytes` and written `pixels`. False when the submission
+  // is beyond the limit.
+  bool Spend(uint64_t bytes, uint64_t pixels);
   // The modelled time; without a model the time.
   Clock::time_point Now() const { return enabled_ ? now_ : Clock::now(); }
   // Returns when the modelled time has come, or `stop` is true.
@@ -60,8 +64,9 @@ class GpuClock {
  private:
   Options options_;
   bool enabled_ = false;
-  // Bytes whose time is less than now_ can count.
-  uint64_t remainder_ = 0;
+  // Bytes and pixels whose time is less than now_ can count.
+  uint64_t bytes_left_ = 0;
+  uint64_t pixels_left_ = 0;
   Clock::time_point end_of_limit_;
   Clock::time_point now_;
 };

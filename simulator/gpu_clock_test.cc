@@ -16,7 +16,7 @@ TEST(GpuClockTest, WithoutAModelNothingTakesTime) {
   GpuClock clock(GpuClock::Options{});
   EXPECT_FALSE(clock.enabled());
   clock.StartSubmission(Clock::now() + std::chrono::hours(1));
-  EXPECT_TRUE(clock.Spend(uint64_t{1} << 40));
+  EXPECT_TRUE(clock.Spend(uint64_t{1} << 40, 0));
   clock.CatchUp();
 }
 
@@ -33,9 +33,20 @@ TEST(GpuClockTest, BytesTakeTimeAndFractionsAddUp) {
   const Clock::time_point start = Clock::now();
   clock.StartSubmission(start);
   // A third of a nanosecond each.
-  for (int i = 0; i < 9'000'000; ++i) clock.Spend(1);
+  for (int i = 0; i < 9'000'000; ++i) clock.Spend(1, 0);
   clock.CatchUp();
   EXPECT_GE(Clock::now() - start, milliseconds(3));
+}
+
+TEST(GpuClockTest, PixelsTakeTimeBesideBytes) {
+  GpuClock clock(
+      {.model = {.bytes_per_microsecond = 2, .pixels_per_microsecond = 3}});
+  const Clock::time_point start = Clock::now();
+  clock.StartSubmission(start);
+  clock.Spend(2000, 3000);
+  EXPECT_EQ(clock.Now() - start, milliseconds(2));
+  clock.Spend(0, 6000);
+  EXPECT_EQ(clock.Now() - start, milliseconds(4));
 }
 
 // Queued submissions follow each other in the model, however late the thread
@@ -75,14 +86,14 @@ TEST(GpuClockTest, TooMuchWorkEndsAtTheLimit) {
       {.model = {.bytes_per_microsecond = 1}, .limit = milliseconds(3)});
   const Clock::time_point start = Clock::now();
   clock.StartSubmission(start);
-  EXPECT_TRUE(clock.Spend(3000));
-  EXPECT_FALSE(clock.Spend(1));
-  EXPECT_FALSE(clock.Spend(uint64_t{1} << 40));
+  EXPECT_TRUE(clock.Spend(3000, 0));
+  EXPECT_FALSE(clock.Spend(1, 0));
+  EXPECT_FALSE(clock.Spend(uint64_t{1} << 40, 0));
   clock.CatchUp();
   EXPECT_GE(Clock::now() - start, milliseconds(3));
   // The next has a limit of its own.
   clock.StartSubmission(start);
-  EXPECT_TRUE(clock.Spend(3000));
+  EXPECT_TRUE(clock.Spend(3000, 0));
 }
 
 TEST(GpuClockTest, StopEndsASleep) {

@@ -1,5 +1,7 @@
 // Submissions that take a modelled time: fences never signal before it is over.
 
+#include <time.h>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -85,6 +87,39 @@ TEST(ModelledTimeTest, BytesTakeTimeAndTimestampsShowIt) {
   constexpr uint32_t kTicksPerMillisecond = 19'200;
   EXPECT_GE(at[2] - at[0], 8 * kTicksPerMillisecond);
   EXPECT_LT(at[2] - at[0], 9 * kTicksPerMillisecond);
+}
+
+// A fill of 8192 pixels, which the registers after a reset leave at address 0:
+// nothing is there, but the engine writes them all the same.
+TEST(ModelledTimeTest, PixelsTakeTime) {
+  const auto device = NewDevice({.pixels_per_microsecond = 1});
+  Client client(*device);
+  const Clock::time_point start = Clock::now();
+  constexpr uint32_t kUnorm8 = 0x10;
+  constexpr uint32_t kRgba8 = 0x30;
+  client.SubmitAndWait(Stream()
+                           .Registers(0x8c00, {1 << 7 | kUnorm8 << 24})
+                           .Registers(0x8c17, {kRgba8})
+                           .Registers(0x8405, {0, 127 | 63 << 16})
+                           .Command(Opcode::kBlit, {3}));
+  EXPECT_EQ(device->stats().command_processor.blit_pixels, 8192u);
+  EXPECT_GE(Clock::now() - start, std::chrono::microseconds(8192));
+}
+
+// The GPU thread sleeps; so does who waits for it.
+TEST(ModelledTimeTest, TakesNoTimeOfTheCpu) {
+  const auto cpu_time = [] {
+    timespec time = {};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) +
+           std::chrono::nanoseconds(time.tv_nsec);
+  };
+  const auto device = NewDevice({.submission = milliseconds(100)});
+  Client client(*device);
+  client.SubmitAndWait(Stream().Command(Opcode::kNop, {}));
+  const auto before = cpu_time();
+  client.SubmitAndWait(Stream().Command(Opcode::kNop, {}));
+  EXPECT_LT(cpu_time() - before, milliseconds(50));
 }
 
 // As the driver's hangcheck would: no program may keep the GPU to itself.

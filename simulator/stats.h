@@ -38,6 +38,7 @@ struct CommandProcessorStats {
   // in the faults of its queue and its file, as a hang does in the kernel.
   std::map<std::string, uint64_t> hangs;
 
+  uint64_t pixels() const { return blit_pixels + tile_pixels; }
   void Add(const CommandProcessorStats& other);
 };
 

@@ -39,6 +39,8 @@ absl::StatusOr<Environment> ReadEnvironment(const GetVariable& variable) {
   config.time_model.submission = std::chrono::microseconds(microseconds);
   ASSIGN_OR_RETURN(config.time_model.bytes_per_microsecond,
                    Number(variable, "NACRE_MEGABYTES_PER_SECOND"));
+  ASSIGN_OR_RETURN(config.time_model.pixels_per_microsecond,
+                   Number(variable, "NACRE_MEGAPIXELS_PER_SECOND"));
   return environment;
 }
 

@@ -30,12 +30,14 @@ TEST(EnvironmentTest, ReadsWhatIsAskedFor) {
   const Environment environment = Read({{"NACRE_SIM", "a730"},
                                         {"NACRE_SUMMARY", "gpu.json"},
                                         {"NACRE_SUBMISSION_US", "250"},
-                                        {"NACRE_MEGABYTES_PER_SECOND", "4000"}})
+                                        {"NACRE_MEGABYTES_PER_SECOND", "4000"},
+                                        {"NACRE_MEGAPIXELS_PER_SECOND", "90"}})
                                       .value();
   EXPECT_EQ(environment.simulator.chip, "a730");
   EXPECT_EQ(environment.summary_path, "gpu.json");
   EXPECT_EQ(environment.simulator.time_model.submission.count(), 250);
   EXPECT_EQ(environment.simulator.time_model.bytes_per_microsecond, 4000u);
+  EXPECT_EQ(environment.simulator.time_model.pixels_per_microsecond, 90u);
 }
 
 TEST(EnvironmentTest, NamesTheVariableThatIsNoNumber) {
