@@ -14,6 +14,8 @@ namespace nacre {
 class EventFd {
  public:
   static absl::StatusOr<EventFd> Create();
+  // One that another process made.
+  explicit EventFd(Fd fd) : fd_(std::move(fd)) {}
 
   // Adds one to the counter, waking whoever polls it.
   void Signal() const;
@@ -25,7 +27,6 @@ class EventFd {
   absl::StatusOr<EventFd> Duplicate() const;
 
  private:
-  explicit EventFd(Fd fd) : fd_(std::move(fd)) {}
   Fd fd_;
 };
 

@@ -115,6 +115,29 @@ void GuestMemory::DieOutside() {
   std::abort();
 }
 
+absl::StatusOr<GuestMemory> GuestMemory::Import(
+    std::vector<SharedRegion> regions) {
+  std::sort(regions.begin(), regions.end(),
+            [](const SharedRegion& a, const SharedRegion& b) {
+              return a.guest_address < b.guest_address;
+            });
+  std::vector<RegionSpec> specs;
+  for (const SharedRegion& region : regions) {
+    specs.push_back({region.guest_address, region.size});
+  }
+  RETURN_IF_ERROR(CheckSpecs(specs));
+  std::vector<Region> result;
+  for (SharedRegion& region : regions) {
+    ASSIGN_OR_RETURN(
+        Mapping mapping,
+        Mapping::SharedAligned(region.fd.get(), region.size, kHugePageSize));
+    (void)madvise(mapping.data(), mapping.size(), MADV_HUGEPAGE);
+    result.push_back({region.guest_address, std::move(region.fd),
+                      std::move(mapping), Mapping()});
+  }
+  return GuestMemory(std::move(result));
+}
+
 template <typename Visit>
 bool GuestMemory::ForEachPiece(uint64_t address, uint64_t size,
                                Visit visit) const {
@@ -212,9 +235,21 @@ absl::Status GuestMemory::Discard() {
 std::vector<GuestMemory::HostRegion> GuestMemory::host_regions() const {
   std::vector<HostRegion> result;
   for (const Region& region : regions_) {
+    if (!region.guest_mapping.valid()) continue;
     result.push_back(
         {region.guest_address, region.guest_mapping.size(),
          reinterpret_cast<uintptr_t>(region.guest_mapping.data())});
+  }
+  return result;
+}
+
+absl::StatusOr<std::vector<GuestMemory::SharedRegion>> GuestMemory::Share()
+    const {
+  std::vector<SharedRegion> result;
+  for (const Region& region : regions_) {
+    ASSIGN_OR_RETURN(Fd fd, region.fd.Duplicate());
+    result.push_back(
+        {region.guest_address, region.mapping.size(), std::move(fd)});
   }
   return result;
 }

@@ -87,12 +87,24 @@ class GuestMemory {
     uint64_t size_ = 0;
   };
 
+  // What another process needs to see a region: its memfd, whose first byte is
+  // the region's.
+  struct SharedRegion {
+    uint64_t guest_address = 0;
+    uint64_t size = 0;
+    Fd fd;
+  };
+
   // Errors: InvalidArgument for no region, unaligned, empty, wrapping or
   // overlapping ones; the errno of memfd_create or mmap. Regions are aligned
   // to 2 MiB in this process and marked MADV_HUGEPAGE, since nested page
   // faults are the largest cost of a boot.
   static absl::StatusOr<GuestMemory> Create(
       std::span<const RegionSpec> regions);
+
+  // The same memory in another process, to which Share's result was sent. Not
+  // for a hypervisor: it has no host_regions. Errors: as Create.
+  static absl::StatusOr<GuestMemory> Import(std::vector<SharedRegion> regions);
 
   GuestMemory(GuestMemory&&) = default;
   GuestMemory& operator=(GuestMemory&&) = default;
@@ -157,6 +169,8 @@ class GuestMemory {
 
   // Ascending by guest address.
   std::vector<HostRegion> host_regions() const;
+  // With duplicates of the fds. Errors: the errno.
+  absl::StatusOr<std::vector<SharedRegion>> Share() const;
   // Total bytes of RAM.
   uint64_t size() const;
 

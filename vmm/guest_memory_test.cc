@@ -37,6 +37,23 @@ class GuestMemoryTest : public testing::Test {
   GuestMemory memory_ = Make();
 };
 
+// As between two processes: each has its own mapping of the same bytes.
+TEST_F(GuestMemoryTest, SharedRegionsAreTheSameMemory) {
+  const GuestMemory other = *GuestMemory::Import(*memory_.Share());
+  ASSERT_TRUE(memory_.WriteValue(kLow, uint32_t{0x1234}).ok());
+  EXPECT_EQ(*other.ReadValue<uint32_t>(kLow), 0x1234u);
+  EXPECT_EQ(other.size(), memory_.size());
+  EXPECT_TRUE(other.host_regions().empty());
+}
+
+TEST_F(GuestMemoryTest, OverlappingSharedRegionsAreRefused) {
+  std::vector<GuestMemory::SharedRegion> regions = *memory_.Share();
+  for (GuestMemory::SharedRegion& region : regions) region.guest_address = 0;
+  regions.push_back({0, regions[0].size, *regions[0].fd.Duplicate()});
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      GuestMemory::Import(std::move(regions)).status()));
+}
+
 TEST_F(GuestMemoryTest, StartsZeroed) {
   Bytes out(2 * kPage, 0xff);
   ASSERT_TRUE(memory_.Read(kLow, out).ok());

@@ -55,6 +55,8 @@ class Virtqueue {
   Virtqueue& operator=(Virtqueue&&) = default;
 
   uint16_t size() const { return layout_.size; }
+  // As created: for making the same queue in another process.
+  const QueueLayout& layout() const { return layout_; }
   // Chains popped and not completed yet. Never more than size(), whatever the
   // driver does, so a device may hold on to all of them.
   uint16_t in_flight() const { return in_flight_; }

@@ -1,0 +1,68 @@
+#ifndef NACRE_DEVICES_VIRTIO_REMOTE_CHANNEL_H_
+#define NACRE_DEVICES_VIRTIO_REMOTE_CHANNEL_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/fd.h"
+
+namespace nacre::virtio {
+
+// One end of a SOCK_SEQPACKET socket between two processes: packets of bytes
+// and descriptors, each whole or not at all. What a packet means is messages.h.
+//
+// The peer is not trusted: whatever it sends is a packet or an error, it cannot
+// make this end allocate more than kMaxPacket or hold more descriptors than
+// asked for, and with a time limit it cannot make it wait.
+//
+// One thread at a time sends, one receives.
+class Channel {
+ public:
+  // In bytes. The largest that we send is a counters report.
+  static constexpr size_t kMaxPacket = 64 << 10;
+  // The kernel's SCM_MAX_FD.
+  static constexpr size_t kMaxFds = 253;
+
+  using TimeLimit =
+      std::optional<std::chrono::milliseconds>;  // None: for ever.
+
+  struct Packet {
+    std::span<const uint8_t> bytes;  // Until the next Receive.
+    std::vector<Fd> fds;
+  };
+
+  static absl::StatusOr<std::pair<Channel, Channel>> CreatePair();
+  explicit Channel(Fd socket) : socket_(std::move(socket)) {}
+
+  // Sends `head` and `body` as one packet. `fds` are borrowed. Errors:
+  // Unavailable where the peer is gone, DeadlineExceeded where it takes
+  // nothing; the errno.
+  absl::Status Send(std::span<const uint8_t> head,
+                    std::span<const uint8_t> body, std::span<const int> fds,
+                    TimeLimit limit) const;
+
+  // Errors: Unavailable where the peer is gone, DeadlineExceeded,
+  // InvalidArgument for a packet of more than kMaxPacket bytes or more than
+  // `max_fds` descriptors, which is gone with them; the errno.
+  absl::StatusOr<Packet> Receive(size_t max_fds, TimeLimit limit);
+
+  // To wait on with others, and for a process to inherit.
+  int fd() const { return socket_.get(); }
+  // Ends both directions: whoever waits at either end wakes up.
+  void Shutdown() const;
+
+ private:
+  Fd socket_;
+  std::vector<uint8_t> buffer_;
+};
+
+}  // namespace nacre::virtio
+
+#endif  // NACRE_DEVICES_VIRTIO_REMOTE_CHANNEL_H_

@@ -1,0 +1,343 @@
+#include "devices/virtio/remote/remote_device.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+#include <variant>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "base/bytes.h"
+#include "base/checked.h"
+#include "base/errno_status.h"
+#include "base/status_macros.h"
+#include "devices/virtio/split_ring.h"
+#include "glog/logging.h"
+
+namespace nacre::virtio {
+namespace {
+
+// What an epoll event is about: a queue's interrupt, or one of these.
+constexpr uint64_t kServices = kMaxRemoteQueues;
+constexpr uint64_t kStop = kMaxRemoteQueues + 1;
+
+void AppendBytes(std::vector<uint8_t>& to, std::span<const uint8_t> bytes) {
+  to.insert(to.end(), bytes.begin(), bytes.end());
+}
+
+absl::Status AddToEpoll(const Fd& epoll, int fd, uint64_t what) {
+  epoll_event event = {.events = EPOLLIN, .data = {.u64 = what}};
+  if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    return ErrnoStatus("epoll_ctl(EPOLL_CTL_ADD)");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RemoteDevice>> RemoteDevice::Create(
+    Channel control, Channel services_channel, DeviceServices* services,
+    Config config) {
+  auto device = absl::WrapUnique(new RemoteDevice(std::move(control),
+                                                  std::move(services_channel),
+                                                  services, std::move(config)));
+  RETURN_IF_ERROR(device->MakeEvents());
+  device->thread_ = std::thread([d = device.get()] { d->Run(); });
+  // Once its questions are served: it may have some while it is made.
+  const std::string& configuration = device->config_.configuration;
+  RETURN_IF_ERROR(
+      device->AskDevice(MessageType::kConfigure,
+                        {reinterpret_cast<const uint8_t*>(configuration.data()),
+                         configuration.size()},
+                        {}));
+  RETURN_IF_ERROR(device->Describe());
+  return device;
+}
+
+RemoteDevice::~RemoteDevice() {
+  {
+    MutexLock lock(control_mutex_);
+    control_.Shutdown();
+  }
+  if (!thread_.joinable()) return;
+  stop_->Signal();
+  thread_.join();
+}
+
+absl::Status RemoteDevice::MakeEvents() {
+  epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_.valid()) return ErrnoStatus("epoll_create1");
+  ASSIGN_OR_RETURN(stop_, EventFd::Create());
+  RETURN_IF_ERROR(AddToEpoll(epoll_, stop_->fd(), kStop));
+  return AddToEpoll(epoll_, services_channel_.fd(), kServices);
+}
+
+absl::Status RemoteDevice::Describe() {
+  std::vector<uint8_t> answer;
+  RETURN_IF_ERROR(AskDevice(MessageType::kDescribe, {}, {}, &answer));
+  ByteReader reader(answer);
+  const auto description = reader.Read<Description>();
+  if (!description || description->num_queues > kMaxRemoteQueues ||
+      reader.remaining() != description->num_queues * sizeof(uint16_t)) {
+    return absl::InvalidArgumentError("a device that describes itself wrongly");
+  }
+  for (uint16_t i = 0; i < description->num_queues; ++i) {
+    const auto size = reader.Read<uint16_t>();
+    if (!IsPowerOfTwo(*size) || *size > kMaxQueueSize) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a device whose queue ", i, " has size ", *size));
+    }
+    queue_sizes_.push_back(*size);
+  }
+  description_ = *description;
+  MutexLock lock(notifier_mutex_);
+  for (uint16_t i = 0; i < description->num_queues; ++i) {
+    ASSIGN_OR_RETURN(EventFd event, EventFd::Create());
+    RETURN_IF_ERROR(AddToEpoll(epoll_, event.fd(), i));
+    interrupts_.push_back(std::move(event));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RemoteDevice::AskDevice(MessageType type,
+                                     std::span<const uint8_t> body,
+                                     std::span<const int> fds,
+                                     std::vector<uint8_t>* answer) const {
+  if (lost_) return absl::UnavailableError("the device's process is gone");
+  MutexLock lock(control_mutex_);
+  absl::StatusOr<Reply> reply =
+      Ask(control_, type, body, fds, /*max_fds=*/0, config_.reply_limit);
+  if (!reply.ok()) {
+    Lose(reply.status());
+    return reply.status();
+  }
+  if (reply->status.ok() && answer != nullptr) {
+    answer->assign(reply->body.begin(), reply->body.end());
+  }
+  return std::move(reply->status);
+}
+
+void RemoteDevice::Lose(const absl::Status& why) const {
+  {
+    MutexLock lock(state_mutex_);
+    if (why_lost_.ok()) why_lost_ = why;
+  }
+  lost_ = true;
+  // Wakes this class's thread, which does the rest.
+  services_channel_.Shutdown();
+}
+
+std::string RemoteDevice::Counters() {
+  std::vector<uint8_t> answer;
+  const absl::Status asked =
+      AskDevice(MessageType::kReadCounters, {}, {}, &answer);
+  MutexLock lock(state_mutex_);
+  if (asked.ok() && answer.size() <= kMaxCountersBytes) {
+    counters_.assign(answer.begin(), answer.end());
+  }
+  return counters_;
+}
+
+bool RemoteDevice::AcceptsFeatures(uint64_t driver_features) const {
+  const FeaturesQuestion question = {.driver_features = driver_features};
+  std::vector<uint8_t> answer;
+  const absl::Status asked =
+      AskDevice(MessageType::kAcceptsFeatures, AsBytes(question), {}, &answer);
+  return asked.ok() && answer.size() == 1 && answer[0] != 0;
+}
+
+void RemoteDevice::ReadConfig(uint64_t offset, std::span<uint8_t> data) {
+  std::fill(data.begin(), data.end(), uint8_t{0});
+  if (data.size() > kMaxConfigAccess) return;
+  const ConfigAccess access = {.offset = offset, .size = data.size()};
+  std::vector<uint8_t> answer;
+  if (AskDevice(MessageType::kReadConfig, AsBytes(access), {}, &answer).ok() &&
+      answer.size() == data.size()) {
+    std::copy(answer.begin(), answer.end(), data.begin());
+  }
+}
+
+void RemoteDevice::WriteConfig(uint64_t offset, std::span<const uint8_t> data) {
+  if (data.size() > kMaxConfigAccess) return;
+  const ConfigAccess access = {.offset = offset, .size = data.size()};
+  std::vector<uint8_t> body;
+  AppendBytes(body, AsBytes(access));
+  AppendBytes(body, data);
+  AskDevice(MessageType::kWriteConfig, body, {}).IgnoreError();
+}
+
+absl::Status RemoteDevice::ShareMemory(const vmm::GuestMemory& memory) {
+  ASSIGN_OR_RETURN(const std::vector<vmm::GuestMemory::SharedRegion> regions,
+                   memory.Share());
+  std::vector<uint8_t> body;
+  std::vector<int> fds;
+  for (const vmm::GuestMemory::SharedRegion& region : regions) {
+    const SharedMemoryEntry entry = {.guest_address = region.guest_address,
+                                     .size = region.size};
+    AppendBytes(body, AsBytes(entry));
+    fds.push_back(region.fd.get());
+  }
+  if (fds.size() > Channel::kMaxFds) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(fds.size(), " regions of guest memory: at most ",
+                     Channel::kMaxFds, " can be shared"));
+  }
+  RETURN_IF_ERROR(AskDevice(MessageType::kShareMemory, body, fds));
+  shared_memory_ = &memory;
+  return absl::OkStatus();
+}
+
+absl::Status RemoteDevice::Activate(Activation activation) {
+  Reset();
+  if (lost_) return absl::UnavailableError("the device's process is gone");
+  if (shared_memory_ != activation.memory) {
+    RETURN_IF_ERROR(ShareMemory(*activation.memory));
+  }
+  std::vector<uint8_t> body;
+  std::vector<int> fds;
+  AppendBytes(body, AsBytes(ActivateHeader{activation.driver_features}));
+  for (const ActiveQueue& active : activation.queues) {
+    const QueueLayout& layout = active.queue.layout();
+    const ActivateQueue queue = {.descriptor_table = layout.descriptor_table,
+                                 .available_ring = layout.available_ring,
+                                 .used_ring = layout.used_ring,
+                                 .index = active.index,
+                                 .size = layout.size,
+                                 .event_index = layout.event_index,
+                                 .indirect = layout.indirect,
+                                 .padding = 0};
+    AppendBytes(body, AsBytes(queue));
+  }
+  {
+    MutexLock lock(notifier_mutex_);
+    for (const ActiveQueue& active : activation.queues) {
+      const EventFd& interrupt = interrupts_[active.index];
+      interrupt.Clear();
+      fds.push_back(active.kick.fd());
+      fds.push_back(interrupt.fd());
+    }
+    notifier_ = activation.notifier;
+  }
+  absl::Status activated = AskDevice(MessageType::kActivate, body, fds);
+  if (!activated.ok()) {
+    MutexLock lock(notifier_mutex_);
+    notifier_ = nullptr;
+  }
+  return activated;
+}
+
+void RemoteDevice::Reset() {
+  AskDevice(MessageType::kReset, {}, {}).IgnoreError();
+  MutexLock lock(notifier_mutex_);
+  notifier_ = nullptr;
+}
+
+void RemoteDevice::Run() {
+  pthread_setname_np(pthread_self(), "remote-device");
+  while (ServeEvents()) {
+  }
+  if (lost_) TellLost();
+}
+
+bool RemoteDevice::ServeEvents() {
+  std::array<epoll_event, 8> events;
+  const int count =
+      epoll_wait(epoll_.get(), events.data(), events.size(), /*timeout=*/-1);
+  PCHECK(count >= 0 || errno == EINTR) << "epoll_wait";
+  for (int i = 0; i < count; ++i) {
+    const uint64_t what = events[i].data.u64;
+    if (what == kStop) return false;
+    if (what == kServices) {
+      if (const absl::Status served = ServeMessage(); !served.ok()) {
+        Lose(served);
+        return false;
+      }
+      continue;
+    }
+    MutexLock lock(notifier_mutex_);
+    if (interrupts_[what].Clear() != 0 && notifier_ != nullptr) {
+      notifier_->NotifyUsedBuffers(static_cast<uint16_t>(what));
+    }
+  }
+  return true;
+}
+
+absl::Status RemoteDevice::ServeMessage() {
+  // Something has arrived: this does not wait.
+  ASSIGN_OR_RETURN(Channel::Packet packet,
+                   services_channel_.Receive(1, config_.reply_limit));
+  ASSIGN_OR_RETURN(ServiceMessage message,
+                   ParseServiceMessage(std::move(packet)));
+  return std::visit([this](auto& m) { return Serve(m); }, message);
+}
+
+absl::Status RemoteDevice::Answer(const absl::Status& status,
+                                  std::span<const int> fds) {
+  return SendReply(services_channel_, status, {}, fds, config_.reply_limit);
+}
+
+absl::Status RemoteDevice::Serve(MapRegion& message) {
+  return Answer(services_->MapRegion(message.offset, message.size,
+                                     message.file_offset, message.file.get()),
+                {});
+}
+
+absl::Status RemoteDevice::Serve(UnmapRegion& message) {
+  return Answer(services_->UnmapRegion(message.offset), {});
+}
+
+absl::Status RemoteDevice::Serve(ClearRegion&) {
+  return Answer(services_->ClearRegion(), {});
+}
+
+absl::Status RemoteDevice::Serve(OpenNode&) {
+  const absl::StatusOr<Fd> node = services_->OpenNode();
+  if (!node.ok()) return Answer(node.status(), {});
+  const int fd = node->get();
+  return Answer(absl::OkStatus(), std::span(&fd, 1));
+}
+
+absl::Status RemoteDevice::Serve(ConfigChanged&) {
+  MutexLock lock(notifier_mutex_);
+  if (notifier_ != nullptr) notifier_->NotifyConfigChange();
+  return absl::OkStatus();
+}
+
+absl::Status RemoteDevice::Serve(DeviceNeedsReset&) {
+  MutexLock lock(notifier_mutex_);
+  if (notifier_ != nullptr) notifier_->SetNeedsReset();
+  return absl::OkStatus();
+}
+
+absl::Status RemoteDevice::Serve(CountersReport& message) {
+  MutexLock lock(state_mutex_);
+  counters_ = std::move(message.counters);
+  return absl::OkStatus();
+}
+
+absl::Status RemoteDevice::Serve(RefusedCall& message) {
+  refused_call_ = message;
+  return absl::PermissionDeniedError("its filter refused a system call");
+}
+
+void RemoteDevice::TellLost() {
+  {
+    MutexLock lock(notifier_mutex_);
+    if (notifier_ != nullptr) notifier_->SetNeedsReset();
+  }
+  const absl::Status cleared = services_->ClearRegion();
+  LOG_IF(ERROR, !cleared.ok()) << cleared;
+  if (!config_.on_lost) return;
+  Loss loss{.why = {}, .refused_call = refused_call_};
+  {
+    MutexLock lock(state_mutex_);
+    loss.why = why_lost_;
+  }
+  config_.on_lost(loss);
+}
+
+}  // namespace nacre::virtio

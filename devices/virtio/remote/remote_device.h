@@ -1,0 +1,163 @@
+#ifndef NACRE_DEVICES_VIRTIO_REMOTE_REMOTE_DEVICE_H_
+#define NACRE_DEVICES_VIRTIO_REMOTE_REMOTE_DEVICE_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/event_fd.h"
+#include "base/fd.h"
+#include "base/mutex.h"
+#include "devices/virtio/remote/channel.h"
+#include "devices/virtio/remote/device_services.h"
+#include "devices/virtio/remote/messages.h"
+#include "devices/virtio/virtio_device.h"
+#include "vmm/guest_memory.h"
+
+namespace nacre::virtio {
+
+// A virtio device that lives in another process, as the VMM's transport sees
+// it: DeviceServer is at the other end. The guest's RAM is shared by its
+// memfds, kicks and interrupts are eventfds, so that of what a running guest
+// does only the mapping of memory is a message.
+//
+// The device's process is not trusted: a guest may have taken it over. It can
+// lie to the guest about its device, and read and write the guest's RAM, as the
+// device it is. It cannot make this process wait beyond `reply_limit`, crash,
+// allocate without bound, or touch memory other than by DeviceServices, which
+// does not trust it either. A process that breaks the protocol, closes its
+// sockets or does not answer is lost: the driver is told by
+// DEVICE_NEEDS_RESET, and every later Activate fails.
+//
+// Threads: a transport calls the VirtioDevice methods, one at a time. One
+// thread of this class serves the device's questions and reports, and relays
+// interrupts that the transport could not bind to the hypervisor.
+class RemoteDevice final : public VirtioDevice {
+ public:
+  struct Loss {
+    absl::Status why;  // As seen from here.
+    // Set where the device says so itself.
+    std::optional<RefusedCall> refused_call;
+  };
+
+  struct Config {
+    // What DeviceServer::Config::make gets.
+    std::string configuration;
+    // What DeviceServices maps into, if anything.
+    std::vector<SharedMemoryRegion> regions;
+    // How long a device may take to answer: a Reset waits for one command.
+    std::chrono::milliseconds reply_limit{10'000};
+    // Called once if the device is lost, on this class's thread. May be empty.
+    std::function<void(const Loss&)> on_lost;
+  };
+
+  // Configures the device and asks what it is. `services` outlives this and is
+  // called on this class's thread alone. Errors: of the channels, of making the
+  // device, InvalidArgument for a description that no transport can take.
+  static absl::StatusOr<std::unique_ptr<RemoteDevice>> Create(
+      Channel control, Channel services_channel, DeviceServices* services,
+      Config config);
+  // Closes the channels, upon which the device's process ends itself.
+  ~RemoteDevice() override;
+
+  bool lost() const { return lost_; }
+  // The device's counters, opaque, as of now or, once it is lost, as last
+  // reported. Any thread, but not at the same time as the transport's calls.
+  std::string Counters();
+
+  uint16_t device_id() const override { return description_.device_id; }
+  uint64_t device_features() const override {
+    return description_.device_features;
+  }
+  bool AcceptsFeatures(uint64_t driver_features) const override;
+  std::span<const uint16_t> max_queue_sizes() const override {
+    return queue_sizes_;
+  }
+  std::vector<SharedMemoryRegion> shared_memory_regions() override {
+    return config_.regions;
+  }
+  void ReadConfig(uint64_t offset, std::span<uint8_t> data) override;
+  void WriteConfig(uint64_t offset, std::span<const uint8_t> data) override;
+  // Unavailable once the device is lost.
+  absl::Status Activate(Activation activation) override;
+  void Reset() override;
+
+ private:
+  RemoteDevice(Channel control, Channel services_channel,
+               DeviceServices* services, Config config)
+      : config_(std::move(config)),
+        services_(services),
+        services_channel_(std::move(services_channel)),
+        control_(std::move(control)) {}
+
+  absl::Status Describe();
+  absl::Status MakeEvents();
+  absl::Status ShareMemory(const vmm::GuestMemory& memory);
+
+  // Asks the device; a failure of the channel means that it is lost. `answer`
+  // has the reply's body copied into it.
+  absl::Status AskDevice(MessageType type, std::span<const uint8_t> body,
+                         std::span<const int> fds,
+                         std::vector<uint8_t>* answer = nullptr) const;
+  // From any thread: the first reason stays.
+  void Lose(const absl::Status& why) const;
+
+  // This class's thread.
+  void Run();
+  // False for the end of the device or of this.
+  bool ServeEvents();
+  absl::Status ServeMessage();
+  absl::Status Serve(MapRegion& message);
+  absl::Status Serve(UnmapRegion& message);
+  absl::Status Serve(ClearRegion& message);
+  absl::Status Serve(OpenNode& message);
+  absl::Status Serve(ConfigChanged& message);
+  absl::Status Serve(DeviceNeedsReset& message);
+  absl::Status Serve(CountersReport& message);
+  absl::Status Serve(RefusedCall& message);
+  absl::Status Answer(const absl::Status& status, std::span<const int> fds);
+  void TellLost();
+
+  const Config config_;
+  DeviceServices* const services_;
+  Description description_ = {};
+  std::vector<uint16_t> queue_sizes_;
+  std::optional<EventFd> stop_;
+  Fd epoll_;
+  const vmm::GuestMemory* shared_memory_ = nullptr;  // What the device has.
+
+  Channel services_channel_;  // This class's thread receives and sends.
+
+  // One question at a time.
+  mutable Mutex control_mutex_;
+  mutable Channel control_ ABSL_GUARDED_BY(control_mutex_);
+
+  // Held while the notifier is called, which takes no lock and calls nobody
+  // back, so that nobody calls it any more once Reset has taken it away.
+  Mutex notifier_mutex_;
+  DriverNotifier* notifier_ ABSL_GUARDED_BY(notifier_mutex_) = nullptr;
+  // By queue; the device signals them.
+  std::vector<EventFd> interrupts_ ABSL_GUARDED_BY(notifier_mutex_);
+
+  mutable std::atomic<bool> lost_ = false;
+  mutable Mutex state_mutex_;
+  mutable absl::Status why_lost_ ABSL_GUARDED_BY(state_mutex_);
+  std::optional<RefusedCall> refused_call_;  // This class's thread's.
+  std::string counters_ ABSL_GUARDED_BY(state_mutex_);
+
+  std::thread thread_;
+};
+
+}  // namespace nacre::virtio
+
+#endif  // NACRE_DEVICES_VIRTIO_REMOTE_REMOTE_DEVICE_H_

@@ -1,0 +1,301 @@
+// A device's process in the hands of a guest, against the VMM's process.
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "base/bytes.h"
+#include "base/mapping.h"
+#include "base/mutex.h"
+#include "devices/virtio/remote/channel.h"
+#include "devices/virtio/remote/device_services.h"
+#include "devices/virtio/remote/messages.h"
+#include "devices/virtio/remote/remote_device.h"
+#include "devices/virtio/testing/fake_driver.h"
+#include "gtest/gtest.h"
+
+namespace nacre::virtio {
+namespace {
+
+using std::chrono_literals::operator""ms;
+constexpr Channel::TimeLimit kForEver = std::nullopt;
+
+class CountingServices final : public DeviceServices {
+ public:
+  absl::Status MapRegion(uint64_t, uint64_t, uint64_t, int) override {
+    ++calls;
+    return absl::OkStatus();
+  }
+  absl::Status UnmapRegion(uint64_t) override { return absl::OkStatus(); }
+  absl::Status ClearRegion() override {
+    ++clears;
+    return absl::OkStatus();
+  }
+  absl::StatusOr<Fd> OpenNode() override { return CreateMemfd("node", 4096); }
+
+  std::atomic<int> calls = 0;
+  std::atomic<int> clears = 0;
+};
+
+// The test is the device: it answers what it likes on the control channel, on
+// a thread, and sends what it likes on the services channel.
+class HostileDeviceTest : public testing::Test {
+ protected:
+  HostileDeviceTest()
+      : HostileDeviceTest(*Channel::CreatePair(), *Channel::CreatePair()) {}
+  ~HostileDeviceTest() override {
+    remote_.reset();
+    if (answering_.joinable()) answering_.join();
+  }
+
+  // Answers as an honest device would; `misbehave` may answer in its place, by
+  // returning true.
+  void Answer(std::function<bool(MessageType)> misbehave) {
+    answering_ = std::thread([this, misbehave = std::move(misbehave)] {
+      for (;;) {
+        auto packet = control_.Receive(Channel::kMaxFds, kForEver);
+        if (!packet.ok()) return;
+        const auto header = *ByteReader(packet->bytes).Read<MessageHeader>();
+        if (misbehave && misbehave(header.type)) continue;
+        std::vector<uint8_t> body;
+        if (header.type == MessageType::kDescribe) body = Describe(2, 64);
+        if (header.type == MessageType::kAcceptsFeatures) body = {1};
+        SendReply(control_, absl::OkStatus(), body, {}, kForEver).IgnoreError();
+      }
+    });
+  }
+
+  static std::vector<uint8_t> Describe(uint16_t queues, uint16_t size) {
+    const Description description = {.device_features = 0,
+                                     .device_id = 42,
+                                     .num_queues = queues,
+                                     .padding = 0};
+    const std::span<const uint8_t> bytes = AsBytes(description);
+    std::vector<uint8_t> body(bytes.begin(), bytes.end());
+    for (int i = 0; i < queues; ++i) {
+      const std::span<const uint8_t> number = AsBytes(size);
+      body.insert(body.end(), number.begin(), number.end());
+    }
+    return body;
+  }
+
+  absl::Status Connect(std::chrono::milliseconds limit = 30'000ms) {
+    auto remote = RemoteDevice::Create(
+        std::move(vmm_control_), std::move(vmm_services_), &services_,
+        {.configuration = {},
+         .regions = {},
+         .reply_limit = limit,
+         .on_lost = [this](const RemoteDevice::Loss& loss) {
+           MutexLock lock(mutex_);
+           why_ = loss.why;
+           refused_call_ = loss.refused_call;
+           lost_.SignalAll();
+         }});
+    if (!remote.ok()) return remote.status();
+    remote_ = *std::move(remote);
+    return absl::OkStatus();
+  }
+
+  absl::Status WaitLost() {
+    MutexLock lock(mutex_);
+    while (!why_) lost_.Wait(mutex_);
+    return *why_;
+  }
+
+  void Send(MessageType type, std::span<const uint8_t> body,
+            std::span<const int> fds = {}) {
+    SendMessage(device_services_, type, body, fds, kForEver).IgnoreError();
+  }
+
+  CountingServices services_;
+  Channel vmm_control_;
+  Channel control_;
+  Channel vmm_services_;
+  Channel device_services_;
+  std::thread answering_;
+  std::unique_ptr<RemoteDevice> remote_;
+
+  Mutex mutex_;
+  CondVar lost_;
+  std::optional<absl::Status> why_ ABSL_GUARDED_BY(mutex_);
+  std::optional<RefusedCall> refused_call_ ABSL_GUARDED_BY(mutex_);
+
+ private:
+  HostileDeviceTest(std::pair<Channel, Channel> control,
+                    std::pair<Channel, Channel> services)
+      : vmm_control_(std::move(control.first)),
+        control_(std::move(control.second)),
+        vmm_services_(std::move(services.first)),
+        device_services_(std::move(services.second)) {}
+};
+
+TEST_F(HostileDeviceTest, DescriptionsThatNoTransportCanTakeAreRefused) {
+  Answer([this](MessageType type) {
+    if (type != MessageType::kDescribe) return false;
+    std::vector<uint8_t> body = Describe(1, 3);  // No power of two.
+    return SendReply(control_, absl::OkStatus(), body, {}, kForEver).ok();
+  });
+  EXPECT_TRUE(absl::IsInvalidArgument(Connect()));
+}
+
+TEST_F(HostileDeviceTest, ADescriptionShorterThanItSaysIsRefused) {
+  Answer([this](MessageType type) {
+    if (type != MessageType::kDescribe) return false;
+    std::vector<uint8_t> body = Describe(64, 64);
+    body.resize(body.size() - 1);
+    return SendReply(control_, absl::OkStatus(), body, {}, kForEver).ok();
+  });
+  EXPECT_TRUE(absl::IsInvalidArgument(Connect()));
+}
+
+// The guest's CPU waits for its answers: never longer than the limit.
+TEST_F(HostileDeviceTest, ADeviceThatDoesNotAnswerIsLost) {
+  Answer([](MessageType type) { return type == MessageType::kReset; });
+  ASSERT_TRUE(Connect(50ms).ok());
+  remote_->Reset();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(WaitLost()));
+  EXPECT_TRUE(remote_->lost());
+  remote_->Reset();  // At once.
+}
+
+TEST_F(HostileDeviceTest, AnAnswerThatIsNoneLosesTheDevice) {
+  Answer([this](MessageType type) {
+    if (type != MessageType::kReadConfig) return false;
+    const std::array<uint8_t, 3> junk = {1, 2, 3};
+    return control_.Send(junk, {}, {}, kForEver).ok();
+  });
+  ASSERT_TRUE(Connect().ok());
+  std::array<uint8_t, 4> read = {9, 9, 9, 9};
+  remote_->ReadConfig(0, read);
+  EXPECT_EQ(read, (std::array<uint8_t, 4>{}));
+  EXPECT_TRUE(absl::IsInvalidArgument(WaitLost()));
+}
+
+TEST_F(HostileDeviceTest, AnAnswerOfAnotherSizeReadsAsZero) {
+  Answer([this](MessageType type) {
+    if (type != MessageType::kReadConfig) return false;
+    const std::vector<uint8_t> huge(60'000, 0xff);
+    return SendReply(control_, absl::OkStatus(), huge, {}, kForEver).ok();
+  });
+  ASSERT_TRUE(Connect().ok());
+  std::array<uint8_t, 4> read = {9, 9, 9, 9};
+  remote_->ReadConfig(0, read);
+  EXPECT_EQ(read, (std::array<uint8_t, 4>{}));
+  EXPECT_FALSE(remote_->lost());
+}
+
+TEST_F(HostileDeviceTest, DescriptorsInAnswersAreRefused) {
+  const Fd memfd = *CreateMemfd("test", 4096);
+  Answer([&](MessageType type) {
+    if (type != MessageType::kReset) return false;
+    const std::vector<int> fds(100, memfd.get());
+    return SendReply(control_, absl::OkStatus(), {}, fds, kForEver).ok();
+  });
+  ASSERT_TRUE(Connect().ok());
+  remote_->Reset();
+  EXPECT_TRUE(absl::IsInvalidArgument(WaitLost()));
+}
+
+TEST_F(HostileDeviceTest, AMessageOfNoTypeLosesTheDevice) {
+  Answer({});
+  ASSERT_TRUE(Connect().ok());
+  Send(static_cast<MessageType>(999), {});
+  EXPECT_TRUE(absl::IsInvalidArgument(WaitLost()));
+  EXPECT_EQ(services_.clears, 1);
+}
+
+TEST_F(HostileDeviceTest, AMappingWithoutItsFileLosesTheDevice) {
+  Answer({});
+  ASSERT_TRUE(Connect().ok());
+  const MapRegionBody body = {.offset = 0, .size = 4096, .file_offset = 0};
+  Send(MessageType::kMapRegion, AsBytes(body));
+  EXPECT_TRUE(absl::IsInvalidArgument(WaitLost()));
+  EXPECT_EQ(services_.calls, 0);
+}
+
+TEST_F(HostileDeviceTest, AMappingOfManyFilesLosesTheDevice) {
+  Answer({});
+  ASSERT_TRUE(Connect().ok());
+  const Fd memfd = *CreateMemfd("test", 4096);
+  const std::vector<int> fds(Channel::kMaxFds, memfd.get());
+  const MapRegionBody body = {.offset = 0, .size = 4096, .file_offset = 0};
+  Send(MessageType::kMapRegion, AsBytes(body), fds);
+  EXPECT_TRUE(absl::IsInvalidArgument(WaitLost()));
+  EXPECT_EQ(services_.calls, 0);
+}
+
+// Attack: questions whose answers are never read, to block the VMM's thread.
+TEST_F(HostileDeviceTest, ADeviceThatReadsNoAnswersIsLost) {
+  Answer({});
+  ASSERT_TRUE(Connect(50ms).ok());
+  std::thread flood([this] {
+    while (SendMessage(device_services_, MessageType::kOpenNode, {}, {}, 1000ms)
+               .ok()) {
+    }
+  });
+  // By the time limit, or by the kernel's of descriptors under way.
+  EXPECT_FALSE(WaitLost().ok());
+  flood.join();
+}
+
+TEST_F(HostileDeviceTest, WithoutADriverNobodyIsNotified) {
+  Answer({});
+  ASSERT_TRUE(Connect().ok());
+  Send(MessageType::kNeedsReset, {});
+  Send(MessageType::kConfigChanged, {});
+  Send(MessageType::kOpenNode, {});
+  EXPECT_TRUE(device_services_.Receive(1, kForEver).ok());
+  EXPECT_FALSE(remote_->lost());
+}
+
+TEST_F(HostileDeviceTest, ADeviceThatDiesLeavesTheDriverToldOfIt) {
+  Answer({});
+  ASSERT_TRUE(Connect().ok());
+  {
+    FakeDriver driver(remote_.get());
+    ASSERT_TRUE(driver.Start().ok());
+    device_services_.Shutdown();
+    driver.WaitNeedsReset();
+    EXPECT_TRUE(absl::IsUnavailable(WaitLost()));
+    driver.Reset();
+    EXPECT_FALSE(driver.Start().ok());
+  }
+  EXPECT_FALSE(remote_->AcceptsFeatures(0));
+  EXPECT_TRUE(absl::IsUnavailable(remote_->Activate({})));
+  EXPECT_EQ(remote_->device_id(), 42);
+}
+
+TEST_F(HostileDeviceTest, ARefusedCallIsTheReason) {
+  Answer({});
+  ASSERT_TRUE(Connect().ok());
+  const RefusedCallBody body = {.number = 59, .architecture = 0xc000003e};
+  Send(MessageType::kRefusedCall, AsBytes(body));
+  EXPECT_TRUE(absl::IsPermissionDenied(WaitLost()));
+  MutexLock lock(mutex_);
+  EXPECT_EQ(refused_call_->number, 59);
+}
+
+TEST_F(HostileDeviceTest, TheLastReportOutlivesTheDevice) {
+  Answer({});
+  ASSERT_TRUE(Connect().ok());
+  const std::string report = "so far";
+  Send(MessageType::kCounters,
+       {reinterpret_cast<const uint8_t*>(report.data()), report.size()});
+  device_services_.Shutdown();
+  WaitLost().IgnoreError();
+  EXPECT_EQ(remote_->Counters(), report);
+}
+
+}  // namespace
+}  // namespace nacre::virtio

@@ -1,0 +1,197 @@
+#include "devices/virtio/remote/remote_device.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/bytes.h"
+#include "base/mapping.h"
+#include "base/mutex.h"
+#include "devices/virtio/remote/channel.h"
+#include "devices/virtio/remote/device_server.h"
+#include "devices/virtio/remote/device_services.h"
+#include "devices/virtio/remote/service_client.h"
+#include "devices/virtio/testing/echo_device.h"
+#include "devices/virtio/testing/fake_driver.h"
+#include "gtest/gtest.h"
+
+namespace nacre::virtio {
+namespace {
+
+// Remembers what it was asked for.
+class FakeServices final : public DeviceServices {
+ public:
+  absl::Status MapRegion(uint64_t offset, uint64_t size, uint64_t file_offset,
+                         int file) override {
+    if (offset != 0) return absl::OutOfRangeError("only at 0");
+    mapped_ = *Mapping::Shared(file, file_offset, size);
+    return absl::OkStatus();
+  }
+  absl::Status UnmapRegion(uint64_t offset) override {
+    if (offset != 0) return absl::NotFoundError("only at 0");
+    mapped_ = Mapping();
+    return absl::OkStatus();
+  }
+  absl::Status ClearRegion() override { return UnmapRegion(0); }
+  absl::StatusOr<Fd> OpenNode() override { return CreateMemfd("node", 12288); }
+
+  const Mapping& mapped() const { return mapped_; }
+
+ private:
+  Mapping mapped_;
+};
+
+// An EchoDevice behind sockets, served by a thread of this process.
+class RemoteDeviceTest : public testing::Test {
+ protected:
+  RemoteDeviceTest() {
+    auto [control, remote_control] = *Channel::CreatePair();
+    auto [services, remote_services] = *Channel::CreatePair();
+    client_ = std::make_unique<ServiceClient>(std::move(remote_services));
+    server_ = std::make_unique<DeviceServer>(
+        std::move(remote_control), client_.get(),
+        DeviceServer::Config{
+            .make = [this](absl::string_view configuration)
+                -> absl::StatusOr<VirtioDevice*> {
+              configuration_ = std::string(configuration);
+              if (configuration == "broken") {
+                return absl::NotFoundError("no such\ndevice");
+              }
+              return &echo_;
+            },
+            .counters = [] { return std::string("counts"); },
+            .counters_interval = std::chrono::milliseconds(1)});
+    server_thread_ = std::thread([this] { served_ = server_->Serve(); });
+    control_.emplace(std::move(control));
+    services_channel_.emplace(std::move(services));
+  }
+  ~RemoteDeviceTest() override {
+    remote_.reset();
+    control_.reset();
+    server_thread_.join();
+    EXPECT_TRUE(served_.ok()) << served_;
+  }
+
+  absl::Status Connect(const std::string& configuration = "hello") {
+    auto remote = RemoteDevice::Create(
+        *std::move(control_), *std::move(services_channel_), &services_,
+        {.configuration = configuration,
+         .regions = {{.id = 1, .host = region_.bytes()}},
+         .reply_limit = std::chrono::seconds(30),
+         .on_lost = {}});
+    control_.reset();
+    if (!remote.ok()) return remote.status();
+    remote_ = *std::move(remote);
+    return absl::OkStatus();
+  }
+
+  FakeServices services_;
+  EchoDevice echo_;
+  std::string configuration_;
+  Mapping region_ = *Mapping::Anonymous(4096, 4096);
+  std::unique_ptr<ServiceClient> client_;
+  std::unique_ptr<DeviceServer> server_;
+  std::thread server_thread_;
+  absl::Status served_;
+  std::optional<Channel> control_;
+  std::optional<Channel> services_channel_;
+  std::unique_ptr<RemoteDevice> remote_;
+};
+
+TEST_F(RemoteDeviceTest, IsWhatTheDeviceIs) {
+  ASSERT_TRUE(Connect().ok());
+  EXPECT_EQ(configuration_, "hello");
+  EXPECT_EQ(remote_->device_id(), EchoDevice::kDeviceId);
+  EXPECT_EQ(remote_->device_features(), EchoDevice::kFeatures);
+  EXPECT_TRUE(
+      std::ranges::equal(remote_->max_queue_sizes(), EchoDevice::kQueueSizes));
+  EXPECT_EQ(remote_->shared_memory_regions()[0].host.data(), region_.data());
+  EXPECT_TRUE(remote_->AcceptsFeatures(EchoDevice::kFeatureOne));
+  EXPECT_FALSE(remote_->AcceptsFeatures(EchoDevice::kFeatureNeedsOne));
+}
+
+TEST_F(RemoteDeviceTest, ADeviceThatCannotBeMadeSaysWhy) {
+  const absl::Status status = Connect("broken");
+  EXPECT_TRUE(absl::IsNotFound(status));
+  EXPECT_EQ(status.message(), "no such?device");
+}
+
+TEST_F(RemoteDeviceTest, ConfigurationSpaceIsTheDevices) {
+  ASSERT_TRUE(Connect().ok());
+  const std::array<uint8_t, 4> written = {1, 2, 3, 4};
+  remote_->WriteConfig(2, written);
+  std::array<uint8_t, 8> read = {};
+  remote_->ReadConfig(4, read);
+  EXPECT_EQ(read, (std::array<uint8_t, 8>{3, 4, 0, 0, 0, 0, 0, 0}));
+}
+
+TEST_F(RemoteDeviceTest, RequestsAreAnsweredOnEveryQueue) {
+  ASSERT_TRUE(Connect().ok());
+  FakeDriver driver(remote_.get());
+  ASSERT_TRUE(driver.Start().ok());
+  const std::vector<uint8_t> request = {1, 2, 3, 4};
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(driver.Call(0, request, 4), request);
+    EXPECT_EQ(driver.Call(1, request, 4), request);
+  }
+}
+
+TEST_F(RemoteDeviceTest, WorksAgainAfterReset) {
+  ASSERT_TRUE(Connect().ok());
+  FakeDriver driver(remote_.get());
+  const std::vector<uint8_t> request = {1, 2, 3, 4};
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(driver.Start().ok());
+    EXPECT_EQ(driver.Call(0, request, 4), request);
+    driver.Reset();
+    EXPECT_FALSE(echo_.active().has_value());
+  }
+}
+
+TEST_F(RemoteDeviceTest, AFailedActivationIsTheDevices) {
+  ASSERT_TRUE(Connect().ok());
+  echo_.FailActivate();
+  FakeDriver driver(remote_.get());
+  const absl::Status status = driver.Start();
+  EXPECT_EQ(status.message(), "told to fail");
+  driver.Reset();
+  EXPECT_TRUE(driver.Start().ok());
+}
+
+TEST_F(RemoteDeviceTest, TheDeviceTellsTheDriver) {
+  ASSERT_TRUE(Connect().ok());
+  FakeDriver driver(remote_.get());
+  ASSERT_TRUE(driver.Start().ok());
+  echo_.ChangeConfig(9);
+  driver.WaitConfigChanges(1);
+  echo_.BreakDown();
+  driver.WaitNeedsReset();
+}
+
+TEST_F(RemoteDeviceTest, MapsAndOpensByAskingTheOtherProcess) {
+  ASSERT_TRUE(Connect().ok());
+  const Fd memfd = *CreateMemfd("blob", 8192);
+  Mapping ours = *Mapping::Shared(memfd.get(), 4096, 4096);
+  ours.data()[0] = 77;
+  ASSERT_TRUE(client_->MapRegion(0, 4096, 4096, memfd.get()).ok());
+  EXPECT_EQ(services_.mapped().data()[0], 77);
+  EXPECT_TRUE(absl::IsOutOfRange(client_->MapRegion(1, 2, 0, memfd.get())));
+  EXPECT_TRUE(client_->UnmapRegion(0).ok());
+  EXPECT_TRUE(absl::IsNotFound(client_->UnmapRegion(5)));
+  EXPECT_TRUE(client_->ClearRegion().ok());
+  EXPECT_TRUE(client_->OpenNode()->valid());
+}
+
+TEST_F(RemoteDeviceTest, CountersAreTheDevices) {
+  ASSERT_TRUE(Connect().ok());
+  EXPECT_EQ(remote_->Counters(), "counts");
+}
+
+}  // namespace
+}  // namespace nacre::virtio
