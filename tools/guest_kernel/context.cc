@@ -119,4 +119,22 @@ void Context::Detach(const Blob& blob) {
                          ControlQueue::Kick::kLater);
 }
 
+void Context::AssignUuid(const Blob& blob) {
+  GpuCommand command(Type::kResourceAssignUuid);
+  command.With(wire::ResourceId{blob.resource_id(), 0});
+  command.response_size = sizeof(wire::CtrlHeader) + 16;
+  driver_->queue_->Queue(std::move(command), ControlQueue::Kick::kLater);
+}
+
+std::shared_ptr<Fence> Context::Transfer(Type type,
+                                         const wire::TransferHost3d& transfer) {
+  GpuCommand command(type, id_);
+  command.With(transfer);
+  command.fence = std::make_shared<Fence>(driver_->global_fence_context(),
+                                          &driver_->counters_);
+  std::shared_ptr<Fence> fence = command.fence;
+  driver_->queue_->Queue(std::move(command), ControlQueue::Kick::kNow);
+  return fence;
+}
+
 }  // namespace nacre::guest_kernel

@@ -58,6 +58,7 @@ ControlQueue::ControlQueue(const vmm::GuestMemory* memory, uint64_t address,
                            uint16_t size, DriverCounters* counters)
     : memory_(memory->FindPiece(address, SizeOf(size))),
       address_(address),
+      slots_offset_(SlotsOffset(size)),
       counters_(counters),
       log_limiter_(kMaxLoggedErrors),
       slots_(size),
@@ -77,7 +78,7 @@ void ControlQueue::Start(const EventFd* kick,
 }
 
 uint64_t ControlQueue::SlotOffset(uint16_t slot) const {
-  return SlotsOffset(static_cast<uint16_t>(slots_.size())) + kSlotStride * slot;
+  return slots_offset_ + kSlotStride * slot;
 }
 
 void ControlQueue::ReadResponse(uint16_t slot, std::span<uint8_t> out) const {
@@ -183,7 +184,7 @@ uint32_t ControlQueue::Fill(uint16_t slot, GpuCommand& command) {
     add(payload, command.payload.size());
   }
 
-  constexpr std::array<uint8_t, kMaxResponse> kZeroes = {};
+  static constexpr std::array<uint8_t, kMaxResponse> kZeroes = {};
   const uint64_t response = offset + ResponseOffset(command.response_size);
   memory_.Write(response, std::span(kZeroes).first(command.response_size));
   add(response, command.response_size);

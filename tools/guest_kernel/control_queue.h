@@ -136,6 +136,7 @@ class ControlQueue {
 
   const vmm::GuestMemory::Piece memory_;
   const uint64_t address_;
+  const uint64_t slots_offset_;  // Of the first slot's memory.
   DriverCounters* const counters_;
   const EventFd* kick_ = nullptr;
   std::thread::id interrupt_thread_;

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "base/mutex.h"
 #include "devices/virtio_gpu/context.h"
+#include "devices/virtio_gpu/wire.h"
 #include "tools/guest_kernel/control_queue.h"
 #include "tools/guest_kernel/counters.h"
 #include "tools/guest_kernel/fence.h"
@@ -122,6 +123,16 @@ class Context {
   // closing send. Neither waits nor kicks.
   void Attach(const Blob& blob);
   void Detach(const Blob& blob);
+
+  // RESOURCE_ASSIGN_UUID, of a blob with USE_CROSS_DEVICE. Neither waits nor
+  // kicks; there is no other device here to give the answer to.
+  void AssignUuid(const Blob& blob);
+
+  // TRANSFER_TO_HOST_3D or TRANSFER_FROM_HOST_3D, `type` says which; kicks, and
+  // does not wait: the fence is on the global timeline.
+  std::shared_ptr<Fence> Transfer(
+      virtio_gpu::wire::Type type,
+      const virtio_gpu::wire::TransferHost3d& transfer);
 
  private:
   friend class VirtioGpuDriver;
