@@ -136,10 +136,11 @@ Hang CopyBits(CpState& state, const Blit2d& blit) {
   return Hang::kNone;
 }
 
-// One channel of two pixels, weighted. Of equal ones it is exactly that, also
-// infinity.
+// One channel of two pixels, weighted. Of equal ones, and where the second
+// counts for nothing, it is exactly the first one, also beside infinity.
 float Blend(float first, float second, float weight) {
-  return first == second ? first : first * (1 - weight) + second * weight;
+  if (first == second || weight == 0) return first;
+  return first * (1 - weight) + second * weight;
 }
 
 void Blend(const Pixel& first, const Pixel& second, float weight,

@@ -187,6 +187,24 @@ TEST_F(Blit2dCopyTest, LinearRoundsTheSameOnEveryArchitecture) {
   EXPECT_EQ(TargetDword(2, 0), 0x3f437d31u);
 }
 
+// Beside a pixel that counts for nothing, infinity is nothing either.
+TEST_F(Blit2dCopyTest, LinearIsExactAtCentres) {
+  constexpr uint32_t kFloats = 0x4a;
+  constexpr uint32_t kOne = 0x3f800000;
+  constexpr uint32_t kInfinity = 0x7f800000;
+  SourceDword(0, 0) = kOne;
+  SourceDword(1, 0) = kInfinity;
+  const Picture from = {
+      .iova = kSource, .format = kFloats, .width = 2, .height = 1};
+  const Picture to = {.iova = kTarget, .format = kFloats};
+  const Area both = {.width = 2, .height = 1};
+  ASSERT_EQ(Copy(from, both, to, both,
+                 {.internal_format = 4, .rotation = 4, .linear = true}),
+            Hang::kNone);
+  EXPECT_EQ(TargetDword(0, 0), kInfinity);
+  EXPECT_EQ(TargetDword(1, 0), kOne);
+}
+
 // Against the same sums in doubles: the nearest value, or either of two.
 TEST_F(Blit2dCopyTest, LinearIsTheNearestToTheExactSum) {
   constexpr uint32_t kWidth = 64;
