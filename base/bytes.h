@@ -41,9 +41,13 @@ class ByteReader {
   template <WireType T>
   T ReadZeroExtended() {
     T value{};
-    const size_t size = bytes_.size() < sizeof(T) ? bytes_.size() : sizeof(T);
-    if (size != 0) std::memcpy(&value, bytes_.data(), size);
-    bytes_ = bytes_.subspan(size);
+    if (bytes_.size() >= sizeof(T)) {
+      std::memcpy(&value, bytes_.data(), sizeof(T));
+      bytes_ = bytes_.subspan(sizeof(T));
+    } else if (!bytes_.empty()) {
+      std::memcpy(&value, bytes_.data(), bytes_.size());
+      bytes_ = {};
+    }
     return value;
   }
 

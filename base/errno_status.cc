@@ -53,7 +53,16 @@ absl::Status ErrnoStatus(int error, absl::string_view what) {
   return status;
 }
 
+absl::Status ErrnoAnswer(int error) {
+  const absl::StatusCode code = absl::ErrnoToStatusCode(error);
+  if (ErrnoForCode(code) == error) return absl::Status(code, "");
+  return ErrnoStatus(error, "answer");
+}
+
 int StatusErrno(const absl::Status& status) {
+  if (status.ok()) return 0;
+  // Without a message there is no payload either: ErrnoAnswer's.
+  if (status.message().empty()) return ErrnoForCode(status.code());
   if (const absl::optional<absl::Cord> payload =
           status.GetPayload(kErrnoPayload)) {
     int error = 0;

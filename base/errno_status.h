@@ -12,6 +12,9 @@ namespace nacre {
 // The first form reads errno: call it before anything else can change it.
 absl::Status ErrnoStatus(absl::string_view what);
 absl::Status ErrnoStatus(int error, absl::string_view what);
+// For an answer that is no failure, as EBUSY of a poll: has no message, and
+// costs nothing for the errnos that StatusErrno finds nearest to their codes.
+absl::Status ErrnoAnswer(int error);
 
 // The errno (positive) that `status` stands for: 0 for OK, the payload where
 // ErrnoStatus made it, else the errno nearest to its code. Every non-OK status

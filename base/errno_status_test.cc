@@ -20,6 +20,12 @@ TEST(ErrnoStatusTest, MessageNamesTheCallAndTheReason) {
                              testing::HasSubstr("No such file")));
 }
 
+TEST(ErrnoStatusTest, AnswersKeepTheirErrnoToo) {
+  for (const int error : {EBUSY, ETIMEDOUT, ENOENT, EINVAL, EAGAIN, EINTR}) {
+    EXPECT_EQ(StatusErrno(ErrnoAnswer(error)), error);
+  }
+}
+
 TEST(ErrnoStatusTest, EveryErrorHasANonZeroErrno) {
   EXPECT_EQ(StatusErrno(absl::OkStatus()), 0);
   for (int code = 1; code <= 16; ++code) {

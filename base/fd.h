@@ -14,10 +14,18 @@ class Fd {
   explicit Fd(int fd) : fd_(fd) {}
   Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   Fd& operator=(Fd&& other) noexcept {
-    if (this != &other) Reset(std::exchange(other.fd_, -1));
+    if (this == &other) return *this;
+    const int fd = std::exchange(other.fd_, -1);
+    if (fd_ >= 0) {
+      Reset(fd);
+    } else {
+      fd_ = fd;
+    }
     return *this;
   }
-  ~Fd() { Reset(); }
+  ~Fd() {
+    if (fd_ >= 0) Reset();
+  }
 
   bool valid() const { return fd_ >= 0; }
   int get() const { return fd_; }

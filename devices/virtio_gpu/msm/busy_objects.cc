@@ -51,7 +51,7 @@ void BusyObjects::Uncount(const Object& object) {
   counters_.object_bytes.Subtract(object.bytes);
 }
 
-void BusyObjects::Sweep() {
+void BusyObjects::SweepSome() {
   for (size_t n = std::min(objects_.size(), kPerSweep); n != 0; --n) {
     Object object = std::move(objects_.front());
     objects_.pop_front();

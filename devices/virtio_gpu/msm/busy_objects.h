@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "absl/base/optimization.h"
 #include "devices/virtio_gpu/msm/counters.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
 
@@ -46,7 +47,9 @@ class BusyObjects {
   void Close(Object object);
   // Closes some of those that have become idle. To be called now and then by
   // what a busy guest does; costs nothing while there are none.
-  void Sweep();
+  void Sweep() {
+    if (ABSL_PREDICT_FALSE(!objects_.empty())) SweepSome();
+  }
   // An import met the handle, which is to be closed no more: whether it may
   // have an address, or nullopt for a handle that is not here.
   std::optional<bool> Reclaim(const DrmFile& drm, uint32_t handle);
@@ -55,6 +58,7 @@ class BusyObjects {
   // Attack stopped: the time of one command, by thousands of busy objects.
   static constexpr size_t kPerSweep = 8;
 
+  void SweepSome();
   void CloseNow(const Object& object);
   void Uncount(const Object& object);
 

@@ -1,6 +1,5 @@
 #include <cstddef>
 #include <cstdint>
-#include <variant>
 #include <vector>
 
 #include "devices/virtio_gpu/msm/ccmd.h"
@@ -48,8 +47,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // Of exactly this size, so that a byte too many is seen.
   const std::vector<uint8_t> stream(data, data + size);
   nacre::msm::CcmdReader reader(stream);
-  while (const auto ccmd = reader.Next()) {
-    std::visit(nacre::msm::Checker{stream}, ccmd->request);
+  const nacre::msm::Checker check{stream};
+  while (
+      reader.Next([&](const auto&, const auto& request) { check(request); })) {
   }
   return 0;
 }

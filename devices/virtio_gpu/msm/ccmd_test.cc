@@ -1,6 +1,7 @@
 #include "devices/virtio_gpu/msm/ccmd.h"
 
 #include <cstring>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -15,10 +16,30 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
+struct Ccmd {
+  vdrm_ccmd_req header;
+  std::variant<MalformedCcmd, NopCcmd, IoctlSimpleCcmd, GemNewCcmd,
+               GemSetIovaCcmd, GemCpuPrepCcmd, GemSetNameCcmd, GemSubmitCcmd,
+               GemUploadCcmd, SubmitqueueQueryCcmd, WaitFenceCcmd,
+               SetDebuginfoCcmd>
+      request;
+};
+
+std::optional<Ccmd> Next(CcmdReader& reader) {
+  std::optional<Ccmd> next;
+  const bool called =
+      reader.Next([&](const vdrm_ccmd_req& header, const auto& request) {
+        EXPECT_FALSE(next.has_value()) << "handled twice";
+        next.emplace(Ccmd{header, request});
+      });
+  EXPECT_EQ(called, next.has_value());
+  return next;
+}
+
 template <typename T>
 T Only(CcmdStream stream) {
   CcmdReader reader(stream.bytes());
-  const auto ccmd = reader.Next();
+  const auto ccmd = Next(reader);
   EXPECT_TRUE(ccmd.has_value());
   EXPECT_TRUE(std::holds_alternative<T>(ccmd->request));
   return std::get<T>(ccmd->request);
@@ -34,20 +55,20 @@ TEST(CcmdReaderTest, WalksConcatenatedCommandsByTheirLength) {
   stream.Add(MSM_CCMD_WAIT_FENCE, {7, 9}, {}, 40);
   stream.Add(MSM_CCMD_NOP, {});
   CcmdReader reader(stream.bytes());
-  EXPECT_EQ(reader.Next()->header.seqno, 1u);
-  const auto second = reader.Next();
+  EXPECT_EQ(Next(reader)->header.seqno, 1u);
+  const auto second = Next(reader);
   EXPECT_EQ(second->header.seqno, 2u);
   EXPECT_EQ(second->header.rsp_off, 40u);
   EXPECT_EQ(std::get<WaitFenceCcmd>(second->request).queue_id, 7u);
   EXPECT_EQ(std::get<WaitFenceCcmd>(second->request).fence, 9u);
-  EXPECT_EQ(reader.Next()->header.seqno, 3u);
-  EXPECT_FALSE(reader.Next().has_value());
+  EXPECT_EQ(Next(reader)->header.seqno, 3u);
+  EXPECT_FALSE(Next(reader).has_value());
   EXPECT_TRUE(reader.complete());
 }
 
 TEST(CcmdReaderTest, AnEmptyStreamIsComplete) {
   CcmdReader reader({});
-  EXPECT_FALSE(reader.Next().has_value());
+  EXPECT_FALSE(Next(reader).has_value());
   EXPECT_TRUE(reader.complete());
 }
 
@@ -84,12 +105,12 @@ TEST(CcmdReaderTest, PayloadsAreAsLongAsTheirLenSays) {
   stream.Add(MSM_CCMD_GEM_UPLOAD, {2, 0, 16, 5}, payload);
   stream.Add(MSM_CCMD_SET_DEBUGINFO, {2, 3}, payload);
   CcmdReader reader(stream.bytes());
-  EXPECT_THAT(std::get<GemSetNameCcmd>(reader.Next()->request).name,
+  EXPECT_THAT(std::get<GemSetNameCcmd>(Next(reader)->request).name,
               ElementsAre('a', 'b', 'c'));
-  const auto upload = std::get<GemUploadCcmd>(reader.Next()->request);
+  const auto upload = std::get<GemUploadCcmd>(Next(reader)->request);
   EXPECT_EQ(upload.off, 16u);
   EXPECT_THAT(upload.data, ElementsAre('a', 'b', 'c', 'd', 'e'));
-  const auto debug = std::get<SetDebuginfoCcmd>(reader.Next()->request);
+  const auto debug = std::get<SetDebuginfoCcmd>(Next(reader)->request);
   EXPECT_THAT(debug.comm, ElementsAre('a', 'b'));
   EXPECT_THAT(debug.cmdline, ElementsAre('c', 'd', 'e'));
 }
@@ -100,7 +121,7 @@ TEST(CcmdReaderTest, SubmitArraysStartUnalignedBehindTheFence) {
   CcmdStream stream;
   stream.Add(MSM_CCMD_GEM_SUBMIT, {0x10, 4, 2, 1, 77}, arrays);
   CcmdReader reader(stream.bytes());
-  const auto submit = std::get<GemSubmitCcmd>(reader.Next()->request);
+  const auto submit = std::get<GemSubmitCcmd>(Next(reader)->request);
   EXPECT_EQ(submit.flags, 0x10u);
   EXPECT_EQ(submit.queue_id, 4u);
   EXPECT_EQ(submit.fence, 77u);
@@ -120,7 +141,7 @@ TEST(CcmdReaderTest, WhatAShorterStructureLacksIsZero) {
     stream = {};
     stream.Add(cmd, {});
     CcmdReader reader(stream.bytes());
-    const auto ccmd = reader.Next();
+    const auto ccmd = Next(reader);
     ASSERT_TRUE(ccmd.has_value());
     EXPECT_FALSE(std::holds_alternative<MalformedCcmd>(ccmd->request)) << cmd;
   }
@@ -177,10 +198,10 @@ TEST(CcmdReaderTest, UnknownCommandsComeOutWithTheirSeqno) {
     stream.Add(cmd, {1, 2, 3});
     stream.Add(MSM_CCMD_NOP, {});
     CcmdReader reader(stream.bytes());
-    const auto unknown = reader.Next();
+    const auto unknown = Next(reader);
     EXPECT_EQ(unknown->header.seqno, 1u);
     EXPECT_TRUE(std::holds_alternative<MalformedCcmd>(unknown->request));
-    EXPECT_EQ(reader.Next()->header.seqno, 2u);
+    EXPECT_EQ(Next(reader)->header.seqno, 2u);
     EXPECT_TRUE(reader.complete());
   }
 }
@@ -195,12 +216,12 @@ TEST(CcmdReaderTest, AWrongHeaderLengthEndsTheStreamWithThatCommand) {
     stream.Add(MSM_CCMD_NOP, {});
     std::memcpy(stream.bytes().data() + 16 + 4, &len, sizeof(len));
     CcmdReader reader(stream.bytes());
-    EXPECT_EQ(reader.Next()->header.seqno, 1u);
-    const auto broken = reader.Next();
+    EXPECT_EQ(Next(reader)->header.seqno, 1u);
+    const auto broken = Next(reader);
     ASSERT_TRUE(broken.has_value());
     EXPECT_EQ(broken->header.seqno, 2u);
     EXPECT_TRUE(std::holds_alternative<MalformedCcmd>(broken->request)) << len;
-    EXPECT_FALSE(reader.Next().has_value());
+    EXPECT_FALSE(Next(reader).has_value());
   }
 }
 
@@ -209,10 +230,10 @@ TEST(CcmdReaderTest, BytesTooFewForAHeaderLeaveTheStreamIncomplete) {
   stream.Add(MSM_CCMD_NOP, {});
   stream.bytes().resize(16 + 15);
   CcmdReader reader(stream.bytes());
-  EXPECT_TRUE(reader.Next().has_value());
-  EXPECT_FALSE(reader.Next().has_value());
+  EXPECT_TRUE(Next(reader).has_value());
+  EXPECT_FALSE(Next(reader).has_value());
   EXPECT_FALSE(reader.complete());
-  EXPECT_FALSE(reader.Next().has_value());
+  EXPECT_FALSE(Next(reader).has_value());
 }
 
 TEST(CcmdReaderTest, IoctlPayloadIsTheRestOfTheCommand) {
@@ -220,10 +241,10 @@ TEST(CcmdReaderTest, IoctlPayloadIsTheRestOfTheCommand) {
   stream.Add(MSM_CCMD_IOCTL_SIMPLE, {0xc0186440}, std::vector<uint8_t>(24));
   stream.Add(MSM_CCMD_IOCTL_SIMPLE, {1});
   CcmdReader reader(stream.bytes());
-  const auto ioctl = std::get<IoctlSimpleCcmd>(reader.Next()->request);
+  const auto ioctl = std::get<IoctlSimpleCcmd>(Next(reader)->request);
   EXPECT_EQ(ioctl.code, 0xc0186440u);
   EXPECT_EQ(ioctl.payload.size(), 24u);
-  EXPECT_THAT(std::get<IoctlSimpleCcmd>(reader.Next()->request).payload,
+  EXPECT_THAT(std::get<IoctlSimpleCcmd>(Next(reader)->request).payload,
               IsEmpty());
 }
 

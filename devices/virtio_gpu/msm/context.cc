@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <iterator>
 #include <utility>
-#include <variant>
 
 #include "absl/base/optimization.h"
 #include "absl/strings/str_cat.h"
@@ -46,27 +45,29 @@ MsmContext::~MsmContext() {
 
 absl::Status MsmContext::Submit(std::span<const uint8_t> commands) {
   absl::Status first_error;
-  const auto show = [&](absl::Status error) {
-    counters_.async_errors.Add();
-    if (shmem_) shmem_->AddAsyncError();
-    if (first_error.ok()) first_error = std::move(error);
-  };
   CcmdReader reader(commands);
-  while (const std::optional<Ccmd> ccmd = reader.Next()) {
-    const vdrm_ccmd_req& header = ccmd->header;
+  while (reader.Next([&](const vdrm_ccmd_req& header, const auto& request) {
     counters_.ccmds[header.cmd < MSM_CCMD_LAST ? header.cmd : 0].Add();
-    absl::Status status =
-        std::visit([&](const auto& request) { return Run(header, request); },
-                   ccmd->request);
-    if (ABSL_PREDICT_FALSE(!status.ok())) show(std::move(status));
+    if (absl::Status status = Run(header, request);
+        ABSL_PREDICT_FALSE(!status.ok())) {
+      ShowError(std::move(status), first_error);
+    }
     if (shmem_) shmem_->PublishSeqno(header.seqno);
+  })) {
   }
   if (ABSL_PREDICT_FALSE(!reader.complete())) {
     counters_.malformed.Add();
-    show(absl::InvalidArgumentError("ccmd stream ends within a header"));
+    ShowError(absl::InvalidArgumentError("ccmd stream ends within a header"),
+              first_error);
   }
   faults_->OnCommands();
   return first_error;
+}
+
+void MsmContext::ShowError(absl::Status error, absl::Status& first) {
+  counters_.async_errors.Add();
+  if (shmem_) shmem_->AddAsyncError();
+  if (first.ok()) first = std::move(error);
 }
 
 absl::StatusOr<Fd> MsmContext::FenceRing(uint8_t ring_idx) {

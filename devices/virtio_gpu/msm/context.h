@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -63,10 +64,12 @@ class MsmContext final : public virtio_gpu::Context {
   void DetachResource(uint32_t resource_id) override;
 
  private:
+  // Tells the guest; `first` becomes the first of them.
+  void ShowError(absl::Status error, absl::Status& first);
   // One a ccmd. A status that is not OK is a failure the guest must learn of by
   // async_error; commands with an answer put the driver's errors there instead.
   absl::Status Run(const vdrm_ccmd_req& header, const MalformedCcmd& ccmd);
-  absl::Status Run(const vdrm_ccmd_req& header, const NopCcmd& ccmd);
+  absl::Status Run(const vdrm_ccmd_req&, const NopCcmd&) { return {}; }
   absl::Status Run(const vdrm_ccmd_req& header, const IoctlSimpleCcmd& ccmd);
   absl::Status Run(const vdrm_ccmd_req& header, const GemNewCcmd& ccmd);
   absl::Status Run(const vdrm_ccmd_req& header, const GemSetIovaCcmd& ccmd);
@@ -107,6 +110,7 @@ class MsmContext final : public virtio_gpu::Context {
   ObjectTable objects_;
   std::optional<Shmem> shmem_;
   uint32_t shmem_resource_ = 0;                  // 0: none attached.
+  std::string name_;                             // Scratch.
   const std::shared_ptr<FaultReporter> faults_;  // May outlive the context.
 };
 

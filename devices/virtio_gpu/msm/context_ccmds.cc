@@ -44,11 +44,14 @@ struct IoctlResponse {
 static_assert(sizeof(IoctlResponse<drm_msm_param>) == 32);
 static_assert(sizeof(IoctlResponse<drm_msm_submitqueue>) == 20);
 
-// Up to the first zero, as the kernel reads it, at most `max` bytes.
-std::string CString(std::span<const uint8_t> bytes, size_t max) {
+// Up to the first zero, as the kernel reads it, at most `max` bytes. In `out`,
+// to use its memory again.
+const std::string& CString(std::span<const uint8_t> bytes, size_t max,
+                           std::string& out) {
   const auto end = std::find(bytes.begin(), bytes.end(), 0);
   const size_t size = std::min<size_t>(end - bytes.begin(), max);
-  return std::string(bytes.begin(), bytes.begin() + size);
+  out.assign(bytes.begin(), bytes.begin() + size);
+  return out;
 }
 
 bool HasResult(uint32_t cmd) {
@@ -83,10 +86,6 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req& header,
                                        header.len, " bytes)"));
   if (HasResult(header.cmd)) RespondResult(header, error).IgnoreError();
   return error;
-}
-
-absl::Status MsmContext::Run(const vdrm_ccmd_req&, const NopCcmd&) {
-  return absl::OkStatus();
 }
 
 // Whole codes are compared (direction, size, type and number), so that what
@@ -183,7 +182,7 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSetNameCcmd& ccmd) {
   const absl::StatusOr<GemObject*> object = objects_.Find(ccmd.res_id);
   if (!object.ok()) return absl::OkStatus();
   file_->drm()
-      .GemSetName((*object)->handle(), CString(ccmd.name, kMaxGemName))
+      .GemSetName((*object)->handle(), CString(ccmd.name, kMaxGemName, name_))
       .IgnoreError();
   return absl::OkStatus();
 }
@@ -239,9 +238,11 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req&,
                              const SetDebuginfoCcmd& ccmd) {
   // For the kernel's logs; older drivers do not know it.
   DrmFile& drm = file_->drm();
-  drm.SetParamString(MSM_PARAM_COMM, CString(ccmd.comm, kMaxDebugString))
+  std::string name;
+  drm.SetParamString(MSM_PARAM_COMM, CString(ccmd.comm, kMaxDebugString, name))
       .IgnoreError();
-  drm.SetParamString(MSM_PARAM_CMDLINE, CString(ccmd.cmdline, kMaxDebugString))
+  drm.SetParamString(MSM_PARAM_CMDLINE,
+                     CString(ccmd.cmdline, kMaxDebugString, name))
       .IgnoreError();
   return absl::OkStatus();
 }

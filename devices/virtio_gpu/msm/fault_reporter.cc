@@ -1,6 +1,6 @@
 #include "devices/virtio_gpu/msm/fault_reporter.h"
 
-#include <cstdint>
+#include <ctime>
 
 #include "absl/status/statusor.h"
 #include "devices/virtio_gpu/msm/uapi.h"
@@ -8,9 +8,11 @@
 namespace nacre::msm {
 
 void FaultReporter::SetShmem(Shmem* shmem) {
-  MutexLock lock(mutex_);
-  shmem_ = shmem;
-  Report(Clock::now());
+  {
+    MutexLock lock(mutex_);
+    shmem_ = shmem;
+  }
+  Report(Milliseconds(), last_report_);
 }
 
 void FaultReporter::Stop() {
@@ -19,28 +21,17 @@ void FaultReporter::Stop() {
   drm_ = nullptr;
 }
 
-void FaultReporter::OnWait() {
-  MutexLock lock(mutex_);
-  Report(Clock::now());
+int64_t FaultReporter::Milliseconds() {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
-void FaultReporter::OnCommands() {
-  const Clock::time_point now = Clock::now();
+void FaultReporter::Report(int64_t now, Time& last) {
   MutexLock lock(mutex_);
-  if (now - last_report_ >= kCommandInterval) Report(now);
-}
-
-void FaultReporter::OnFenceSignalled() {
-  const Clock::time_point now = Clock::now();
-  MutexLock lock(mutex_);
-  if (now - last_fence_report_ < kFenceInterval) return;
-  last_fence_report_ = now;
-  Report(now);
-}
-
-void FaultReporter::Report(Clock::time_point now) {
+  last.store(now, std::memory_order_relaxed);
   if (shmem_ == nullptr) return;
-  last_report_ = now;
+  last_report_.store(now, std::memory_order_relaxed);
   const absl::StatusOr<uint64_t> faults = drm_->GetParam(MSM_PARAM_FAULTS);
   if (faults.ok()) shmem_->SetGlobalFaults(static_cast<uint32_t>(*faults));
 }

@@ -1,7 +1,9 @@
 #ifndef NACRE_DEVICES_VIRTIO_GPU_MSM_FAULT_REPORTER_H_
 #define NACRE_DEVICES_VIRTIO_GPU_MSM_FAULT_REPORTER_H_
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 
 #include "absl/base/thread_annotations.h"
 #include "base/mutex.h"
@@ -15,12 +17,12 @@ namespace nacre::msm {
 // reset: a guest compares it after a wait, without asking anybody. There is no
 // event for it in the UAPI, only MSM_PARAM_FAULTS, an ioctl.
 //
-// It is looked up whenever a guest has waited by WAIT_FENCE; with commands, at
-// most every kCommandInterval; and with fences, before the guest hears of them,
-// at most every kFenceInterval. Nothing is lost by the latter: a hang holds up
-// the fences behind it for longer (hangcheck: 250 ms and more; the hardware's
-// own detector and the reset: tens of milliseconds), so the fence of the job
-// that hung comes late enough after the look-up before it.
+// It is looked up with commands, at most every kCommandInterval; and with
+// fences, before the guest hears of them, and where it has waited for one by
+// WAIT_FENCE, at most every kFenceInterval. Nothing is lost by the latter: a
+// hang holds up the fences behind it for longer (hangcheck: 250 ms and more;
+// the hardware's own detector and the reset: tens of milliseconds), so the
+// fence of the job that hung comes late enough after the look-up before it.
 //
 // Outlives its context: fences of it may be pending. Thread-safe.
 class FaultReporter final : public virtio_gpu::FenceObserver {
@@ -35,25 +37,41 @@ class FaultReporter final : public virtio_gpu::FenceObserver {
   // Uses neither the file nor the control memory from here on.
   void Stop();
 
-  // The guest has waited for the GPU.
-  void OnWait();
+  // The guest has waited for the GPU, and not in vain.
+  void OnWait() { OnFenceSignalled(); }
   // The guest has sent commands.
-  void OnCommands();
+  void OnCommands() {
+    const int64_t now = Milliseconds();
+    if (now - last_report_.load(std::memory_order_relaxed) >=
+        kCommandInterval.count()) {
+      Report(now, last_report_);
+    }
+  }
   // virtio_gpu::FenceObserver.
-  void OnFenceSignalled() override;
+  void OnFenceSignalled() override {
+    const int64_t now = Milliseconds();
+    if (now - last_fence_report_.load(std::memory_order_relaxed) >=
+        kFenceInterval.count()) {
+      Report(now, last_fence_report_);
+    }
+  }
 
  private:
-  using Clock = std::chrono::steady_clock;
+  using Time = std::atomic<int64_t>;
+  static constexpr int64_t kNever = INT64_MIN / 2;
 
-  void Report(Clock::time_point now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // By a clock that costs next to nothing and moves with the kernel's tick, of
+  // 1 to 10 ms.
+  static int64_t Milliseconds();
+  void Report(int64_t now, Time& last) ABSL_LOCKS_EXCLUDED(mutex_);
 
   Mutex mutex_;
   DrmFile* drm_ ABSL_GUARDED_BY(mutex_);
   Shmem* shmem_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  Clock::time_point last_report_ ABSL_GUARDED_BY(mutex_);
-  // Of those by OnFenceSignalled: a report with a command a moment before the
-  // hang was noticed does not count.
-  Clock::time_point last_fence_report_ ABSL_GUARDED_BY(mutex_);
+  // When there was a report, and the last of those with fences: one with a
+  // command a moment before the hang was noticed does not count there.
+  Time last_report_ = kNever;
+  Time last_fence_report_ = kNever;
 };
 
 }  // namespace nacre::msm

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/msm/uapi.h"
@@ -21,6 +23,11 @@ absl::Status LibdrmFile::Call(uint32_t request, void* argument,
                               const char* what) {
   if (ioctl_.Call(fd_.get(), request, argument) != 0) return ErrnoStatus(what);
   return absl::OkStatus();
+}
+
+absl::Status LibdrmFile::Poll(uint32_t request, void* argument) {
+  if (ioctl_.Call(fd_.get(), request, argument) == 0) return absl::OkStatus();
+  return ErrnoAnswer(errno);
 }
 
 absl::StatusOr<uint64_t> LibdrmFile::GetParam(uint32_t param) {
@@ -74,7 +81,7 @@ absl::Status LibdrmFile::GemCpuPrep(uint32_t handle, uint32_t op) {
   drm_msm_gem_cpu_prep argument = {.handle = handle,
                                    .op = op | MSM_PREP_NOSYNC,
                                    .timeout = {.tv_sec = 0, .tv_nsec = 0}};
-  return Call(DRM_IOCTL_MSM_GEM_CPU_PREP, &argument, "MSM_GEM_CPU_PREP");
+  return Poll(DRM_IOCTL_MSM_GEM_CPU_PREP, &argument);
 }
 
 absl::StatusOr<GemMemory> LibdrmFile::GemGetMemory(uint32_t handle) {
@@ -133,7 +140,7 @@ absl::Status LibdrmFile::WaitFence(uint32_t queue_id, uint32_t fence,
   argument.fence = fence;
   argument.flags = flags;
   argument.queueid = queue_id;
-  return Call(DRM_IOCTL_MSM_WAIT_FENCE, &argument, "MSM_WAIT_FENCE");
+  return Poll(DRM_IOCTL_MSM_WAIT_FENCE, &argument);
 }
 
 absl::StatusOr<uint32_t> LibdrmFile::SubmitqueueNew(uint32_t flags,

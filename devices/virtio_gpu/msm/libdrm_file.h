@@ -43,6 +43,8 @@ class LibdrmFile final : public DrmFile {
  private:
   // `what` names the ioctl in the error.
   absl::Status Call(uint32_t request, void* argument, const char* what);
+  // For calls that guests repeat until they succeed.
+  absl::Status Poll(uint32_t request, void* argument);
 
   const Fd fd_;
   DrmIoctl& ioctl_;

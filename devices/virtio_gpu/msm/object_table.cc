@@ -40,9 +40,7 @@ absl::Status ObjectTable::Attach(uint32_t resource_id,
     return absl::ResourceExhaustedError(
         absl::StrCat(attached_.size(), " objects in a context"));
   }
-  const uint32_t handle = object->handle();
-  if (!attached_.try_emplace(resource_id, Attached{handle, std::move(object)})
-           .second) {
+  if (!attached_.Insert(resource_id, std::move(object))) {
     return absl::AlreadyExistsError(
         absl::StrCat("resource ", resource_id, " is attached"));
   }
@@ -50,19 +48,11 @@ absl::Status ObjectTable::Attach(uint32_t resource_id,
 }
 
 std::shared_ptr<GemObject> ObjectTable::Detach(uint32_t resource_id) {
-  const auto it = attached_.find(resource_id);
-  if (it == attached_.end()) return nullptr;
-  std::shared_ptr<GemObject> object = std::move(it->second.object);
-  attached_.erase(it);
-  return object;
+  return attached_.Erase(resource_id);
 }
 
-absl::StatusOr<GemObject*> ObjectTable::Find(uint32_t resource_id) const {
-  const auto it = attached_.find(resource_id);
-  if (it == attached_.end()) {
-    return ErrnoStatus(ENOENT, absl::StrCat("resource ", resource_id));
-  }
-  return it->second.object.get();
+absl::Status ObjectTable::NotAttached(uint32_t resource_id) {
+  return ErrnoStatus(ENOENT, absl::StrCat("resource ", resource_id));
 }
 
 }  // namespace nacre::msm

@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <memory>
 
+#include "absl/base/optimization.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "devices/virtio_gpu/msm/attached_objects.h"
 #include "devices/virtio_gpu/msm/gem.h"
 
 namespace nacre::msm {
@@ -32,7 +34,7 @@ class ObjectTable {
   std::shared_ptr<GemObject> TakePending(uint64_t blob_id);
 
   bool attached(uint32_t resource_id) const {
-    return attached_.contains(resource_id);
+    return attached_.FindHandle(resource_id) != 0;
   }
   // AlreadyExists, ResourceExhausted.
   absl::Status Attach(uint32_t resource_id, std::shared_ptr<GemObject> object);
@@ -40,20 +42,20 @@ class ObjectTable {
   std::shared_ptr<GemObject> Detach(uint32_t resource_id);
 
   // NotFound (ENOENT) where no such resource is attached.
-  absl::StatusOr<GemObject*> Find(uint32_t resource_id) const;
+  absl::StatusOr<GemObject*> Find(uint32_t resource_id) const {
+    GemObject* const object = attached_.Find(resource_id);
+    if (ABSL_PREDICT_FALSE(object == nullptr)) return NotAttached(resource_id);
+    return object;
+  }
   // The GEM handle, or 0 where no such resource is attached.
   uint32_t FindHandle(uint32_t resource_id) const {
-    const auto it = attached_.find(resource_id);
-    return it == attached_.end() ? 0 : it->second.handle;
+    return attached_.FindHandle(resource_id);
   }
 
  private:
-  struct Attached {
-    uint32_t handle;  // Here too, for submits to touch one cache line each.
-    std::shared_ptr<GemObject> object;
-  };
+  static absl::Status NotAttached(uint32_t resource_id);
 
-  absl::flat_hash_map<uint32_t, Attached> attached_;
+  AttachedObjects attached_;
   absl::flat_hash_map<uint64_t, std::shared_ptr<GemObject>> pending_;
 };
 

@@ -4,9 +4,7 @@
 #include <cstddef>
 #include <cstring>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "base/checked.h"
 #include "base/page_size.h"
 #include "base/status_macros.h"
 
@@ -68,14 +66,10 @@ absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> Shmem::MakeBlob(
                                      mappable, counters);
 }
 
-absl::StatusOr<Shmem::Slot> Shmem::Reserve(uint32_t rsp_off,
-                                           uint32_t size) const {
-  if (!RangeFits(rsp_off, size, mapping_.size() - kResponseOffset)) {
-    return absl::OutOfRangeError(absl::StrCat("response of ", size,
-                                              " bytes at ", rsp_off,
-                                              " leaves the control memory"));
-  }
-  return Slot(kResponseOffset + rsp_off);
+absl::Status Shmem::NoRoom(uint32_t rsp_off, uint32_t size) {
+  return absl::OutOfRangeError(absl::StrCat("response of ", size, " bytes at ",
+                                            rsp_off,
+                                            " leaves the control memory"));
 }
 
 void Shmem::Respond(Slot slot, std::span<uint8_t> response) {
@@ -89,14 +83,6 @@ void Shmem::Respond(Slot slot, std::span<uint8_t> response) {
   if (size < sizeof(vdrm_ccmd_rsp)) return;
   std::memcpy(response.data(), &size, sizeof(size));
   std::memcpy(room, response.data(), size);
-}
-
-uint32_t* Shmem::Field(size_t offset) const {
-  return reinterpret_cast<uint32_t*>(mapping_.data() + offset);
-}
-
-void Shmem::PublishSeqno(uint32_t seqno) {
-  __atomic_store_n(Field(offsetof(msm_shmem, seqno)), seqno, __ATOMIC_RELEASE);
 }
 
 void Shmem::AddAsyncError() {

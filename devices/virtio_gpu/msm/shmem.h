@@ -1,12 +1,16 @@
 #ifndef NACRE_DEVICES_VIRTIO_GPU_MSM_SHMEM_H_
 #define NACRE_DEVICES_VIRTIO_GPU_MSM_SHMEM_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <utility>
 
+#include "absl/base/optimization.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/checked.h"
 #include "base/fd.h"
 #include "base/mapping.h"
 #include "devices/virtio_gpu/context.h"
@@ -47,13 +51,22 @@ class Shmem {
 
   // OutOfRange where a response of `size` bytes at the guest's `rsp_off` would
   // leave the area.
-  absl::StatusOr<Slot> Reserve(uint32_t rsp_off, uint32_t size) const;
+  absl::StatusOr<Slot> Reserve(uint32_t rsp_off, uint32_t size) const {
+    if (ABSL_PREDICT_FALSE(
+            !RangeFits(rsp_off, size, mapping_.size() - kResponseOffset))) {
+      return NoRoom(rsp_off, size);
+    }
+    return Slot(kResponseOffset + rsp_off);
+  }
   // Writes a response (that starts with a vdrm_ccmd_rsp, filled here), cut to
   // the room that the guest preset. `response` has the size reserved, or less.
   void Respond(Slot slot, std::span<uint8_t> response);
 
   // What happened before is visible to a guest that sees the new value.
-  void PublishSeqno(uint32_t seqno);
+  void PublishSeqno(uint32_t seqno) {
+    __atomic_store_n(Field(offsetof(msm_shmem, seqno)), seqno,
+                     __ATOMIC_RELEASE);
+  }
   void AddAsyncError();
   void SetGlobalFaults(uint32_t faults);
 
@@ -61,7 +74,10 @@ class Shmem {
   Shmem(Fd memory, Mapping mapping)
       : memory_(std::move(memory)), mapping_(std::move(mapping)) {}
 
-  uint32_t* Field(size_t offset) const;
+  static absl::Status NoRoom(uint32_t rsp_off, uint32_t size);
+  uint32_t* Field(size_t offset) const {
+    return reinterpret_cast<uint32_t*>(mapping_.data() + offset);
+  }
 
   Fd memory_;
   Mapping mapping_;

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <cstring>
 
+#include "absl/base/optimization.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/errno_status.h"
 
 namespace nacre::msm {
@@ -18,12 +20,23 @@ constexpr uint32_t kSubmitFlags = MSM_SUBMIT_NO_IMPLICIT;
 constexpr uint32_t kBoFlags = MSM_SUBMIT_BO_READ | MSM_SUBMIT_BO_WRITE |
                               MSM_SUBMIT_BO_DUMP | MSM_SUBMIT_BO_NO_IMPLICIT;
 
-// The arrays come unaligned: this is their one copy.
+// An element of an array, which comes unaligned.
 template <typename T>
-void CopyArray(std::span<const uint8_t> bytes, size_t count,
-               std::vector<T>& out) {
-  out.resize(count);
-  if (count != 0) std::memcpy(out.data(), bytes.data(), bytes.size());
+T At(std::span<const uint8_t> bytes, size_t index) {
+  T value;
+  std::memcpy(&value, bytes.data() + index * sizeof(T), sizeof(T));
+  return value;
+}
+
+// Room for `count` elements, whatever is in them: nothing shrinks.
+template <typename T>
+std::span<T> RoomFor(std::vector<T>& buffer, size_t count) {
+  if (buffer.size() < count) buffer.resize(count);
+  return std::span(buffer).first(count);
+}
+
+absl::Status Refuse(int error, absl::string_view what, uint32_t value) {
+  return ErrnoStatus(error, absl::StrCat("GEM_SUBMIT ", what, " ", value));
 }
 
 }  // namespace
@@ -31,37 +44,36 @@ void CopyArray(std::span<const uint8_t> bytes, size_t count,
 absl::StatusOr<SubmitRequest> SubmitTranslator::Translate(
     const GemSubmitCcmd& submit, const ObjectTable& objects) {
   if ((submit.flags & kPipeMask) != MSM_PIPE_3D0) {
-    return ErrnoStatus(EINVAL,
-                       absl::StrCat("GEM_SUBMIT to pipe ", submit.flags));
+    return Refuse(EINVAL, "to pipe", submit.flags);
   }
   // The kernel keeps fence numbers in signed integers.
   if (submit.fence == 0 || submit.fence > INT32_MAX) {
-    return ErrnoStatus(EINVAL,
-                       absl::StrCat("GEM_SUBMIT with fence ", submit.fence));
+    return Refuse(EINVAL, "with fence", submit.fence);
   }
-  CopyArray(submit.bos, submit.nr_bos, bos_);
-  for (drm_msm_gem_submit_bo& bo : bos_) {
+  const std::span<drm_msm_gem_submit_bo> bos = RoomFor(bos_, submit.nr_bos);
+  for (size_t i = 0; i < bos.size(); ++i) {
+    const auto bo = At<drm_msm_gem_submit_bo>(submit.bos, i);
     const uint32_t handle = objects.FindHandle(bo.handle);
-    if (handle == 0) {
-      return ErrnoStatus(ENOENT,
-                         absl::StrCat("GEM_SUBMIT with resource ", bo.handle));
+    if (ABSL_PREDICT_FALSE(handle == 0)) {
+      return Refuse(ENOENT, "with resource", bo.handle);
     }
-    bo = {.flags = bo.flags & kBoFlags, .handle = handle, .presumed = 0};
+    bos[i] = {.flags = bo.flags & kBoFlags, .handle = handle, .presumed = 0};
   }
-  CopyArray(submit.cmds, submit.nr_cmds, cmds_);
-  for (drm_msm_gem_submit_cmd& cmd : cmds_) {
-    if (cmd.nr_relocs != 0) {
-      return ErrnoStatus(EINVAL, "GEM_SUBMIT with relocations");
+  const std::span<drm_msm_gem_submit_cmd> cmds = RoomFor(cmds_, submit.nr_cmds);
+  for (size_t i = 0; i < cmds.size(); ++i) {
+    cmds[i] = At<drm_msm_gem_submit_cmd>(submit.cmds, i);
+    if (ABSL_PREDICT_FALSE(cmds[i].nr_relocs != 0)) {
+      return Refuse(EINVAL, "with relocations:", cmds[i].nr_relocs);
     }
-    cmd.pad = 0;
-    cmd.relocs = 0;  // Gallium leaves garbage here.
+    cmds[i].pad = 0;
+    cmds[i].relocs = 0;  // Gallium leaves garbage here.
   }
   return SubmitRequest{
       .flags = MSM_PIPE_3D0 | (submit.flags & kSubmitFlags),
       .queue_id = submit.queue_id,
       .fence = submit.fence,
-      .bos = bos_,
-      .cmds = cmds_,
+      .bos = bos,
+      .cmds = cmds,
   };
 }
 

@@ -13,7 +13,7 @@ namespace nacre::msm {
 
 // Turns a guest's GEM_SUBMIT into the host's: resource ids into GEM handles,
 // flags masked to those that mean the same on both sides, words that only the
-// kernel uses zeroed. One serves all contexts in turn, so that its buffers,
+// kernel uses zeroed. One serves many contexts in turn, so that its buffers,
 // which grow to the longest submit, exist once.
 class SubmitTranslator {
  public:

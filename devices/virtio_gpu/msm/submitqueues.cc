@@ -22,14 +22,14 @@ uint8_t RingOfPriority(uint32_t prio) { return static_cast<uint8_t>(prio + 1); }
 Submitqueues::Submitqueues(DrmFile& drm, uint32_t priorities,
                            Counters& counters)
     : drm_(drm), counters_(counters) {
-  rings_.emplace(0, RingOfPriority(std::min<uint32_t>(
-                        DefaultPriority(priorities), kRings - 2)));
+  queues_.push_back({0, RingOfPriority(std::min<uint32_t>(
+                            DefaultPriority(priorities), kRings - 2))});
 }
 
 Submitqueues::~Submitqueues() {
-  for (const auto& [id, ring] : rings_) {
-    if (id == 0) continue;
-    drm_.SubmitqueueClose(id).IgnoreError();
+  for (const Queue& queue : queues_) {
+    if (queue.id == 0) continue;
+    drm_.SubmitqueueClose(queue.id).IgnoreError();
     counters_.submitqueues.Subtract();
   }
 }
@@ -39,31 +39,26 @@ absl::StatusOr<uint32_t> Submitqueues::New(uint32_t flags, uint32_t prio) {
     return ErrnoStatus(EINVAL, absl::StrCat("SUBMITQUEUE_NEW of flags ", flags,
                                             ", priority ", prio));
   }
-  if (rings_.size() > kMaxQueues) {
+  if (queues_.size() > kMaxQueues) {
     return ErrnoStatus(ENOSPC, "SUBMITQUEUE_NEW");
   }
   ASSIGN_OR_RETURN(const uint32_t id, drm_.SubmitqueueNew(flags, prio));
-  rings_[id] = RingOfPriority(prio);
+  queues_.push_back({id, RingOfPriority(prio)});
   counters_.submitqueues.Add();
   return id;
 }
 
 absl::Status Submitqueues::Close(uint32_t id) {
-  if (id == 0 || !rings_.contains(id)) {
-    return ErrnoStatus(ENOENT, absl::StrCat("SUBMITQUEUE_CLOSE ", id));
-  }
+  const Queue* const queue = Find(id);
+  if (id == 0 || queue == nullptr) return NoQueue(id);
   RETURN_IF_ERROR(drm_.SubmitqueueClose(id));
-  rings_.erase(id);
+  queues_.erase(queues_.begin() + (queue - queues_.data()));
   counters_.submitqueues.Subtract();
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint8_t> Submitqueues::RingOf(uint32_t id) const {
-  const auto it = rings_.find(id);
-  if (it == rings_.end()) {
-    return ErrnoStatus(ENOENT, absl::StrCat("submitqueue ", id));
-  }
-  return it->second;
+absl::Status Submitqueues::NoQueue(uint32_t id) {
+  return ErrnoStatus(ENOENT, absl::StrCat("submitqueue ", id));
 }
 
 }  // namespace nacre::msm

@@ -4,8 +4,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/fd.h"
@@ -36,7 +38,11 @@ class Submitqueues {
   absl::Status Close(uint32_t id);
 
   // ENOENT for an unknown queue.
-  absl::StatusOr<uint8_t> RingOf(uint32_t id) const;
+  absl::StatusOr<uint8_t> RingOf(uint32_t id) const {
+    const Queue* const queue = Find(id);
+    if (ABSL_PREDICT_FALSE(queue == nullptr)) return NoQueue(id);
+    return queue->ring;
+  }
 
   // The work on the ring is done when `fence` is readable.
   void SetFence(uint8_t ring, Fd fence) { fences_[ring] = std::move(fence); }
@@ -44,10 +50,25 @@ class Submitqueues {
   Fd TakeFence(uint8_t ring) { return std::move(fences_[ring]); }
 
  private:
+  struct Queue {
+    uint32_t id;
+    uint8_t ring;
+  };
+
+  // Null where there is none.
+  const Queue* Find(uint32_t id) const {
+    // Of a handful.
+    for (const Queue& queue : queues_) {
+      if (queue.id == id) return &queue;
+    }
+    return nullptr;
+  }
+  static absl::Status NoQueue(uint32_t id);
+
   DrmFile& drm_;
   Counters& counters_;
-  // Queue 0, the driver's own, is in here too.
-  absl::flat_hash_map<uint32_t, uint8_t> rings_;
+  // Queue 0, the driver's own, is in here too: the first.
+  std::vector<Queue> queues_;
   std::array<Fd, kRings> fences_;
 };
 
