@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/bytes.h"
@@ -232,8 +233,8 @@ absl::StatusOr<Command> DecodeCtxCreate(ByteReader& reader, uint64_t features) {
   return command;
 }
 
-absl::StatusOr<Command> DecodeSubmit3d(ByteReader& reader,
-                                       const Limits& limits) {
+absl::StatusOr<Submit3d> ReadSubmit3d(ByteReader& reader,
+                                      const Limits& limits) {
   ASSIGN_OR_RETURN(const auto wire, ReadFixed<wire::Submit3d>(reader));
   if (wire.size > limits.max_submit_bytes) {
     return absl::ResourceExhaustedError(absl::StrCat("SUBMIT_3D of ", wire.size,
@@ -312,7 +313,7 @@ absl::StatusOr<Command> DecodeControl(Type type, ByteReader& reader,
     case Type::kTransferFromHost3d:
       return DecodePlain<TransferFromHost3d, wire::TransferHost3d>(reader);
     case Type::kSubmit3d:
-      return DecodeSubmit3d(reader, limits);
+      return ReadSubmit3d(reader, limits);
     case Type::kResourceMapBlob: {
       ASSIGN_OR_RETURN(const auto wire,
                        ReadFixed<wire::ResourceMapBlob>(reader));
@@ -365,6 +366,11 @@ uint64_t RequiredFeature(Type type) {
   }
 }
 
+absl::Status NeedsFeature(uint64_t feature) {
+  return absl::UnimplementedError(absl::StrCat(
+      "needs feature bits ", feature, ", which the driver did not accept"));
+}
+
 }  // namespace
 
 CommandHeader::CommandHeader(const wire::CtrlHeader& header)
@@ -391,14 +397,23 @@ size_t MaxBodySize(Type type, const Limits& limits) {
   }
 }
 
+absl::StatusOr<Submit3d> DecodeSubmit3d(std::span<const uint8_t> body,
+                                        uint64_t features,
+                                        const Limits& limits) {
+  if (ABSL_PREDICT_FALSE((features & wire::kFeatureVirgl) == 0)) {
+    return NeedsFeature(wire::kFeatureVirgl);
+  }
+  ByteReader reader(body);
+  return ReadSubmit3d(reader, limits);
+}
+
 absl::StatusOr<Command> DecodeCommand(QueueKind queue,
                                       const CommandHeader& header,
                                       std::span<const uint8_t> body,
                                       uint64_t features, const Limits& limits) {
   if (const uint64_t feature = RequiredFeature(header.type);
       (features & feature) != feature) {
-    return absl::UnimplementedError(absl::StrCat(
-        "needs feature bits ", feature, ", which the driver did not accept"));
+    return NeedsFeature(feature);
   }
   ByteReader reader(body);
   return queue == QueueKind::kControl

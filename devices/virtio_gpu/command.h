@@ -177,6 +177,12 @@ absl::StatusOr<Command> DecodeCommand(QueueKind queue,
                                       std::span<const uint8_t> body,
                                       uint64_t features, const Limits& limits);
 
+// As DecodeCommand for a SUBMIT_3D of the control queue, which nearly every
+// command is, without the detour of a Command.
+absl::StatusOr<Submit3d> DecodeSubmit3d(std::span<const uint8_t> body,
+                                        uint64_t features,
+                                        const Limits& limits);
+
 }  // namespace nacre::virtio_gpu
 
 #endif  // NACRE_DEVICES_VIRTIO_GPU_COMMAND_H_

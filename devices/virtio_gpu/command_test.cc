@@ -30,8 +30,18 @@ Limits SmallLimits() {
 absl::StatusOr<Command> Decode(const Request& request,
                                uint64_t features = kAllFeatures,
                                QueueKind queue = QueueKind::kControl) {
-  return DecodeCommand(queue, CommandHeader(request.header()), request.body(),
-                       features, SmallLimits());
+  const CommandHeader header(request.header());
+  auto command =
+      DecodeCommand(queue, header, request.body(), features, SmallLimits());
+  if (header.type == Type::kSubmit3d && queue == QueueKind::kControl) {
+    const auto submit = DecodeSubmit3d(request.body(), features, SmallLimits());
+    EXPECT_EQ(submit.status(), command.status());
+    if (submit.ok()) {
+      EXPECT_EQ(submit->commands.data(),
+                std::get<Submit3d>(*command).commands.data());
+    }
+  }
+  return command;
 }
 
 Type ErrorOf(const Request& request, uint64_t features = kAllFeatures,
