@@ -3,24 +3,25 @@
 namespace nacre::preload {
 
 void Changes::Announce() {
-  {
-    MutexLock lock(mutex_);
-    ++count_;
+  MutexLock lock(mutex_);
+  count_.fetch_add(1, std::memory_order_release);
+  for (Waiter* const waiter : waiters_) {
+    if (waiter->woken || !waiter->concerned()) continue;
+    waiter->woken = true;
+    waiter->wake.Signal();
   }
-  changed_.SignalAll();
 }
 
-uint64_t Changes::count() const {
+bool Changes::WaitPast(uint64_t seen, Deadline deadline, Concerned concerned) {
+  Waiter waiter{.concerned = concerned};
   MutexLock lock(mutex_);
-  return count_;
-}
-
-bool Changes::WaitPast(uint64_t seen, Deadline deadline) {
-  MutexLock lock(mutex_);
-  while (count_ == seen) {
-    if (!changed_.WaitUntil(mutex_, deadline)) return count_ != seen;
+  // Else what changes now is announced after we are in the list.
+  if (count() != seen) return true;
+  waiters_.push_back(&waiter);
+  while (!waiter.woken && waiter.wake.WaitUntil(mutex_, deadline)) {
   }
-  return true;
+  std::erase(waiters_, &waiter);
+  return waiter.woken;
 }
 
 }  // namespace nacre::preload

@@ -6,14 +6,16 @@ namespace nacre::preload {
 
 FdTable::File FdTable::Find(int fd) const {
   if (!MayHave(fd)) return nullptr;
-  MutexLock lock(mutex_);
-  const auto entry = files_.find(fd);
-  return entry != files_.end() ? entry->second : nullptr;
+  const Shard& shard = ShardOf(fd);
+  MutexLock lock(shard.mutex);
+  const auto entry = shard.files.find(fd);
+  return entry != shard.files.end() ? entry->second : nullptr;
 }
 
 FdTable::File FdTable::Insert(int fd, File file) {
-  MutexLock lock(mutex_);
-  File& entry = files_[fd];
+  Shard& shard = ShardOf(fd);
+  MutexLock lock(shard.mutex);
+  File& entry = shard.files[fd];
   std::swap(entry, file);
   Mark(fd, true);
   return file;
@@ -21,27 +23,30 @@ FdTable::File FdTable::Insert(int fd, File file) {
 
 FdTable::File FdTable::Remove(int fd) {
   if (!MayHave(fd)) return nullptr;
-  MutexLock lock(mutex_);
-  const auto entry = files_.find(fd);
-  if (entry == files_.end()) return nullptr;
+  Shard& shard = ShardOf(fd);
+  MutexLock lock(shard.mutex);
+  const auto entry = shard.files.find(fd);
+  if (entry == shard.files.end()) return nullptr;
   File file = std::move(entry->second);
-  files_.erase(entry);
+  shard.files.erase(entry);
   Mark(fd, false);
   return file;
 }
 
 std::vector<FdTable::File> FdTable::RemoveRange(unsigned first, unsigned last) {
   std::vector<File> removed;
-  MutexLock lock(mutex_);
-  for (auto entry = files_.begin(); entry != files_.end();) {
-    const unsigned fd = static_cast<unsigned>(entry->first);
-    if (fd < first || fd > last) {
-      ++entry;
-      continue;
+  for (Shard& shard : shards_) {
+    MutexLock lock(shard.mutex);
+    for (auto entry = shard.files.begin(); entry != shard.files.end();) {
+      const unsigned fd = static_cast<unsigned>(entry->first);
+      if (fd < first || fd > last) {
+        ++entry;
+        continue;
+      }
+      Mark(entry->first, false);
+      removed.push_back(std::move(entry->second));
+      shard.files.erase(entry++);
     }
-    Mark(entry->first, false);
-    removed.push_back(std::move(entry->second));
-    files_.erase(entry++);
   }
   return removed;
 }

@@ -41,9 +41,17 @@ class FdTable {
   bool MayHave(int fd) const;
   void Mark(int fd, bool ours);
 
+  // Threads with descriptors of their own are not in one another's way.
+  struct alignas(64) Shard {
+    mutable Mutex mutex;
+    absl::flat_hash_map<int, File> files ABSL_GUARDED_BY(mutex);
+  };
+  static constexpr int kShards = 64;
+  Shard& ShardOf(int fd) { return shards_[fd % kShards]; }
+  const Shard& ShardOf(int fd) const { return shards_[fd % kShards]; }
+
   std::array<std::atomic<uint64_t>, kBits / 64> bits_{};
-  mutable Mutex mutex_;
-  absl::flat_hash_map<int, File> files_ ABSL_GUARDED_BY(mutex_);
+  std::array<Shard, kShards> shards_;
 };
 
 }  // namespace nacre::preload

@@ -1,6 +1,7 @@
 #include <libdrm/drm.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
@@ -155,18 +157,36 @@ absl::Status WaitForArray(RenderNode& node, const Syncobjs& syncobjs,
     }
   }
   uint32_t first = ~0u;
-  const Changes::Deadline deadline{std::chrono::nanoseconds(timeout)};
-  const bool done = node.gpu().changes().WaitUntil(deadline, [&] {
+  // Of the last look: what is not done, and whether anything was not submitted.
+  absl::InlinedVector<PendingWork, 4> pending;
+  bool unsubmitted = false;
+  const auto look = [&] {
     first = ~0u;
+    pending.clear();
+    unsubmitted = false;
     size_t count = 0;
     uint32_t i = 0;
     for (const Syncobj::Waiter& waiter : waiters) {
-      const std::optional<PendingWork> work = waiter.work();
-      if (work && (available || work->done()) && count++ == 0) first = i;
+      std::optional<PendingWork> work = waiter.work();
+      if (!work) {
+        unsubmitted = true;
+      } else if (!available && !work->done()) {
+        pending.push_back(*std::move(work));
+      } else if (count++ == 0) {
+        first = i;
+      }
       ++i;
     }
     return all ? count == waiters.size() : count > 0;
-  });
+  };
+  const auto concerned = [&] {
+    const auto is_done = [](const PendingWork& work) { return work.done(); };
+    return unsubmitted ||
+           (all ? std::all_of(pending.begin(), pending.end(), is_done)
+                : std::any_of(pending.begin(), pending.end(), is_done));
+  };
+  const Changes::Deadline deadline{std::chrono::nanoseconds(timeout)};
+  const bool done = node.gpu().changes().WaitUntil(deadline, look, concerned);
   if (!done) return ErrnoStatus(ETIME, "SYNCOBJ_WAIT");
   first_signaled = first;
   return absl::OkStatus();

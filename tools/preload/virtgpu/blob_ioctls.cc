@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
+#include "devices/virtio_gpu/wire.h"
 #include "tools/preload/user_pointer.h"
 #include "tools/preload/virtgpu/virtgpu_node.h"
 #include "tools/preload/virtgpu/virtgpu_uapi.h"
@@ -15,6 +16,8 @@
 
 namespace nacre::preload {
 namespace {
+
+using virtio_gpu::wire::Type;
 
 absl::Status Invalid(const char* what) { return ErrnoStatus(EINVAL, what); }
 
@@ -53,6 +56,9 @@ absl::Status CreateBlob(VirtgpuNode& node,
     if (!absl::IsResourceExhausted(blob.status())) return blob.status();
     return ErrnoStatus(ENOSPC, blob.status().message());
   }
+  if ((argument.blob_flags & VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE) != 0) {
+    node.context().AssignUuid(**blob);
+  }
   argument.res_handle = (*blob)->resource_id();
   argument.bo_handle =
       node.Insert(std::make_shared<VirtgpuObject>(*std::move(blob)));
@@ -87,6 +93,32 @@ absl::Status Wait(VirtgpuNode& node, drm_virtgpu_3d_wait& argument) {
   return idle ? absl::OkStatus() : ErrnoStatus(EBUSY, "WAIT");
 }
 
+// The device knows no such thing of its blobs, and Linux does not tell programs
+// what it answers.
+template <Type kType>
+absl::Status Transfer(VirtgpuNode& node, drm_virtgpu_3d_transfer& argument) {
+  ASSIGN_OR_RETURN(std::shared_ptr<VirtgpuObject> object,
+                   Find(node, argument.bo_handle));
+  const drm_virtgpu_3d_box& box = argument.box;
+  const std::shared_ptr<const VirtgpuFence> fence =
+      node.gpu().Announced(node.context().Transfer(
+          kType, {.box = {box.x, box.y, box.z, box.w, box.h, box.d},
+                  .offset = argument.offset,
+                  .resource_id = object->blob().resource_id(),
+                  .level = argument.level,
+                  .stride = argument.stride,
+                  .layer_stride = argument.layer_stride}));
+  object->AddFence(fence);
+  fence->get().OnSignal([kept = std::move(object)] {});
+  return absl::OkStatus();
+}
+
+// For the virgl dialect, which the device does not speak.
+absl::Status ResourceCreate(VirtgpuNode& /*node*/,
+                            drm_virtgpu_resource_create& /*argument*/) {
+  return Invalid("RESOURCE_CREATE");
+}
+
 }  // namespace
 
 std::span<const IoctlEntry> VirtgpuBlobIoctls() {
@@ -95,6 +127,11 @@ std::span<const IoctlEntry> VirtgpuBlobIoctls() {
       Handles<DRM_IOCTL_VIRTGPU_RESOURCE_INFO, ResourceInfo>(),
       Handles<DRM_IOCTL_VIRTGPU_MAP, Map>(),
       Handles<DRM_IOCTL_VIRTGPU_WAIT, Wait>(),
+      Handles<DRM_IOCTL_VIRTGPU_TRANSFER_TO_HOST,
+              Transfer<Type::kTransferToHost3d>>(),
+      Handles<DRM_IOCTL_VIRTGPU_TRANSFER_FROM_HOST,
+              Transfer<Type::kTransferFromHost3d>>(),
+      Handles<DRM_IOCTL_VIRTGPU_RESOURCE_CREATE, ResourceCreate>(),
   };
   return kEntries;
 }

@@ -262,6 +262,24 @@ TEST_F(NativeVirtgpuNodeTest, WhatIsNoDmaBufIsNotImported) {
   EXPECT_EQ(Call(DRM_IOCTL_PRIME_HANDLE_TO_FD, prime), ENOENT);
 }
 
+// As Linux answers them, whatever the device says.
+TEST_F(NativeVirtgpuNodeTest, TransfersAreSentAndCompleted) {
+  drm_virtgpu_3d_transfer transfer{};
+  transfer.bo_handle = 9;
+  EXPECT_EQ(Call(DRM_IOCTL_VIRTGPU_TRANSFER_TO_HOST, transfer), ENOENT);
+  transfer.bo_handle = NewBuffer().handle;
+  EXPECT_EQ(Call(DRM_IOCTL_VIRTGPU_TRANSFER_TO_HOST, transfer), 0);
+  EXPECT_EQ(Call(DRM_IOCTL_VIRTGPU_TRANSFER_FROM_HOST, transfer), 0);
+  drm_virtgpu_3d_wait wait = {.handle = transfer.bo_handle, .flags = 0};
+  EXPECT_EQ(Call(DRM_IOCTL_VIRTGPU_WAIT, wait), 0);
+}
+
+TEST_F(NativeVirtgpuNodeTest, CrossDeviceBuffersGetUuids) {
+  NewBuffer(4096, VIRTGPU_BLOB_FLAG_USE_SHAREABLE |
+                      VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE);
+  EXPECT_TRUE(SummaryHas("\"error_responses\": \"0\""));
+}
+
 TEST_F(NativeVirtgpuNodeTest, ClosingTheFileLeavesNothing) {
   const int other = Open();
   ASSERT_EQ(InitContext(other, NativeContext()), 0);
