@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -27,7 +28,28 @@ class KernelIoctl final : public DrmIoctl {
   }
 };
 
-absl::StatusOr<Fd> OpenNode(const std::string& path) {
+constexpr uint32_t kIoctls[] = {
+    DRM_IOCTL_VERSION,
+    DRM_IOCTL_GEM_CLOSE,
+    DRM_IOCTL_PRIME_HANDLE_TO_FD,
+    DRM_IOCTL_PRIME_FD_TO_HANDLE,
+    DRM_IOCTL_MSM_GET_PARAM,
+    DRM_IOCTL_MSM_SET_PARAM,
+    DRM_IOCTL_MSM_GEM_NEW,
+    DRM_IOCTL_MSM_GEM_INFO,
+    DRM_IOCTL_MSM_GEM_CPU_PREP,
+    DRM_IOCTL_MSM_GEM_SUBMIT,
+    DRM_IOCTL_MSM_WAIT_FENCE,
+    DRM_IOCTL_MSM_SUBMITQUEUE_NEW,
+    DRM_IOCTL_MSM_SUBMITQUEUE_CLOSE,
+    DRM_IOCTL_MSM_SUBMITQUEUE_QUERY,
+};
+
+}  // namespace
+
+const std::span<const uint32_t> kLibdrmIoctls = kIoctls;
+
+absl::StatusOr<Fd> OpenRenderNode(const std::string& path) {
   Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (fd.valid()) return fd;
   const int error = errno;
@@ -47,16 +69,15 @@ absl::StatusOr<Fd> OpenNode(const std::string& path) {
   return status;
 }
 
-}  // namespace
-
 DrmIoctl& DrmIoctl::Kernel() {
   static KernelIoctl kernel;
   return kernel;
 }
 
 absl::StatusOr<std::unique_ptr<LibdrmDevice>> LibdrmDevice::Create(
-    const std::string& path, DrmIoctl& ioctl) {
-  ASSIGN_OR_RETURN(const Fd fd, OpenNode(path));
+    const std::string& path, DrmIoctl& ioctl, NodeOpener open) {
+  if (!open) open = [path] { return OpenRenderNode(path); };
+  ASSIGN_OR_RETURN(const Fd fd, open());
   std::array<char, 64> name{};
   drm_version version{};
   version.name = name.data();
@@ -76,7 +97,7 @@ absl::StatusOr<std::unique_ptr<LibdrmDevice>> LibdrmDevice::Create(
                      "; the render node of an Adreno, driver msm, is needed"));
   }
   return std::unique_ptr<LibdrmDevice>(new LibdrmDevice(
-      path, ioctl,
+      std::move(open), ioctl,
       DriverVersion{
           .major = static_cast<uint32_t>(version.version_major),
           .minor = static_cast<uint32_t>(version.version_minor),
@@ -94,7 +115,7 @@ CpuCaching LibdrmDevice::CachingOf(uint32_t flags) const {
 }
 
 absl::StatusOr<std::unique_ptr<DrmFile>> LibdrmDevice::Open() {
-  ASSIGN_OR_RETURN(Fd fd, OpenNode(path_));
+  ASSIGN_OR_RETURN(Fd fd, open_());
   return std::make_unique<LibdrmFile>(std::move(fd), ioctl_);
 }
 

@@ -2,11 +2,14 @@
 #define NACRE_DEVICES_VIRTIO_GPU_MSM_LIBDRM_DEVICE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "base/fd.h"
 #include "base/page_size.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
 
@@ -23,6 +26,14 @@ class DrmIoctl {
   static DrmIoctl& Kernel();
 };
 
+// Opens `path`, a render node. Errors: one line; NotFound and PermissionDenied
+// say what to do.
+absl::StatusOr<Fd> OpenRenderNode(const std::string& path);
+
+// The request codes of every ioctl that LibdrmDevice and its files make: what a
+// process that runs them must be allowed.
+extern const std::span<const uint32_t> kLibdrmIoctls;
+
 // The msm DRM driver behind a render node of the host, for instance
 // /dev/dri/renderD128. Thread-safe, outlives its files.
 class LibdrmDevice final : public DrmDevice {
@@ -30,9 +41,12 @@ class LibdrmDevice final : public DrmDevice {
   // Opens `path` for a moment to look at its driver. Errors are one line:
   // NotFound, PermissionDenied, or FailedPrecondition where `path` is no DRM
   // node or its driver is not msm (which names the driver found). `ioctl` must
-  // outlive the result.
+  // outlive the result. `open` opens the node for a process that cannot, and
+  // `path` is then its name in messages; by default it is OpenRenderNode.
+  using NodeOpener = std::function<absl::StatusOr<Fd>()>;
   static absl::StatusOr<std::unique_ptr<LibdrmDevice>> Create(
-      const std::string& path, DrmIoctl& ioctl = DrmIoctl::Kernel());
+      const std::string& path, DrmIoctl& ioctl = DrmIoctl::Kernel(),
+      NodeOpener open = {});
 
   DriverVersion version() const override { return version_; }
   uint64_t page_size() const override { return HostPageSize(); }
@@ -40,10 +54,10 @@ class LibdrmDevice final : public DrmDevice {
   absl::StatusOr<std::unique_ptr<DrmFile>> Open() override;
 
  private:
-  LibdrmDevice(std::string path, DrmIoctl& ioctl, DriverVersion version)
-      : path_(std::move(path)), ioctl_(ioctl), version_(version) {}
+  LibdrmDevice(NodeOpener open, DrmIoctl& ioctl, DriverVersion version)
+      : open_(std::move(open)), ioctl_(ioctl), version_(version) {}
 
-  const std::string path_;
+  const NodeOpener open_;
   DrmIoctl& ioctl_;
   const DriverVersion version_;
 };

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -33,6 +34,9 @@ std::string Message(const absl::Status& status) {
 class FakeKernel final : public DrmIoctl {
  public:
   int Call(int fd, uint32_t request, void* argument) override {
+    // Or a jailed process would be ended for it.
+    EXPECT_NE(std::ranges::find(kLibdrmIoctls, request), kLibdrmIoctls.end())
+        << request;
     if (request == DRM_IOCTL_VERSION) return Version(argument);
     last_fd = fd;
     last_request = request;
@@ -160,6 +164,17 @@ TEST_F(LibdrmFileTest, EveryOpenIsAFileOfItsOwn) {
   const int fd = kernel_.last_fd;
   EXPECT_TRUE(other->GemClose(1).ok());
   EXPECT_NE(kernel_.last_fd, fd);
+}
+
+// In a process that cannot open files, somebody else does.
+TEST_F(LibdrmFileTest, AnOpenerOpensInItsPlace) {
+  int opened = 0;
+  const auto device = *LibdrmDevice::Create("/nowhere", kernel_, [&] {
+    ++opened;
+    return OpenRenderNode("/dev/null");
+  });
+  EXPECT_TRUE(device->Open().ok());
+  EXPECT_EQ(opened, 2);
 }
 
 TEST_F(LibdrmFileTest, ErrnosArriveUnchanged) {
