@@ -60,6 +60,12 @@ def nacre_dependencies():
         targets = {":libdrm": "--static libdrm"},
     )
 
+    # System call filters.
+    pkg_config_libs(
+        name = "libseccomp",
+        targets = {":libseccomp": "libseccomp"},
+    )
+
     # Device trees.
     plain_library(
         name = "libfdt",

@@ -59,10 +59,6 @@ absl::StatusOr<std::unique_ptr<RemoteDevice>> RemoteDevice::Create(
 }
 
 RemoteDevice::~RemoteDevice() {
-  {
-    MutexLock lock(control_mutex_);
-    control_.Shutdown();
-  }
   if (!thread_.joinable()) return;
   stop_->Signal();
   thread_.join();

@@ -1,0 +1,41 @@
+#ifndef NACRE_NACRE_JAIL_CONFINE_H_
+#define NACRE_NACRE_JAIL_CONFINE_H_
+
+#include <cstdint>
+#include <span>
+
+#include "absl/status/status.h"
+#include "nacre/jail/filter.h"
+
+namespace nacre::jail {
+
+// Whether this build has a system call filter.
+bool HasFilter();
+
+struct Confinement {
+  // Whether this process has namespaces of its own (StartProcess), which can
+  // then be emptied.
+  bool namespaces = false;
+  std::span<const uint32_t> ioctls;  // See InstallFilter.
+  RefusedCallReporter report = nullptr;
+  // Tests look at the other layers without it.
+  bool filter = HasFilter();
+};
+
+// Gives up, for good, everything that a process which has its descriptors
+// already does not need; before it makes threads or reads what it does not
+// trust. From the outside in:
+//
+//   an empty, read-only file system   where it has a mount namespace
+//   Landlock: no file, no TCP port,   where the kernel has it
+//   no signal or abstract socket
+//   no capability, no new privileges, no core dump, not to be traced
+//   the system call filter            but in sanitizer builds, whose runtime
+//                                     needs other calls
+//
+// Errors: the errno of a layer that the kernel has and that fails.
+absl::Status Confine(const Confinement& confinement);
+
+}  // namespace nacre::jail
+
+#endif  // NACRE_NACRE_JAIL_CONFINE_H_

@@ -1,0 +1,170 @@
+#include "nacre/jail/filter.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/errno_status.h"
+#include "base/status_macros.h"
+
+namespace nacre::jail {
+namespace {
+
+// Whatever their arguments. Some are of one architecture only.
+constexpr const char* kAllowed[] = {
+    // Descriptors that are here already.
+    "close", "dup", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait",
+    "eventfd2", "fallocate", "fstat", "ftruncate", "lseek", "poll", "ppoll",
+    "pread64", "pwrite64", "read", "recvmsg", "sendmsg", "write", "writev",
+    // Memory, but for what makes it executable.
+    "brk", "madvise", "memfd_create", "mremap", "munmap",
+    // Threads, but for making them.
+    "exit", "exit_group", "futex", "getpid", "gettid", "membarrier",
+    "restart_syscall", "rseq", "rt_sigprocmask", "rt_sigreturn",
+    "sched_getaffinity", "sched_yield", "set_robust_list", "sigaltstack",
+    // Time, chance, and who we are.
+    "clock_getres", "clock_gettime", "clock_nanosleep", "getrandom",
+    "gettimeofday", "nanosleep", "uname"};
+
+// What libraries try: they go on without.
+constexpr const char* kRefusedSoftly[] = {
+    "access",   "faccessat",  "faccessat2", "getcwd", "open",  "openat",
+    "readlink", "readlinkat", "stat",       "lstat",  "statx", "sysinfo",
+};
+
+constexpr scmp_datum_t kInt = 0xffff'ffff;  // What the kernel takes of an int.
+constexpr scmp_datum_t kNewNamespaces =
+    CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID |
+    CLONE_NEWUSER | CLONE_NEWUTS;
+
+struct Release {
+  void operator()(void* filter) const { seccomp_release(filter); }
+};
+
+class Rules {
+ public:
+  Rules() : filter_(seccomp_init(SCMP_ACT_TRAP)) {}
+
+  void Allow(const char* name) { Add(SCMP_ACT_ALLOW, name, {}); }
+  void AllowIf(const char* name, std::vector<scmp_arg_cmp> conditions) {
+    Add(SCMP_ACT_ALLOW, name, std::move(conditions));
+  }
+  void Refuse(const char* name, int error,
+              std::vector<scmp_arg_cmp> conditions = {}) {
+    Add(SCMP_ACT_ERRNO(static_cast<uint32_t>(error)), name,
+        std::move(conditions));
+  }
+
+  absl::Status Load() {
+    if (filter_ == nullptr) return absl::ResourceExhaustedError("seccomp_init");
+    Check(seccomp_attr_set(filter_.get(), SCMP_FLTATR_CTL_NNP, 1), "NNP");
+    Check(seccomp_attr_set(filter_.get(), SCMP_FLTATR_CTL_TSYNC, 1), "TSYNC");
+    // Searched by halves rather than from the front.
+    Check(seccomp_attr_set(filter_.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2),
+          "OPTIMIZE");
+    RETURN_IF_ERROR(status_);
+    Check(seccomp_load(filter_.get()), "seccomp_load");
+    return status_;
+  }
+
+ private:
+  void Add(uint32_t action, const char* name,
+           std::vector<scmp_arg_cmp> conditions) {
+    const int number = seccomp_syscall_resolve_name(name);
+    // Another architecture's.
+    if (number < 0 || filter_ == nullptr) return;
+    Check(seccomp_rule_add_array(filter_.get(), action, number,
+                                 static_cast<unsigned>(conditions.size()),
+                                 conditions.data()),
+          name);
+  }
+  // libseccomp returns negative errnos.
+  void Check(int result, const char* what) {
+    if (result < 0 && status_.ok()) {
+      status_ = ErrnoStatus(-result, absl::StrCat("seccomp filter: ", what));
+    }
+  }
+
+  const std::unique_ptr<void, Release> filter_;
+  absl::Status status_;
+};
+
+void AddConditionalRules(Rules& rules) {
+  rules.AllowIf("mmap", {SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)});
+  rules.AllowIf("mprotect", {SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)});
+  // Threads of this process in its namespaces; glibc falls back to clone from
+  // clone3, whose arguments a filter cannot see.
+  rules.AllowIf("clone",
+                {SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | kNewNamespaces,
+                         CLONE_THREAD)});
+  rules.Refuse("clone3", ENOSYS);
+  // Not F_SETFL: an eventfd that we share with the VMM's process must not begin
+  // to block it.
+  for (const scmp_datum_t command :
+       {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_ADD_SEALS, F_GET_SEALS}) {
+    rules.AllowIf("fcntl", {SCMP_A1(SCMP_CMP_MASKED_EQ, kInt, command)});
+  }
+  // fstat, as glibc asks for it.
+  rules.AllowIf("newfstatat",
+                {SCMP_A3(SCMP_CMP_MASKED_EQ, kInt, AT_EMPTY_PATH)});
+  rules.Refuse("newfstatat", EPERM,
+               {SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, 0)});
+  for (const scmp_datum_t option : {PR_SET_NAME, PR_SET_TIMERSLACK}) {
+    rules.AllowIf("prctl", {SCMP_A0(SCMP_CMP_MASKED_EQ, kInt, option)});
+  }
+  // Limits can be read.
+  rules.AllowIf("prlimit64", {SCMP_A2(SCMP_CMP_EQ, 0)});
+  rules.AllowIf("rt_sigaction", {SCMP_A0(SCMP_CMP_NE, SIGSYS)});
+  // abort(3).
+  rules.AllowIf("tgkill",
+                {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(getpid()))});
+  // isatty(3).
+  rules.Refuse("ioctl", ENOTTY, {SCMP_A1(SCMP_CMP_EQ, TCGETS)});
+}
+
+RefusedCallReporter reporter = nullptr;
+
+void OnRefusedCall(int, siginfo_t* info, void*) {
+  if (reporter != nullptr) reporter(info->si_syscall, info->si_arch);
+  _exit(kRefusedCallExit);
+}
+
+}  // namespace
+
+absl::Status InstallFilter(std::span<const uint32_t> ioctls,
+                           RefusedCallReporter report) {
+  Rules rules;
+  for (const char* name : kAllowed) rules.Allow(name);
+  for (const char* name : kRefusedSoftly) rules.Refuse(name, EPERM);
+  AddConditionalRules(rules);
+  for (const uint32_t code : ioctls) {
+    rules.AllowIf("ioctl", {SCMP_A1(SCMP_CMP_EQ, code)});
+  }
+  reporter = report;
+  struct sigaction action = {};
+  action.sa_sigaction = OnRefusedCall;
+  action.sa_flags = SA_SIGINFO;
+  if (sigaction(SIGSYS, &action, nullptr) != 0) {
+    return ErrnoStatus("sigaction(SIGSYS)");
+  }
+  return rules.Load();
+}
+
+std::string SystemCallName(int number) {
+  const std::unique_ptr<char, decltype(&std::free)> name(
+      seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number), &std::free);
+  return name != nullptr ? name.get() : absl::StrCat(number);
+}
+
+}  // namespace nacre::jail

@@ -1,0 +1,349 @@
+// A process in the hands of somebody else tries what a device never does. Each
+// attempt is made in a process of its own, this program started again, and is
+// made twice: in the whole jail, and without the system call filter, to see
+// what the layers behind it hold.
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/fd.h"
+#include "gtest/gtest.h"
+#include "nacre/jail/confine.h"
+#include "nacre/jail/filter.h"
+#include "nacre/jail/landlock.h"
+#include "nacre/jail/process.h"
+
+namespace nacre::jail {
+namespace {
+
+// DRM_IOCTL_MSM_GEM_NEW; the same with another size; DRM_IOCTL_SET_MASTER.
+constexpr uint32_t kAllowedIoctl = 0xc0106442;
+constexpr uint32_t kLongerIoctl = 0xc0206442;
+constexpr uint32_t kOtherIoctl = 0x0000641e;
+
+constexpr int kEnded = -1;  // By the filter.
+constexpr int kPage = 4096;
+
+struct Attempt {
+  const char* name;
+  // As a system call: -1 and errno, or another value.
+  long (*make)();
+  int in_jail;  // The errno that it gets, 0 for success, or kEnded.
+  // The same without the filter; nullopt where other layers do not care.
+  std::optional<int> without_filter;
+};
+
+int NullFd() {
+  static const int fd = eventfd(0, 0);
+  return fd;
+}
+
+constexpr Attempt kAttempts[] = {
+    {"OpenAFile",
+     [] { return syscall(SYS_openat, AT_FDCWD, "/etc/passwd", 0); }, EPERM,
+     ENOENT},
+    {"OpenTheRoot", [] { return syscall(SYS_openat, AT_FDCWD, "/proc", 0); },
+     EPERM, ENOENT},
+    {"MakeAFile",
+     [] { return syscall(SYS_openat, AT_FDCWD, "/x", O_CREAT | O_RDWR, 0600); },
+     EPERM, EROFS},
+    {"MakeAFolder", [] { return syscall(SYS_mkdirat, AT_FDCWD, "/x", 0700); },
+     kEnded, EROFS},
+    {"LookUpAPath",
+     [] { return syscall(SYS_faccessat, AT_FDCWD, "/etc/passwd", R_OK); },
+     EPERM, ENOENT},
+    {"MakeASocket", [] { return long{socket(AF_INET, SOCK_STREAM, 0)}; },
+     kEnded, std::nullopt},
+    {"MakeALocalSocket", [] { return long{socket(AF_UNIX, SOCK_STREAM, 0)}; },
+     kEnded, std::nullopt},
+    {"ConnectToTheNetwork",
+     [] {
+       const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+       sockaddr_in address = {};
+       address.sin_family = AF_INET;
+       address.sin_port = htons(53);
+       address.sin_addr.s_addr = htonl(0x7f000001);
+       return long{
+           connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address))};
+     },
+     kEnded, ENETUNREACH},
+    {"AnIoctlOfOurs", [] { return long{ioctl(NullFd(), kAllowedIoctl)}; },
+     ENOTTY, ENOTTY},
+    {"AnIoctlOfAnotherSize", [] { return long{ioctl(NullFd(), kLongerIoctl)}; },
+     kEnded, std::nullopt},
+    {"AnotherIoctlOfTheNode", [] { return long{ioctl(NullFd(), kOtherIoctl)}; },
+     kEnded, std::nullopt},
+    {"AnIoctlWithMoreBits",
+     [] {
+       return syscall(SYS_ioctl, NullFd(), kAllowedIoctl | uint64_t{1} << 32);
+     },
+     kEnded, std::nullopt},
+    {"MakeAFileBlock",
+     [] {
+       int off = 0;
+       return long{ioctl(NullFd(), FIONBIO, &off)};
+     },
+     kEnded, std::nullopt},
+    {"MakeAFileBlockByFlag", [] { return long{fcntl(NullFd(), F_SETFL, 0)}; },
+     kEnded, std::nullopt},
+    {"Ptrace", [] { return ptrace(PTRACE_ATTACH, 1, 0, 0); }, kEnded,
+     std::nullopt},
+    {"PtraceOurselves", [] { return ptrace(PTRACE_TRACEME, 0, 0, 0); }, kEnded,
+     std::nullopt},
+    {"ReadAnothersMemory",
+     [] { return syscall(SYS_process_vm_readv, 1, nullptr, 0, nullptr, 0, 0); },
+     kEnded, std::nullopt},
+    {"Execute",
+     [] {
+       char name[] = "/proc/self/exe";
+       char* arguments[] = {name, nullptr};
+       return long{execve(name, arguments, nullptr)};
+     },
+     kEnded, ENOENT},
+    {"ExecuteADescriptor",
+     [] { return syscall(SYS_execveat, 0, "", nullptr, nullptr, 0x1000); },
+     kEnded, std::nullopt},
+    {"Fork", [] { return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }, kEnded,
+     std::nullopt},
+    {"ForkByClone3", [] { return syscall(SYS_clone3, nullptr, 0); }, ENOSYS,
+     EINVAL},
+    {"NewNamespaces", [] { return long{unshare(CLONE_NEWNS)}; }, kEnded, EPERM},
+    {"SignalAnother", [] { return long{kill(1, SIGTERM)}; }, kEnded,
+     std::nullopt},
+    {"SignalEverybody", [] { return long{kill(-1, 0)}; }, kEnded, ESRCH},
+    {"SignalByThread", [] { return syscall(SYS_tgkill, 4321, 4321, 0); },
+     kEnded, ESRCH},
+    {"ExecutableMemory",
+     [] {
+       void* const memory = mmap(nullptr, kPage, PROT_READ | PROT_EXEC,
+                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+       return memory == MAP_FAILED ? -1L : 0L;
+     },
+     kEnded, std::nullopt},
+    {"MemoryThatBecomesExecutable",
+     [] {
+       void* const memory = mmap(nullptr, kPage, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+       return long{mprotect(memory, kPage, PROT_READ | PROT_EXEC)};
+     },
+     kEnded, std::nullopt},
+    {"Mount", [] { return long{mount("none", "/", "tmpfs", 0, nullptr)}; },
+     kEnded, EPERM},
+    {"LeaveTheRoot", [] { return long{chroot("/")}; }, kEnded, EPERM},
+    {"ReplaceTheHandler",
+     [] { return long(signal(SIGSYS, SIG_IGN) == SIG_ERR); }, kEnded,
+     std::nullopt},
+    {"BeDumpable", [] { return long{prctl(PR_SET_DUMPABLE, 1)}; }, kEnded,
+     std::nullopt},
+    {"RaiseALimit",
+     [] {
+       const rlimit limit = {.rlim_cur = 1 << 20, .rlim_max = RLIM_INFINITY};
+       return long{setrlimit(RLIMIT_CORE, &limit)};
+     },
+     kEnded, EPERM},
+    {"LoadAProgramIntoTheKernel",
+     [] { return syscall(SYS_bpf, BPF_PROG_LOAD, nullptr, 0); }, kEnded,
+     std::nullopt},
+    {"HandleFaults", [] { return syscall(SYS_userfaultfd, 0); }, kEnded,
+     std::nullopt},
+    {"AskByRing", [] { return syscall(SYS_io_uring_setup, 1, nullptr); },
+     kEnded, std::nullopt},
+    {"UseKeys", [] { return syscall(SYS_keyctl, 0, 0, 0, 0, 0); }, kEnded,
+     std::nullopt},
+    {"BecomeAnother", [] { return syscall(SYS_setresuid, 1, 1, 1); }, kEnded,
+     EINVAL},
+    {"SetTheClock",
+     [] {
+       const timespec time = {};
+       return long{clock_settime(CLOCK_REALTIME, &time)};
+     },
+     kEnded, EPERM},
+    {"Reboot", [] { return syscall(SYS_reboot, 0, 0, 0, 0); }, kEnded, EPERM},
+    // What a device does.
+    {"ShareMemory", [] { return long{memfd_create("test", MFD_CLOEXEC)}; }, 0,
+     0},
+    {"MakeAThread",
+     [] {
+       std::thread([] {}).join();
+       return 0L;
+     },
+     0, 0},
+    {"NameItself", [] { return long{prctl(PR_SET_NAME, "test")}; }, 0, 0},
+};
+
+// As an exit code of the process that made the attempt.
+constexpr int kCodeOfErrno = 200;
+int CodeOf(int error) { return error == 0 ? 0 : kCodeOfErrno; }
+
+constexpr int kResultFd = Process::kFirstFd;
+
+// This program, started again: "attempt,INDEX,FILTER,NAMESPACES".
+int MakeAttempt(const std::string& argument) {
+  const std::vector<std::string> parts = absl::StrSplit(argument, ',');
+  const Attempt& attempt = kAttempts[std::stoi(parts[1])];
+  const uint32_t ioctl = kAllowedIoctl;
+  NullFd();
+  const absl::Status confined =
+      Confine({.namespaces = parts[3] == "1",
+               .ioctls = std::span(&ioctl, 1),
+               .report =
+                   [](int number, uint32_t) {
+                     const int report = -number - 1;
+                     (void)!write(kResultFd, &report, sizeof(report));
+                   },
+               .filter = parts[2] == "1"});
+  if (!confined.ok()) return 2;
+  errno = 0;
+  const long result = attempt.make();
+  const int error = result == -1 ? errno : 0;
+  (void)!write(kResultFd, &error, sizeof(error));
+  return CodeOf(error);
+}
+
+struct Result {
+  Process::End end;
+  int number = 0;  // An errno, or the refused call's number negated less one.
+};
+
+Result Try(size_t index, bool filter, bool namespaces) {
+  std::array<int, 2> ends;
+  EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+  const Fd reader(ends[0]);
+  Fd writer(ends[1]);
+  const int fd = writer.get();
+  absl::StatusOr<Process> process =
+      Process::Start(absl::StrCat("attempt,", index, ",", filter ? 1 : 0, ",",
+                                  namespaces ? 1 : 0),
+                     std::span(&fd, 1), namespaces);
+  writer.Reset();
+  if (!process.ok()) {
+    ADD_FAILURE() << process.status();
+    return {};
+  }
+  const auto end = process->Wait(std::chrono::seconds(30));
+  Result result;
+  if (!end || read(reader.get(), &result.number, sizeof(result.number)) !=
+                  sizeof(result.number)) {
+    ADD_FAILURE() << "no result: " << (end ? Describe(*end) : "it hangs");
+    return result;
+  }
+  result.end = *end;
+  return result;
+}
+
+bool HaveNamespaces() {
+  static const bool have = [] {
+    const int fd = STDERR_FILENO;
+    return Process::Start("nothing", std::span(&fd, 1), true).ok();
+  }();
+  return have;
+}
+
+class JailTest : public testing::TestWithParam<size_t> {
+ protected:
+  const Attempt& attempt() const { return kAttempts[GetParam()]; }
+};
+
+// With and without namespaces the same.
+TEST_P(JailTest, FilterRefuses) {
+  if (!HasFilter()) GTEST_SKIP() << "a sanitizer's runtime needs other calls";
+  for (const bool namespaces : {false, true}) {
+    if (namespaces && !HaveNamespaces()) continue;
+    const Result result = Try(GetParam(), /*filter=*/true, namespaces);
+    if (attempt().in_jail == kEnded) {
+      EXPECT_TRUE(result.end.exited);
+      EXPECT_EQ(result.end.code, kRefusedCallExit);
+      EXPECT_LT(result.number, 0) << "reported";
+    } else {
+      EXPECT_EQ(result.number, attempt().in_jail);
+    }
+  }
+}
+
+TEST_P(JailTest, OtherLayersRefuse) {
+  if (!attempt().without_filter) return;
+  if (!HaveNamespaces()) GTEST_SKIP() << "this system gives no namespaces";
+  const Result result = Try(GetParam(), /*filter=*/false, true);
+  // Landlock is asked before some of the other layers.
+  if (LandlockVersion() > 0 && result.number == EACCES) return;
+  EXPECT_EQ(result.number, *attempt().without_filter);
+}
+
+INSTANTIATE_TEST_SUITE_P(Attempts, JailTest,
+                         testing::Range(size_t{0}, std::size(kAttempts)),
+                         [](const auto& test) {
+                           return std::string(kAttempts[test.param].name);
+                         });
+
+TEST(FilterTest, NamesTheCall) {
+  EXPECT_EQ(SystemCallName(SYS_execve), "execve");
+  EXPECT_EQ(SystemCallName(99999), "99999");
+}
+
+TEST(ProcessTest, DescribesItsEnd) {
+  const int fd = STDERR_FILENO;
+  Process process = *Process::Start("wait", std::span(&fd, 1), false);
+  EXPECT_FALSE(process.Wait(std::chrono::milliseconds(0)).has_value());
+  process.Kill();
+  const auto end = process.Wait(std::chrono::seconds(30));
+  ASSERT_TRUE(end.has_value());
+  EXPECT_EQ(Describe(*end), "signal 9 (Killed)");
+  Process other = *Process::Start("nothing", std::span(&fd, 1), false);
+  EXPECT_EQ(Describe(*other.Wait(std::chrono::seconds(30))), "exit code 7");
+}
+
+// Secrets of the environment stay outside, as does every other descriptor.
+TEST(ProcessTest, InheritsWhatItIsGivenAndNoMore) {
+  setenv("NACRE_SECRET", "1", 1);
+  const Fd open_fd(eventfd(0, 0));
+  const int fd = STDERR_FILENO;
+  Process process = *Process::Start("inherited", std::span(&fd, 1), false);
+  EXPECT_EQ(Describe(*process.Wait(std::chrono::seconds(30))), "exit code 0");
+}
+
+int CountInherited() {
+  for (int fd = Process::kFirstFd + 1; fd < 1024; ++fd) {
+    if (fcntl(fd, F_GETFD) >= 0) return 1;
+  }
+  return std::getenv("NACRE_SECRET") == nullptr ? 0 : 2;
+}
+
+}  // namespace
+}  // namespace nacre::jail
+
+int main(int argc, char** argv) {
+  const std::string argument = argc == 2 ? argv[1] : "";
+  if (argument.rfind("attempt,", 0) == 0) {
+    return nacre::jail::MakeAttempt(argument);
+  }
+  if (argument == "nothing") return 7;
+  if (argument == "wait") return pause();
+  if (argument == "inherited") return nacre::jail::CountInherited();
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}
