@@ -133,6 +133,12 @@ absl::Status CheckGpu(const Gpu& gpu) {
   RETURN_IF_ERROR(
       CheckRange("gpu.window_mib", gpu.window_mib(), 1, kMaxWindowMib));
   RETURN_IF_ERROR(CheckGpuTime(gpu, is_simulated));
+  if (gpu.jail() != "off" && gpu.jail() != "best-effort" &&
+      gpu.jail() != "required") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("gpu.jail is \"", gpu.jail(),
+                     "\"; it must be off, best-effort or required"));
+  }
   RETURN_IF_ERROR(CheckRange("gpu.scanouts", gpu.scanouts(), 0, kMaxScanouts));
   RETURN_IF_ERROR(CheckRange("gpu.width", gpu.width(), 1, kMaxModeSide));
   return CheckRange("gpu.height", gpu.height(), 1, kMaxModeSide);

@@ -116,6 +116,11 @@ TEST(ConfigTest, GpuTimeIsForSimulatedGpus) {
               HasSubstr("1 to 1000000"));
 }
 
+TEST(ConfigTest, UnknownJailSaysWhatThereIs) {
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { jail: 'on' }"),
+              AllOf(HasSubstr("on"), HasSubstr("best-effort")));
+}
+
 TEST(ConfigTest, UnknownGpuSaysWhatThereIs) {
   EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { device: 'a660' }"),
               AllOf(HasSubstr("a660"), HasSubstr("sim:CHIP")));

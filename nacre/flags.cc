@@ -22,6 +22,7 @@ struct Flags {
   std::optional<uint32_t> vcpus;
   std::optional<uint32_t> memory_mib;
   std::optional<std::string> gpu;
+  std::optional<std::string> gpu_jail;
   std::optional<uint64_t> gpu_window_mib;
   std::optional<uint32_t> gpu_submission_us;
   std::optional<uint32_t> gpu_megabytes_per_second;
@@ -45,6 +46,10 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--gpu", flags.gpu,
                  "sim:a630, sim:a660 or sim:a730 (the simulated GPU; default: "
                  "sim:a660), the path of an msm render node, or none");
+  app.add_option("--gpu-jail", flags.gpu_jail,
+                 "Where the GPU's device runs: best-effort (in a process that "
+                 "may do no more than it needs, as far as this system allows), "
+                 "required, or off (in this process; default)");
   app.add_option("--gpu-window-mib", flags.gpu_window_mib,
                  "Size of the host-visible window (default: 4096)");
   app.add_option("--gpu-submission-us", flags.gpu_submission_us,
@@ -75,6 +80,7 @@ VmConfig Overlay(const Flags& flags, VmConfig config) {
     config.set_memory_mib(*flags.memory_mib);
   }
   if (flags.gpu) config.mutable_gpu()->set_device(*flags.gpu);
+  if (flags.gpu_jail) config.mutable_gpu()->set_jail(*flags.gpu_jail);
   if (flags.gpu_window_mib) {
     config.mutable_gpu()->set_window_mib(*flags.gpu_window_mib);
   }

@@ -9,7 +9,6 @@
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/display/headless_sink.h"
-#include "devices/virtio_gpu/msm/libdrm_device.h"
 #include "nacre/gpu_counters.h"
 #include "simulator/gpu_clock.h"
 #include "vmm/guest_caching.h"
@@ -28,7 +27,8 @@ simulator::TimeModel TimeModelOf(const GpuTime& time) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<GpuStack>> GpuStack::Create(const Gpu& config) {
+absl::StatusOr<std::unique_ptr<GpuStack>> GpuStack::Create(const Gpu& config,
+                                                           Host host) {
   std::unique_ptr<GpuStack> stack(new GpuStack());
   stack->name_ = config.device();
 
@@ -43,10 +43,14 @@ absl::StatusOr<std::unique_ptr<GpuStack>> GpuStack::Create(const Gpu& config) {
     stack->simulator_ = simulator.get();
     stack->drm_ = std::move(simulator);
   } else {
-    ASSIGN_OR_RETURN(stack->drm_, msm::LibdrmDevice::Create(config.device()));
+    ASSIGN_OR_RETURN(stack->drm_, msm::LibdrmDevice::Create(
+                                      config.device(), msm::DrmIoctl::Kernel(),
+                                      std::move(host.open_node)));
     // A KVM that cannot tell cannot make a machine either, and says why there.
     msm_config.guests_always_cached =
-        vmm::GuestsAreAlwaysCached().value_or(false);
+        host.guests_always_cached
+            ? *host.guests_always_cached
+            : vmm::GuestsAreAlwaysCached().value_or(false);
   }
 
   ASSIGN_OR_RETURN(std::unique_ptr<msm::MsmContextType> context_type,
@@ -64,11 +68,12 @@ absl::StatusOr<std::unique_ptr<GpuStack>> GpuStack::Create(const Gpu& config) {
                    virtio_gpu::VirtioGpu::Create(
                        device_config, std::move(context_types),
                        std::make_unique<virtio_gpu::HeadlessSink>(
-                           virtio_gpu::HeadlessSink::Keep::kCounts)));
+                           virtio_gpu::HeadlessSink::Keep::kCounts),
+                       std::move(host.window)));
   return stack;
 }
 
-GpuSummary GpuStack::Summary() const {
+GpuSummary GpuStack::Summary() {
   GpuSummary summary;
   summary.set_device(name_);
   AddDeviceCounters(device_->stats(), summary);

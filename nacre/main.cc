@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "glog/logging.h"
 #include "nacre/flags.h"
+#include "nacre/gpu_process.h"
 #include "nacre/summary.h"
 #include "nacre/vm.h"
 #include "vmm/probe.h"
@@ -60,12 +61,16 @@ void UseSmallThreadStacks() {
 // to the host when it is freed: glibc would raise its threshold by and by.
 void ReturnLargeAllocations() { mallopt(M_MMAP_THRESHOLD, 256 << 10); }
 
-int Run(const VmConfig& config) {
+void PrepareProcess() {
   // A console that nobody reads any more loses output and stops nothing.
   signal(SIGPIPE, SIG_IGN);
   RaiseDescriptorLimit();
   UseSmallThreadStacks();
   ReturnLargeAllocations();
+}
+
+int Run(const VmConfig& config) {
+  PrepareProcess();
   // Before the guest runs: a wrong path is the user's to put right.
   if (!config.summary_path().empty()) {
     if (absl::Status status = WriteSummary({}, config.summary_path());
@@ -87,6 +92,12 @@ int Run(const VmConfig& config) {
 }
 
 int Main(int argc, char** argv) {
+  if (argc == 2) {
+    if (const auto options = ParseGpuProcessArgument(argv[1])) {
+      PrepareProcess();
+      return RunGpuProcess(*options);
+    }
+  }
   const absl::StatusOr<Command> command = ParseCommandLine(argc, argv);
   if (!command.ok()) return Complain(command.status());
   if (const auto* help = std::get_if<ShowHelp>(&*command)) {

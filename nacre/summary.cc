@@ -31,6 +31,10 @@ void AppendLine(std::string& text, const std::string& line) {
 
 void AppendGpu(std::string& text, const GpuSummary& gpu) {
   AppendLine(text, absl::StrCat("gpu ", gpu.device()));
+  if (gpu.has_failure()) {
+    AppendLine(text,
+               absl::StrCat("  its process ended early: ", gpu.failure()));
+  }
   AppendLine(text, absl::StrCat("  contexts: ", gpu.contexts_created(),
                                 " created, ", gpu.contexts_now(), " now (",
                                 gpu.native_contexts_now(), " native)"));

@@ -30,6 +30,12 @@ TEST(SummaryTest, TextHasWhatHappened) {
   EXPECT_THAT(text, HasSubstr("mapped: 3.0 MiB at peak, 0 bytes now"));
 }
 
+TEST(SummaryTest, TextSaysWhyTheGpuFailed) {
+  VmSummary summary = Example();
+  summary.mutable_gpu()->set_failure("signal 9 (Killed)");
+  EXPECT_THAT(SummaryText(summary), HasSubstr("ended early: signal 9"));
+}
+
 TEST(SummaryTest, TextWithoutAGpuSaysNothingOfOne) {
   VmSummary summary = Example();
   summary.clear_gpu();

@@ -17,6 +17,8 @@
 #include "devices/virtio/pci_transport.h"
 #include "nacre/console.h"
 #include "nacre/gpu.h"
+#include "nacre/gpu_backend.h"
+#include "nacre/jailed_gpu.h"
 #include "nacre/signal_watch.h"
 #include "vmm/event_loop.h"
 #include "vmm/guest_memory.h"
@@ -58,6 +60,11 @@ vmm::MachineConfig ToMachineConfig(const VmConfig& config) {
   return machine;
 }
 
+absl::StatusOr<std::unique_ptr<GpuBackend>> CreateGpu(const Gpu& config) {
+  if (config.jail() == "off") return GpuStack::Create(config, {});
+  return JailedGpu::Create(config);
+}
+
 // The machine with its devices, in the order of their making.
 class Vm {
  public:
@@ -67,7 +74,7 @@ class Vm {
     // Before the threads of the GPU, which inherit the blocked signals.
     ASSIGN_OR_RETURN(vm->signals_, SignalWatch::Create(*vm->loop_));
     if (config.gpu().device() != "none") {
-      ASSIGN_OR_RETURN(vm->gpu_, GpuStack::Create(config.gpu()));
+      ASSIGN_OR_RETURN(vm->gpu_, CreateGpu(config.gpu()));
     }
     ASSIGN_OR_RETURN(vm->machine_,
                      vmm::Machine::Create(ToMachineConfig(config)));
@@ -102,7 +109,7 @@ class Vm {
 
   std::unique_ptr<vmm::EventLoop> loop_;
   std::unique_ptr<SignalWatch> signals_;
-  std::unique_ptr<GpuStack> gpu_;  // Null for none.
+  std::unique_ptr<GpuBackend> gpu_;  // Null for none.
   std::unique_ptr<vmm::Machine> machine_;
   std::unique_ptr<vmm::PciBus> bus_;
   std::unique_ptr<vmm::PciConfigPorts> config_ports_;
@@ -169,7 +176,8 @@ void Vm::Summarize(const vmm::Outcome& outcome, VmSummary& summary) const {
   }
   if (const absl::StatusOr<uint64_t> bytes = vmm::OwnMemoryBytes();
       bytes.ok()) {
-    summary.set_own_memory_kib(*bytes >> 10);
+    const uint64_t gpu = gpu_ != nullptr ? gpu_->MemoryBytes() : 0;
+    summary.set_own_memory_kib((*bytes + gpu) >> 10);
   }
   auto& exits = *summary.mutable_exits();
   exits["port read"] = stats.exits.port_reads;

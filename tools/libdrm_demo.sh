@@ -47,6 +47,7 @@ cp "$(value INITRD)" "$payload/initrd"
 cat >"$payload/demo" <<DEMO
 LD_PRELOAD=\$PWD/lib/libnacre_msm.so NACRE_SUMMARY="\$OUT/gpu" \\
   lib/$loader --library-path "\$PWD/lib" ./nacre --gpu=/dev/dri/renderD128 \\
+  --gpu-jail=off \\
   --kernel=kernel --initrd=initrd --summary="\$OUT/summary" \\
   --cmdline="$guest_command_line nacre.test=demo"
 DEMO

@@ -1,6 +1,7 @@
 #include "vmm/process_stats.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <string>
@@ -30,9 +31,11 @@ absl::Duration TimeSinceProcessStart() {
   return MonotonicNow() - kProcessStart;
 }
 
-absl::StatusOr<uint64_t> OwnMemoryBytes() {
-  constexpr char kPath[] = "/proc/self/status";
-  std::ifstream status(kPath);
+absl::StatusOr<uint64_t> OwnMemoryBytes() { return MemoryBytesOf(getpid()); }
+
+absl::StatusOr<uint64_t> MemoryBytesOf(pid_t pid) {
+  const std::string path = absl::StrCat("/proc/", pid, "/status");
+  std::ifstream status(path);
   uint64_t total = 0;
   int found = 0;
   for (std::string line; std::getline(status, line);) {
@@ -50,7 +53,7 @@ absl::StatusOr<uint64_t> OwnMemoryBytes() {
   }
   if (found != 2) {
     return absl::UnavailableError(
-        absl::StrCat(kPath, " has no RssAnon and RssFile: mount /proc"));
+        absl::StrCat(path, " has no RssAnon and RssFile: mount /proc"));
   }
   return total;
 }

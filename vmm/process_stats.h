@@ -1,6 +1,8 @@
 #ifndef NACRE_VMM_PROCESS_STATS_H_
 #define NACRE_VMM_PROCESS_STATS_H_
 
+#include <sys/types.h>
+
 #include <cstdint>
 
 #include "absl/status/statusor.h"
@@ -16,6 +18,8 @@ absl::Duration TimeSinceProcessStart();
 // counts as shared, so this is what the VMM itself costs. Errors: where /proc
 // is not mounted.
 absl::StatusOr<uint64_t> OwnMemoryBytes();
+// The same of another process.
+absl::StatusOr<uint64_t> MemoryBytesOf(pid_t pid);
 
 }  // namespace nacre::vmm
 

@@ -1,0 +1,28 @@
+#ifndef NACRE_NACRE_GPU_PROCESS_H_
+#define NACRE_NACRE_GPU_PROCESS_H_
+
+#include <optional>
+#include <string>
+
+namespace nacre {
+
+// The process that JailedGpu starts: this program with one argument, which is
+// not for users.
+struct GpuProcessOptions {
+  bool namespaces = false;   // jail::Process gave it some.
+  bool render_node = false;  // Its GPU is not a simulated one.
+};
+
+std::string GpuProcessArgument(const GpuProcessOptions& options);
+// Nullopt where `argument` is another one.
+std::optional<GpuProcessOptions> ParseGpuProcessArgument(
+    const std::string& argument);
+
+// Confines this process, then runs the device that the VMM's process asks for
+// by the two channels that are its descriptors (control, then services), until
+// that goes away. Returns the exit code. Before there are threads.
+int RunGpuProcess(const GpuProcessOptions& options);
+
+}  // namespace nacre
+
+#endif  // NACRE_NACRE_GPU_PROCESS_H_

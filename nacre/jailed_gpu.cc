@@ -1,0 +1,167 @@
+#include "nacre/jailed_gpu.h"
+
+#include <array>
+#include <chrono>
+#include <optional>
+#include <vector>
+
+#include "absl/memory/memory.h"
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "devices/virtio/remote/channel.h"
+#include "devices/virtio_gpu/host_visible_window.h"
+#include "devices/virtio_gpu/limits.h"
+#include "devices/virtio_gpu/wire.h"
+#include "glog/logging.h"
+#include "nacre/gpu_process.h"
+#include "nacre/jail/filter.h"
+#include "proto/gpu_process.pb.h"
+#include "vmm/guest_caching.h"
+#include "vmm/process_stats.h"
+
+namespace nacre {
+namespace {
+
+using virtio::Channel;
+using ProcessEnd = jail::Process::End;
+
+// For the process to end by itself.
+constexpr std::chrono::seconds kPatience{5};
+
+bool IsSimulated(const Gpu& config) {
+  return absl::StartsWith(config.device(), "sim:");
+}
+
+struct Started {
+  jail::Process process;
+  absl::Status namespaces;  // Why there are none.
+};
+
+absl::StatusOr<Started> StartProcess(const Gpu& config, const Channel& control,
+                                     const Channel& services) {
+  const std::array<int, 2> fds = {control.fd(), services.fd()};
+  GpuProcessOptions options = {.namespaces = true,
+                               .render_node = !IsSimulated(config)};
+  absl::StatusOr<jail::Process> process =
+      jail::Process::Start(GpuProcessArgument(options), fds, true);
+  if (process.ok()) return Started{*std::move(process), absl::OkStatus()};
+  absl::Status why = process.status();
+  if (config.jail() == "required") {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "gpu.jail is required, and this system gives no namespaces (",
+        why.message(),
+        "): allow them, for example by sysctl user.max_user_namespaces, or "
+        "set gpu.jail to best-effort"));
+  }
+  options.namespaces = false;
+  ASSIGN_OR_RETURN(
+      jail::Process bare,
+      jail::Process::Start(GpuProcessArgument(options), fds, false));
+  return Started{std::move(bare), std::move(why)};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Create(
+    const Gpu& config) {
+  ASSIGN_OR_RETURN(
+      virtio_gpu::HostVisibleWindow window,
+      virtio_gpu::HostVisibleWindow::Create(
+          config.window_mib() << 20, virtio_gpu::Limits().max_mapped_blobs));
+  ASSIGN_OR_RETURN(auto control, Channel::CreatePair());
+  ASSIGN_OR_RETURN(auto services, Channel::CreatePair());
+  ASSIGN_OR_RETURN(Started started,
+                   StartProcess(config, control.second, services.second));
+  // Or the process's end would not be one of its channels.
+  control.second = Channel(Fd());
+  services.second = Channel(Fd());
+
+  auto gpu = absl::WrapUnique(
+      new JailedGpu(config.device(),
+                    GpuServices(std::move(window),
+                                IsSimulated(config) ? "" : config.device()),
+                    std::move(started.process)));
+  GpuProcess process;
+  *process.mutable_gpu() = config;
+  process.set_guests_always_cached(
+      vmm::GuestsAreAlwaysCached().value_or(false));
+  std::vector<virtio::SharedMemoryRegion> regions;
+  if (const auto host = gpu->services_.window(); !host.empty()) {
+    regions.push_back({virtio_gpu::wire::kShmIdHostVisible, host});
+  }
+  absl::StatusOr<std::unique_ptr<virtio::RemoteDevice>> remote =
+      virtio::RemoteDevice::Create(
+          std::move(control.first), std::move(services.first), &gpu->services_,
+          {.configuration = process.SerializeAsString(),
+           .regions = std::move(regions),
+           .on_lost = [g = gpu.get()](const auto& loss) { g->OnLost(loss); }});
+  {
+    MutexLock lock(gpu->mutex_);
+    if (!gpu->failure_.empty()) {
+      return absl::InternalError(
+          absl::StrCat("the GPU's process has ended: ", gpu->failure_));
+    }
+    gpu->created_ = remote.ok();
+  }
+  if (!remote.ok()) return remote.status();
+  gpu->remote_ = *std::move(remote);
+  LOG_IF(WARNING, !started.namespaces.ok())
+      << "gpu.jail: this system gives no namespaces ("
+      << started.namespaces.message()
+      << "): the GPU's process has its system call filter, and Landlock where "
+         "the kernel has it, but sees this machine's files and processes; "
+         "\"required\" insists";
+  return gpu;
+}
+
+JailedGpu::~JailedGpu() {
+  // Closes the channels.
+  remote_.reset();
+  if (!process_.Wait(kPatience)) {
+    LOG(WARNING) << "the GPU's process does not end: killing it";
+  }
+}
+
+void JailedGpu::OnLost(const virtio::RemoteDevice::Loss& loss) {
+  // Closed channels are the end of it, and it may take a moment to be over;
+  // anything else is a process that is still there and is not to be.
+  std::optional<ProcessEnd> end;
+  if (absl::IsUnavailable(loss.why) || loss.refused_call) {
+    end = process_.Wait(kPatience);
+  }
+  std::string failure;
+  if (loss.refused_call) {
+    failure = absl::StrCat("its filter refused the system call ",
+                           jail::SystemCallName(loss.refused_call->number));
+  } else if (end) {
+    failure = jail::Describe(*end);
+  } else {
+    failure = absl::StrCat("stopped: ", std::string(loss.why.message()));
+  }
+  process_.Kill();
+  MutexLock lock(mutex_);
+  failure_ = failure;
+  failed_.SignalAll();
+  LOG_IF(ERROR, created_) << "the GPU's process has ended: " << failure
+                          << "; the guest goes on without a GPU";
+}
+
+GpuSummary JailedGpu::Summary() {
+  GpuSummary summary;
+  // From a process that is not trusted: of no more use than to be shown.
+  if (!summary.ParseFromString(remote_->Counters())) summary.Clear();
+  summary.set_device(name_);
+  MutexLock lock(mutex_);
+  // Its end is being looked into.
+  while (remote_->lost() && failure_.empty()) failed_.Wait(mutex_);
+  if (!failure_.empty()) summary.set_failure(failure_);
+  return summary;
+}
+
+uint64_t JailedGpu::MemoryBytes() const {
+  return vmm::MemoryBytesOf(process_.pid()).value_or(0);
+}
+
+}  // namespace nacre

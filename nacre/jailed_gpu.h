@@ -1,0 +1,62 @@
+#ifndef NACRE_NACRE_JAILED_GPU_H_
+#define NACRE_NACRE_JAILED_GPU_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "base/mutex.h"
+#include "devices/virtio/remote/remote_device.h"
+#include "nacre/gpu_backend.h"
+#include "nacre/gpu_services.h"
+#include "nacre/jail/process.h"
+#include "proto/vm_config.pb.h"
+#include "proto/vm_summary.pb.h"
+
+namespace nacre {
+
+// A virtio-gpu device in a confined process of its own (RunGpuProcess): what a
+// guest may take over by a fault of the device, of Mesa's protocol or of the
+// GPU's driver in user space is that process, see SECURITY.md. Should it end,
+// the guest's driver is told that its device needs a reset, which then fails;
+// the guest goes on, and an error in the log says why.
+class JailedGpu final : public GpuBackend {
+ public:
+  // `config` has a jail that is not "off". Errors: as GpuStack::Create; the
+  // errno where "required" cannot be had.
+  static absl::StatusOr<std::unique_ptr<JailedGpu>> Create(const Gpu& config);
+  // Ends the process, and waits for it.
+  ~JailedGpu() override;
+
+  virtio::VirtioDevice& device() override { return *remote_; }
+  GpuSummary Summary() override;
+  uint64_t MemoryBytes() const override;
+
+  // For tests: the process.
+  const jail::Process& process() const { return process_; }
+
+ private:
+  JailedGpu(std::string name, GpuServices services, jail::Process process)
+      : name_(std::move(name)),
+        services_(std::move(services)),
+        process_(std::move(process)) {}
+
+  // On the remote device's thread.
+  void OnLost(const virtio::RemoteDevice::Loss& loss);
+
+  const std::string name_;
+  GpuServices services_;  // The remote device's thread's, once there is one.
+  jail::Process process_;
+  std::unique_ptr<virtio::RemoteDevice> remote_;
+  Mutex mutex_;
+  CondVar failed_;
+  bool created_ ABSL_GUARDED_BY(mutex_) = false;
+  std::string failure_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace nacre
+
+#endif  // NACRE_NACRE_JAILED_GPU_H_

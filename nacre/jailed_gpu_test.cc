@@ -1,0 +1,181 @@
+#include "nacre/jailed_gpu.h"
+
+#include <signal.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/page_size.h"
+#include "devices/virtio/testing/fake_driver.h"
+#include "devices/virtio_gpu/msm/testing/guest.h"
+#include "devices/virtio_gpu/msm/uapi.h"
+#include "devices/virtio_gpu/testing/requests.h"
+#include "devices/virtio_gpu/wire.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nacre/gpu_process.h"
+
+namespace nacre {
+namespace {
+
+using testing::HasSubstr;
+using virtio_gpu::Request;
+using virtio_gpu::wire::Type;
+
+constexpr uint64_t kPage = kLargestPageSize;
+constexpr uint32_t kContext = 1;
+constexpr uint32_t kShmem = 1;
+constexpr uint32_t kBuffer = 2;
+
+Gpu Config(const std::string& device = "sim:a660") {
+  Gpu config;
+  config.set_device(device);
+  config.set_window_mib(16);
+  config.set_jail("best-effort");
+  return config;
+}
+
+// A guest's driver of a GPU whose process is this program, started again.
+class JailedGpuTest : public testing::Test {
+ protected:
+  JailedGpuTest() {
+    absl::StatusOr<std::unique_ptr<JailedGpu>> gpu =
+        JailedGpu::Create(Config());
+    EXPECT_TRUE(gpu.ok()) << gpu.status();
+    gpu_ = *std::move(gpu);
+    driver_ = std::make_unique<virtio::FakeDriver>(&gpu_->device());
+    EXPECT_TRUE(driver_->Start().ok());
+  }
+
+  Type Call(const Request& request) {
+    const std::vector<uint8_t> answer = driver_->Call(
+        0, request.bytes(), sizeof(virtio_gpu::wire::CtrlHeader) + 8);
+    return static_cast<Type>(
+        ByteReader(answer)
+            .ReadZeroExtended<virtio_gpu::wire::CtrlHeader>()
+            .type);
+  }
+
+  void CreateBlob(uint32_t resource, uint64_t blob_id) {
+    virtio_gpu::wire::ResourceCreateBlob blob = {};
+    blob.resource_id = resource;
+    blob.blob_mem = static_cast<uint32_t>(virtio_gpu::wire::BlobMem::kHost3d);
+    blob.blob_flags = virtio_gpu::wire::kBlobFlagUseMappable;
+    blob.blob_id = blob_id;
+    blob.size = kPage;
+    EXPECT_EQ(
+        Call(Request(Type::kResourceCreateBlob).Context(kContext).With(blob)),
+        Type::kOkNodata);
+  }
+
+  // A context with its control memory and a buffer, both mapped.
+  void CreateContext() {
+    EXPECT_EQ(Call(virtio_gpu::CreateContextRequest(
+                  kContext, msm::VIRTIO_GPU_CAPSET_DRM)),
+              Type::kOkNodata);
+    CreateBlob(kShmem, 0);
+    msm::CcmdStream stream;
+    stream.Add(msm::MSM_CCMD_GEM_NEW,
+               {0, 1, static_cast<uint32_t>(kPage), 0, msm::MSM_BO_WC, 7});
+    EXPECT_EQ(Call(virtio_gpu::SubmitRequest(kContext, stream.bytes())),
+              Type::kOkNodata);
+    CreateBlob(kBuffer, 7);
+    EXPECT_EQ(Call(virtio_gpu::MapRequest(kShmem, 0)), Type::kOkMapInfo);
+    EXPECT_EQ(Call(virtio_gpu::MapRequest(kBuffer, kPage)), Type::kOkMapInfo);
+  }
+
+  uint8_t* window() {
+    return gpu_->device().shared_memory_regions()[0].host.data();
+  }
+
+  std::unique_ptr<JailedGpu> gpu_;
+  std::unique_ptr<virtio::FakeDriver> driver_;
+};
+
+TEST_F(JailedGpuTest, AnswersAndShowsItsBuffers) {
+  CreateContext();
+  // Control memory: the seqno of the last request.
+  uint32_t seqno = 0;
+  std::memcpy(&seqno, window(), sizeof(seqno));
+  EXPECT_NE(seqno, 0u);
+  window()[kPage] = 55;
+  EXPECT_EQ(
+      Call(virtio_gpu::ResourceRequest(Type::kResourceUnmapBlob, kBuffer)),
+      Type::kOkNodata);
+  EXPECT_EQ(window()[kPage], 0);
+  EXPECT_EQ(Call(virtio_gpu::MapRequest(kBuffer, 2 * kPage)), Type::kOkMapInfo);
+  EXPECT_EQ(window()[2 * kPage], 55);
+  const GpuSummary summary = gpu_->Summary();
+  EXPECT_EQ(summary.contexts_now(), 1u);
+  EXPECT_EQ(summary.mapped_bytes_now(), 2 * kPage);
+  EXPECT_FALSE(summary.has_failure());
+  EXPECT_GT(gpu_->MemoryBytes(), 0u);
+}
+
+TEST_F(JailedGpuTest, ResetEmptiesTheWindow) {
+  CreateContext();
+  window()[kPage] = 55;
+  driver_->Reset();
+  EXPECT_EQ(window()[kPage], 0);
+  ASSERT_TRUE(driver_->Start().ok());
+  CreateContext();
+  EXPECT_EQ(gpu_->Summary().contexts_created(), 2u);
+}
+
+TEST_F(JailedGpuTest, OverlappingMappingsAreTheGuestsError) {
+  CreateContext();
+  EXPECT_EQ(
+      Call(virtio_gpu::ResourceRequest(Type::kResourceUnmapBlob, kBuffer)),
+      Type::kOkNodata);
+  EXPECT_EQ(Call(virtio_gpu::MapRequest(kBuffer, 0)),
+            Type::kErrInvalidParameter);
+}
+
+// The guest is told, keeps its CPUs and its window, and cannot start again.
+TEST_F(JailedGpuTest, AProcessThatIsKilledLeavesTheGuest) {
+  CreateContext();
+  gpu_->process().Kill();
+  driver_->WaitNeedsReset();
+  driver_->Reset();
+  EXPECT_EQ(window()[kPage], 0);
+  EXPECT_FALSE(driver_->Start().ok());
+  EXPECT_THAT(gpu_->Summary().failure(), HasSubstr("signal 9 (Killed)"));
+}
+
+TEST_F(JailedGpuTest, TheProcessGoesWithIt) {
+  const pid_t pid = gpu_->process().pid();
+  driver_.reset();
+  gpu_.reset();
+  EXPECT_EQ(kill(pid, 0), -1);
+  EXPECT_EQ(errno, ESRCH);
+}
+
+TEST(JailedGpuCreateTest, ErrorsAreThoseOfTheDevice) {
+  EXPECT_THAT(
+      std::string(JailedGpu::Create(Config("sim:a999")).status().message()),
+      HasSubstr("a660"));
+  const absl::Status missing =
+      JailedGpu::Create(Config("/nowhere/renderD128")).status();
+  EXPECT_TRUE(absl::IsNotFound(missing)) << missing;
+  // It is opened here, and looked at there.
+  EXPECT_THAT(
+      std::string(JailedGpu::Create(Config("/dev/null")).status().message()),
+      HasSubstr("not a DRM node"));
+}
+
+}  // namespace
+}  // namespace nacre
+
+int main(int argc, char** argv) {
+  if (argc == 2) {
+    if (const auto options = nacre::ParseGpuProcessArgument(argv[1])) {
+      return nacre::RunGpuProcess(*options);
+    }
+  }
+  testing::InitGoogleMock(&argc, argv);
+  return RUN_ALL_TESTS();
+}

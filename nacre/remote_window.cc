@@ -1,0 +1,33 @@
+#include "nacre/remote_window.h"
+
+#include "base/status_macros.h"
+#include "glog/logging.h"
+
+namespace nacre {
+
+absl::Status RemoteWindow::Map(uint64_t offset, uint64_t size,
+                               const virtio_gpu::BlobMemory& blob) {
+  RETURN_IF_ERROR(services_->MapRegion(offset, size, blob.offset, blob.fd));
+  mappings_[offset] = size;
+  mapped_bytes_ += size;
+  return absl::OkStatus();
+}
+
+absl::Status RemoteWindow::Unmap(uint64_t offset) {
+  RETURN_IF_ERROR(services_->UnmapRegion(offset));
+  if (const auto it = mappings_.find(offset); it != mappings_.end()) {
+    mapped_bytes_ -= it->second;
+    mappings_.erase(it);
+  }
+  return absl::OkStatus();
+}
+
+void RemoteWindow::Clear() {
+  mappings_.clear();
+  mapped_bytes_ = 0;
+  // Fails where the VMM's process is gone, and with it the window.
+  const absl::Status cleared = services_->ClearRegion();
+  LOG_IF(WARNING, !cleared.ok()) << "emptying the window: " << cleared;
+}
+
+}  // namespace nacre
