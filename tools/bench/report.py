@@ -51,6 +51,11 @@ def table(results, first, second):
                  f"a multiple of the {first} one's, in us a frame; right of | per frame "
                  f"of the {second}: CPU us of the program, its kernel's interrupts, the "
                  "device and the simulated GPU, and counts")
+    wake_up = results["wake_up"]
+    lines.append(f"to wake a sleeping thread takes this machine "
+                 f"{wake_up['latency_us']:.1f} us, and of CPU time "
+                 f"{wake_up['woken_cpu_us']:.1f} us of its own and "
+                 f"{wake_up['waker_cpu_us']:.1f} us of the waker's")
     noisy = [case["name"] for case in results["cases"]
              if case["foreign_cpus"] > 0.15]
     if noisy:

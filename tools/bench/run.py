@@ -49,6 +49,7 @@ def main():
     results = {
         "machine": f"{os.cpu_count()} x {processor()}, Linux {platform.release()}",
         "sides": [name for name, _ in arguments.side],
+        "wake_up": measure.wake_up(arguments.programs),
         "repetitions": repetitions,
         "realtime": arguments.realtime,
         "part_of_the_frames": part,
