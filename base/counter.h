@@ -9,9 +9,10 @@ namespace nacre {
 // Numbers for a summary, read from any thread at any time. Each is right by
 // itself; two read one after the other may belong to different moments.
 //
-// One thread writes at a time: the writers have an order among themselves (a
-// lock, or one being the only one), which is why no write needs a locked
-// instruction.
+// Of a Counter and a Gauge one thread writes at a time: the writers have an
+// order among themselves (a lock, or one being the only one), which is why no
+// write needs a locked instruction. A SharedCounter and a SharedGauge are
+// written from any thread.
 
 // Counts up.
 class Counter {
@@ -35,6 +36,37 @@ class Gauge {
   void Add(uint64_t n = 1) { Set(value() + n); }
   void Subtract(uint64_t n = 1) {
     value_.store(value() - n, std::memory_order_relaxed);
+  }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+  uint64_t peak() const { return peak_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+  std::atomic<uint64_t> peak_{0};
+};
+
+// As Counter.
+class SharedCounter {
+ public:
+  void Add(uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+// As Gauge.
+class SharedGauge {
+ public:
+  void Add(uint64_t n = 1) {
+    const uint64_t value = value_.fetch_add(n, std::memory_order_relaxed) + n;
+    uint64_t most = peak();
+    while (value > most && !peak_.compare_exchange_weak(
+                               most, value, std::memory_order_relaxed)) {
+    }
+  }
+  void Subtract(uint64_t n = 1) {
+    value_.fetch_sub(n, std::memory_order_relaxed);
   }
   uint64_t value() const { return value_.load(std::memory_order_relaxed); }
   uint64_t peak() const { return peak_.load(std::memory_order_relaxed); }

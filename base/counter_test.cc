@@ -1,5 +1,7 @@
 #include "base/counter.h"
 
+#include <thread>
+
 #include "gtest/gtest.h"
 
 namespace nacre {
@@ -19,6 +21,27 @@ TEST(GaugeTest, KeepsItsPeak) {
   gauge.Subtract(7);
   EXPECT_EQ(gauge.value(), 2u);
   EXPECT_EQ(gauge.peak(), 9u);
+}
+
+// From two threads at the same time nothing is lost.
+TEST(SharedCounterTest, CountsFromManyThreads) {
+  constexpr int kTimes = 20000;
+  SharedCounter counter;
+  SharedGauge gauge;
+  const auto count = [&] {
+    for (int i = 0; i < kTimes; ++i) {
+      counter.Add();
+      gauge.Add(2);
+      gauge.Subtract();
+    }
+  };
+  std::thread other(count);
+  count();
+  other.join();
+  EXPECT_EQ(counter.value(), 2u * kTimes);
+  EXPECT_EQ(gauge.value(), 2u * kTimes);
+  EXPECT_GT(gauge.peak(), 2u * kTimes);
+  EXPECT_LE(gauge.peak(), 2u * kTimes + 2);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "base/errno_status.h"
 #include "devices/virtio_gpu/msm/uapi.h"
 
@@ -27,7 +28,8 @@ bool BusyObjects::IsBusy(DrmFile& drm, uint32_t handle) {
 void BusyObjects::Close(Object object) {
   if (IsBusy(*object.drm, object.handle)) {
     if (close_waits_) {
-      objects_.push_back(std::move(object));
+      MutexLock lock(mutex_);
+      Add(std::move(object));
       return;
     }
     object.may_have_iova = false;
@@ -51,19 +53,50 @@ void BusyObjects::Uncount(const Object& object) {
   counters_.object_bytes.Subtract(object.bytes);
 }
 
-void BusyObjects::SweepSome() {
-  for (size_t n = std::min(objects_.size(), kPerSweep); n != 0; --n) {
-    Object object = std::move(objects_.front());
-    objects_.pop_front();
-    if (IsBusy(*object.drm, object.handle)) {
-      objects_.push_back(std::move(object));
-    } else {
-      CloseNow(object);
+void BusyObjects::Add(Object object) {
+  ++by_file_[object.drm.get()];
+  objects_.push_back(std::move(object));
+  has_objects_.store(true, std::memory_order_relaxed);
+}
+
+void BusyObjects::Taken(const DrmFile* drm) {
+  const auto it = by_file_.find(drm);
+  if (--it->second == 0) by_file_.erase(it);
+  if (objects_.empty()) has_objects_.store(false, std::memory_order_relaxed);
+}
+
+void BusyObjects::SweepSome(const DrmFile* own) {
+  absl::InlinedVector<Object, kPerSweep> taken;
+  {
+    MutexLock lock(mutex_);
+    for (size_t n = std::min(objects_.size(), kPerSweep); n != 0; --n) {
+      Object object = std::move(objects_.front());
+      objects_.pop_front();
+      const DrmFile* const drm = object.drm.get();
+      // No context, blob or other sweep has it.
+      const bool is_orphan =
+          object.drm.use_count() == static_cast<long>(by_file_.at(drm));
+      if (drm == own || is_orphan) {
+        // With its share in the file, which makes no orphan of the next one.
+        taken.push_back(std::move(object));
+      } else {
+        objects_.push_back(std::move(object));
+      }
     }
+    for (const Object& object : taken) Taken(object.drm.get());
+  }
+  for (Object& object : taken) {
+    if (!IsBusy(*object.drm, object.handle)) {
+      CloseNow(object);
+      continue;
+    }
+    MutexLock lock(mutex_);
+    Add(std::move(object));
   }
 }
 
 std::optional<bool> BusyObjects::Reclaim(const DrmFile& drm, uint32_t handle) {
+  MutexLock lock(mutex_);
   const auto it =
       std::find_if(objects_.begin(), objects_.end(), [&](const Object& object) {
         return object.drm.get() == &drm && object.handle == handle;
@@ -72,6 +105,7 @@ std::optional<bool> BusyObjects::Reclaim(const DrmFile& drm, uint32_t handle) {
   const bool may_have_iova = it->may_have_iova;
   Uncount(*it);
   objects_.erase(it);
+  Taken(&drm);
   return may_have_iova;
 }
 

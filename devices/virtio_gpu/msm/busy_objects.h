@@ -1,6 +1,7 @@
 #ifndef NACRE_DEVICES_VIRTIO_GPU_MSM_BUSY_OBJECTS_H_
 #define NACRE_DEVICES_VIRTIO_GPU_MSM_BUSY_OBJECTS_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -8,6 +9,9 @@
 #include <optional>
 
 #include "absl/base/optimization.h"
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "base/mutex.h"
 #include "devices/virtio_gpu/msm/counters.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
 
@@ -24,7 +28,8 @@ namespace nacre::msm {
 //   work. There the handle and its file stay open until a sweep finds the
 //   object idle.
 //
-// Used on the device thread.
+// Thread-safe. Uses a file only in calls of the context whose it is, or once
+// nobody else does.
 class BusyObjects {
  public:
   struct Object {
@@ -43,12 +48,16 @@ class BusyObjects {
 
   static bool IsBusy(DrmFile& drm, uint32_t handle);
 
-  // Now, or in a later Sweep.
+  // Now, or in a later Sweep. To be called by the object's context.
   void Close(Object object);
-  // Closes some of those that have become idle. To be called now and then by
-  // what a busy guest does; costs nothing while there are none.
-  void Sweep() {
-    if (ABSL_PREDICT_FALSE(!objects_.empty())) SweepSome();
+  // Closes some of those that have become idle: of `own`, the caller's file,
+  // if any, and of files that are open for such objects alone. To be called
+  // now and then by what a busy guest does; costs nothing while there are
+  // none.
+  void Sweep(const DrmFile* own = nullptr) {
+    if (ABSL_PREDICT_FALSE(has_objects_.load(std::memory_order_relaxed))) {
+      SweepSome(own);
+    }
   }
   // An import met the handle, which is to be closed no more: whether it may
   // have an address, or nullopt for a handle that is not here.
@@ -58,13 +67,20 @@ class BusyObjects {
   // Attack stopped: the time of one command, by thousands of busy objects.
   static constexpr size_t kPerSweep = 8;
 
-  void SweepSome();
+  void SweepSome(const DrmFile* own);
   void CloseNow(const Object& object);
   void Uncount(const Object& object);
+  void Add(Object object) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The first one is out of the list.
+  void Taken(const DrmFile* drm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const bool close_waits_;
   Counters& counters_;
-  std::deque<Object> objects_;
+  std::atomic<bool> has_objects_{false};
+  Mutex mutex_;
+  std::deque<Object> objects_ ABSL_GUARDED_BY(mutex_);
+  // How many of them each file has.
+  absl::flat_hash_map<const DrmFile*, size_t> by_file_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace nacre::msm

@@ -150,7 +150,7 @@ uint32_t MsmContext::ObjectFlags(uint32_t guest_flags) const {
 }
 
 absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemNewCcmd& ccmd) {
-  busy_.Sweep();
+  busy_.Sweep(&file_->drm());
   RETURN_IF_ERROR(objects_.CheckPending(ccmd.blob_id));
   ASSIGN_OR_RETURN(std::shared_ptr<GemObject> object,
                    file_->New(ccmd.size, ObjectFlags(ccmd.flags), ccmd.iova));
@@ -188,7 +188,7 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSetNameCcmd& ccmd) {
 }
 
 absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSubmitCcmd& ccmd) {
-  busy_.Sweep();
+  busy_.Sweep(&file_->drm());
   // The virtio header names a ring only where the guest wants a fence.
   ASSIGN_OR_RETURN(const uint8_t ring, queues_.RingOf(ccmd.queue_id));
   ASSIGN_OR_RETURN(const SubmitRequest request,

@@ -29,8 +29,8 @@ struct MsmConfig {
 // the msm driver (or the simulator) runs. A guest's Mesa speaks to it in ccmds,
 // see wire.h and context.h.
 //
-// Outlives its contexts and every blob they made. Used on the device thread;
-// counters() may be read from any thread.
+// Outlives its contexts and every blob they made. Contexts may be used and made
+// at the same time; counters() may be read from any thread.
 class MsmContextType final : public virtio_gpu::ContextType {
  public:
   // Attack stopped: contexts (or blobs that keep the file of a dead context

@@ -10,27 +10,28 @@
 namespace nacre::msm {
 
 // What all msm contexts of a device did, for the VMM's summary and control
-// socket. Read from any thread, each field by itself.
+// socket. Written and read from any thread, each field by itself.
 struct Counters {
   // By msm_ccmd; [0] counts commands of no known kind.
-  std::array<Counter, MSM_CCMD_LAST> ccmds;
-  Counter malformed;       // Ccmds or streams that break the wire format.
-  Counter refused_ioctls;  // IOCTL_SIMPLE with a code we do not pass on.
-  Counter async_errors;    // Errors told to a guest by msm_shmem::async_error.
-  Counter submits;         // GEM_SUBMITs that the driver accepted.
-  Counter submit_bos;      // Buffer entries in them.
-  Counter upload_bytes;
-  Counter objects_created;
-  Counter objects_imported;
-  Counter contexts_created;
+  std::array<SharedCounter, MSM_CCMD_LAST> ccmds;
+  SharedCounter malformed;       // Ccmds or streams that break the wire format.
+  SharedCounter refused_ioctls;  // IOCTL_SIMPLE with a code we do not pass on.
+  SharedCounter
+      async_errors;       // Errors told to a guest by msm_shmem::async_error.
+  SharedCounter submits;  // GEM_SUBMITs that the driver accepted.
+  SharedCounter submit_bos;  // Buffer entries in them.
+  SharedCounter upload_bytes;
+  SharedCounter objects_created;
+  SharedCounter objects_imported;
+  SharedCounter contexts_created;
 
-  Gauge contexts;
-  Gauge files;    // Open render nodes: contexts, or blobs that outlive one.
-  Gauge objects;  // GEM handles.
-  Gauge object_bytes;  // Size of created objects; imported ones are no new
-                       // memory.
-  Gauge submitqueues;
-  Gauge control_memories;  // Blobs of msm_shmem.
+  SharedGauge contexts;
+  SharedGauge files;  // Open render nodes: contexts, or blobs that outlive one.
+  SharedGauge objects;       // GEM handles.
+  SharedGauge object_bytes;  // Size of created objects; imported ones are no
+                             // new memory.
+  SharedGauge submitqueues;
+  SharedGauge control_memories;  // Blobs of msm_shmem.
 };
 
 }  // namespace nacre::msm

@@ -8,7 +8,7 @@
 namespace nacre::msm {
 namespace {
 
-// The VMM's summary reads while the device thread counts.
+// The VMM's summary reads while a thread of the device counts.
 TEST(CountersTest, AreReadFromAnotherThread) {
   Counters counters;
   std::atomic<bool> stop = false;

@@ -41,6 +41,9 @@ absl::Status Refuse(int error, absl::string_view what, uint32_t value) {
 
 }  // namespace
 
+thread_local std::vector<drm_msm_gem_submit_bo> SubmitTranslator::bos_;
+thread_local std::vector<drm_msm_gem_submit_cmd> SubmitTranslator::cmds_;
+
 absl::StatusOr<SubmitRequest> SubmitTranslator::Translate(
     const GemSubmitCcmd& submit, const ObjectTable& objects) {
   if ((submit.flags & kPipeMask) != MSM_PIPE_3D0) {

@@ -13,19 +13,19 @@ namespace nacre::msm {
 
 // Turns a guest's GEM_SUBMIT into the host's: resource ids into GEM handles,
 // flags masked to those that mean the same on both sides, words that only the
-// kernel uses zeroed. One serves many contexts in turn, so that its buffers,
-// which grow to the longest submit, exist once.
+// kernel uses zeroed. Its buffers, which grow to the longest submit, exist once
+// a thread: few threads serve many contexts.
 class SubmitTranslator {
  public:
   // EINVAL for flags, a pipe or a fence number that the host must not see,
   // ENOENT for a resource that is not attached. The result is valid until the
-  // next call.
+  // thread's next call.
   absl::StatusOr<SubmitRequest> Translate(const GemSubmitCcmd& submit,
                                           const ObjectTable& objects);
 
  private:
-  std::vector<drm_msm_gem_submit_bo> bos_;
-  std::vector<drm_msm_gem_submit_cmd> cmds_;
+  static thread_local std::vector<drm_msm_gem_submit_bo> bos_;
+  static thread_local std::vector<drm_msm_gem_submit_cmd> cmds_;
 };
 
 }  // namespace nacre::msm

@@ -3,8 +3,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string>
 
+#include "base/errno_status.h"
 #include "base/mapping.h"
 #include "base/page_size.h"
 
@@ -15,8 +17,9 @@ constexpr uint64_t kMemoryBytes = 1 << 20;
 
 class NullFile final : public DrmFile {
  public:
-  NullFile(int memory, int fence, const std::function<void()>& mark)
-      : memory_(memory), fence_(fence), mark_(mark) {}
+  NullFile(int memory, int fence, NullDrmDevice::Objects objects,
+           const std::function<void()>& mark)
+      : memory_(memory), fence_(fence), objects_(objects), mark_(mark) {}
 
   absl::StatusOr<uint64_t> GetParam(uint32_t param) override {
     if (param == NullDrmDevice::kMarkParam) mark_();
@@ -31,7 +34,13 @@ class NullFile final : public DrmFile {
   absl::Status GemClose(uint32_t) override { return {}; }
   absl::Status GemSetIova(uint32_t, uint64_t) override { return {}; }
   absl::Status GemSetName(uint32_t, const std::string&) override { return {}; }
-  absl::Status GemCpuPrep(uint32_t, uint32_t) override { return {}; }
+  absl::Status GemCpuPrep(uint32_t handle, uint32_t) override {
+    if (objects_ == NullDrmDevice::Objects::kIdle || asked_ == handle) {
+      return {};
+    }
+    asked_ = handle;
+    return ErrnoAnswer(EBUSY);
+  }
   absl::StatusOr<GemMemory> GemGetMemory(uint32_t) override {
     return GemMemory{.fd = memory_, .offset = 0};
   }
@@ -56,20 +65,24 @@ class NullFile final : public DrmFile {
  private:
   const int memory_;
   const int fence_;
+  const NullDrmDevice::Objects objects_;
   const std::function<void()>& mark_;
   uint32_t next_handle_ = 1;
+  uint32_t asked_ = 0;
 };
 
 }  // namespace
 
-NullDrmDevice::NullDrmDevice(Fences fences)
+NullDrmDevice::NullDrmDevice(Fences fences, Objects objects)
     : memory_(*CreateMemfd("null-gem", kMemoryBytes)),
-      fence_(fences == Fences::kNone ? Fd() : Fd(eventfd(1, EFD_CLOEXEC))) {}
+      fence_(fences == Fences::kNone ? Fd() : Fd(eventfd(1, EFD_CLOEXEC))),
+      objects_(objects) {}
 
 uint64_t NullDrmDevice::page_size() const { return HostPageSize(); }
 
 absl::StatusOr<std::unique_ptr<DrmFile>> NullDrmDevice::Open() {
-  return std::make_unique<NullFile>(memory_.get(), fence_.get(), mark_);
+  return std::make_unique<NullFile>(memory_.get(), fence_.get(), objects_,
+                                    mark_);
 }
 
 }  // namespace nacre::msm

@@ -15,7 +15,8 @@ namespace nacre::msm {
 // An msm driver that does nothing, successfully and at once: what is measured
 // over it is the cost of everything above it. Its files have a MSM_PARAM of
 // their own, kMarkParam, by which a guest's command stream makes a mark in the
-// measurement: on whichever thread gets there, in the order of the commands.
+// measurement: on whichever thread gets there, in the order of the commands. As
+// those of any driver, its files are for one thread at a time.
 class NullDrmDevice final : public DrmDevice {
  public:
   static constexpr uint32_t kMarkParam = 0x6d61726b;
@@ -24,12 +25,19 @@ class NullDrmDevice final : public DrmDevice {
   // to make and to close, as a driver's), or none.
   enum class Fences { kNone, kSignalled };
 
-  explicit NullDrmDevice(Fences fences = Fences::kNone);
+  // Whether the GPU is at work on every object when it is first asked, by
+  // GEM_CPU_PREP; such a driver is one whose GEM_CLOSE waits (msm 1.13).
+  enum class Objects { kIdle, kBusyAtFirst };
+
+  explicit NullDrmDevice(Fences fences = Fences::kNone,
+                         Objects objects = Objects::kIdle);
 
   // Calls `mark` for every GET_PARAM of kMarkParam. Before Open.
   void set_mark(std::function<void()> mark) { mark_ = std::move(mark); }
 
-  DriverVersion version() const override { return {1, 12, 0}; }
+  DriverVersion version() const override {
+    return {1, objects_ == Objects::kIdle ? 12u : 13u, 0};
+  }
   uint64_t page_size() const override;
   CpuCaching CachingOf(uint32_t) const override { return CpuCaching::kCached; }
   absl::StatusOr<std::unique_ptr<DrmFile>> Open() override;
@@ -37,6 +45,7 @@ class NullDrmDevice final : public DrmDevice {
  private:
   const Fd memory_;  // Of every object.
   const Fd fence_;
+  const Objects objects_;
   std::function<void()> mark_ = [] {};
 };
 

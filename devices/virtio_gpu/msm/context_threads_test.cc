@@ -1,0 +1,79 @@
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/page_size.h"
+#include "devices/virtio_gpu/msm/context_type.h"
+#include "devices/virtio_gpu/msm/testing/guest.h"
+#include "devices/virtio_gpu/msm/testing/null_drm_device.h"
+#include "gtest/gtest.h"
+
+// Contexts share counters, objects that the GPU works on and the driver. While
+// one is in a call that blocks, others go on, on other threads: for TSan.
+
+namespace nacre::msm {
+namespace {
+
+constexpr int kThreads = 4;
+constexpr int kContextsEach = 5;
+constexpr int kRounds = 20;
+constexpr uint64_t kIova = 1 << 20;
+
+// Commands of each kind that share something.
+void UseContext(Guest& guest) {
+  for (int round = 0; round < kRounds; ++round) {
+    const uint32_t buffer = *guest.NewBuffer(HostPageSize(), kIova);
+    const uint8_t bytes[] = {1, 2, 3, 4};
+    guest.batch().Add(MSM_CCMD_GEM_UPLOAD, {buffer, 0, 0, sizeof(bytes)},
+                      bytes);
+    EXPECT_TRUE(guest
+                    .Submit({.fence = static_cast<uint32_t>(round + 1),
+                             .bos = {{MSM_SUBMIT_BO_READ, buffer, 0}},
+                             .cmds = {}})
+                    .ok());
+    EXPECT_EQ(guest.CallForResult(MSM_CCMD_WAIT_FENCE, {0, 1}), 0);
+    guest.CloseBuffer(buffer);
+  }
+}
+
+TEST(ContextThreadsTest, ContextsWorkAtTheSameTime) {
+  NullDrmDevice device(NullDrmDevice::Fences::kSignalled,
+                       NullDrmDevice::Objects::kBusyAtFirst);
+  const auto type = *MsmContextType::Create(device);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&type] {
+      for (int c = 0; c < kContextsEach; ++c) {
+        Guest guest(*type);
+        // What tells it of its fences is on a thread of its own, too.
+        std::thread reactor([observer = guest.context().fence_observer()] {
+          for (int f = 0; f < kRounds; ++f) observer->OnFenceSignalled();
+        });
+        UseContext(guest);
+        guest.DestroyContext();
+        reactor.join();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  const Counters& counters = type->counters();
+  constexpr uint64_t kTotal = kThreads * kContextsEach * kRounds;
+  EXPECT_EQ(counters.ccmds[MSM_CCMD_GEM_NEW].value(), kTotal);
+  EXPECT_EQ(counters.submits.value(), kTotal);
+  EXPECT_EQ(counters.submit_bos.value(), kTotal);
+  EXPECT_EQ(counters.upload_bytes.value(), 4 * kTotal);
+  EXPECT_EQ(counters.async_errors.value(), 0u);
+  EXPECT_EQ(counters.contexts.value(), 0u);
+  // What the contexts left busy is closed by those that come later.
+  for (uint64_t i = 0; i <= kTotal && counters.objects.value() != 0; ++i) {
+    const Guest guest(*type);
+  }
+  EXPECT_EQ(counters.objects.value(), 0u);
+  EXPECT_EQ(counters.object_bytes.value(), 0u);
+  EXPECT_EQ(counters.files.value(), 0u);
+}
+
+}  // namespace
+}  // namespace nacre::msm
