@@ -48,6 +48,15 @@ constexpr scmp_datum_t kNewNamespaces =
     CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID |
     CLONE_NEWUSER | CLONE_NEWUTS;
 
+// Conditions on the argument of this number. (The library's macros for them are
+// for C.)
+scmp_arg_cmp Equal(unsigned argument, scmp_datum_t value) {
+  return {argument, SCMP_CMP_EQ, value, 0};
+}
+scmp_arg_cmp Masked(unsigned argument, scmp_datum_t mask, scmp_datum_t value) {
+  return {argument, SCMP_CMP_MASKED_EQ, mask, value};
+}
+
 struct Release {
   void operator()(void* filter) const { seccomp_release(filter); }
 };
@@ -101,36 +110,32 @@ class Rules {
 };
 
 void AddConditionalRules(Rules& rules) {
-  rules.AllowIf("mmap", {SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)});
-  rules.AllowIf("mprotect", {SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)});
+  rules.AllowIf("mmap", {Masked(2, PROT_EXEC, 0)});
+  rules.AllowIf("mprotect", {Masked(2, PROT_EXEC, 0)});
   // Threads of this process in its namespaces; glibc falls back to clone from
   // clone3, whose arguments a filter cannot see.
   rules.AllowIf("clone",
-                {SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | kNewNamespaces,
-                         CLONE_THREAD)});
+                {Masked(0, CLONE_THREAD | kNewNamespaces, CLONE_THREAD)});
   rules.Refuse("clone3", ENOSYS);
   // Not F_SETFL: an eventfd that we share with the VMM's process must not begin
   // to block it.
   for (const scmp_datum_t command :
        {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_ADD_SEALS, F_GET_SEALS}) {
-    rules.AllowIf("fcntl", {SCMP_A1(SCMP_CMP_MASKED_EQ, kInt, command)});
+    rules.AllowIf("fcntl", {Masked(1, kInt, command)});
   }
   // fstat, as glibc asks for it.
-  rules.AllowIf("newfstatat",
-                {SCMP_A3(SCMP_CMP_MASKED_EQ, kInt, AT_EMPTY_PATH)});
-  rules.Refuse("newfstatat", EPERM,
-               {SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, 0)});
+  rules.AllowIf("newfstatat", {Masked(3, kInt, AT_EMPTY_PATH)});
+  rules.Refuse("newfstatat", EPERM, {Masked(3, AT_EMPTY_PATH, 0)});
   for (const scmp_datum_t option : {PR_SET_NAME, PR_SET_TIMERSLACK}) {
-    rules.AllowIf("prctl", {SCMP_A0(SCMP_CMP_MASKED_EQ, kInt, option)});
+    rules.AllowIf("prctl", {Masked(0, kInt, option)});
   }
   // Limits can be read.
-  rules.AllowIf("prlimit64", {SCMP_A2(SCMP_CMP_EQ, 0)});
-  rules.AllowIf("rt_sigaction", {SCMP_A0(SCMP_CMP_NE, SIGSYS)});
+  rules.AllowIf("prlimit64", {Equal(2, 0)});
+  rules.AllowIf("rt_sigaction", {scmp_arg_cmp{0, SCMP_CMP_NE, SIGSYS, 0}});
   // abort(3).
-  rules.AllowIf("tgkill",
-                {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(getpid()))});
+  rules.AllowIf("tgkill", {Equal(0, static_cast<scmp_datum_t>(getpid()))});
   // isatty(3).
-  rules.Refuse("ioctl", ENOTTY, {SCMP_A1(SCMP_CMP_EQ, TCGETS)});
+  rules.Refuse("ioctl", ENOTTY, {Equal(1, TCGETS)});
 }
 
 RefusedCallReporter reporter = nullptr;
@@ -149,7 +154,7 @@ absl::Status InstallFilter(std::span<const uint32_t> ioctls,
   for (const char* name : kRefusedSoftly) rules.Refuse(name, EPERM);
   AddConditionalRules(rules);
   for (const uint32_t code : ioctls) {
-    rules.AllowIf("ioctl", {SCMP_A1(SCMP_CMP_EQ, code)});
+    rules.AllowIf("ioctl", {Equal(1, code)});
   }
   reporter = report;
   struct sigaction action = {};
