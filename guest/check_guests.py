@@ -13,7 +13,7 @@ import sys
 # They are what costs under emulation. A boot and its work take 1,500 to 4,000; a
 # clock or a bus that the kernel polls adds 20,000.
 MAX_EXITS = 8000
-# With a line on the console, some 50 characters, for each of 200 pictures.
+# With a line on the console, some 50 characters, for each of 220 pictures.
 MAX_EXITS_WITH_PICTURES = 20000
 
 
