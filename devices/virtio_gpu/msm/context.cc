@@ -24,7 +24,6 @@ constexpr uint32_t kMinorWithWaitBoost = 11;
 MsmContext::MsmContext(std::unique_ptr<DrmFile> drm,
                        const ContextEnvironment& environment)
     : counters_(environment.counters),
-      submits_(environment.submits),
       busy_(environment.busy),
       has_wait_boost_(environment.version_minor >= kMinorWithWaitBoost),
       replaces_write_combined_(environment.guests_always_cached &&

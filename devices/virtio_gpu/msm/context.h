@@ -19,7 +19,6 @@
 #include "devices/virtio_gpu/msm/gem.h"
 #include "devices/virtio_gpu/msm/object_table.h"
 #include "devices/virtio_gpu/msm/shmem.h"
-#include "devices/virtio_gpu/msm/submit_translator.h"
 #include "devices/virtio_gpu/msm/submitqueues.h"
 #include "devices/virtio_gpu/msm/wire.h"
 
@@ -28,7 +27,6 @@ namespace nacre::msm {
 // What contexts share; all of it outlives them.
 struct ContextEnvironment {
   Counters& counters;
-  SubmitTranslator& submits;
   BusyObjects& busy;
   const DrmDevice& device;
   uint32_t version_minor;  // Of the host's msm driver.
@@ -101,7 +99,6 @@ class MsmContext final : public virtio_gpu::Context {
       const virtio_gpu::BlobRequest& request);
 
   Counters& counters_;
-  SubmitTranslator& submits_;
   BusyObjects& busy_;
   const bool has_wait_boost_;
   const bool replaces_write_combined_;

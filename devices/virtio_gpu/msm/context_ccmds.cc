@@ -9,6 +9,7 @@
 #include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/msm/context.h"
+#include "devices/virtio_gpu/msm/submit_translator.h"
 #include "devices/virtio_gpu/msm/uapi.h"
 
 // The ccmds of MsmContext, one by one.
@@ -50,7 +51,7 @@ const std::string& CString(std::span<const uint8_t> bytes, size_t max,
                            std::string& out) {
   const auto end = std::find(bytes.begin(), bytes.end(), 0);
   const size_t size = std::min<size_t>(end - bytes.begin(), max);
-  out.assign(bytes.begin(), bytes.begin() + size);
+  out.assign(reinterpret_cast<const char*>(bytes.data()), size);
   return out;
 }
 
@@ -191,8 +192,8 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSubmitCcmd& ccmd) {
   busy_.Sweep(&file_->drm());
   // The virtio header names a ring only where the guest wants a fence.
   ASSIGN_OR_RETURN(const uint8_t ring, queues_.RingOf(ccmd.queue_id));
-  ASSIGN_OR_RETURN(const SubmitRequest request,
-                   submits_.Translate(ccmd, objects_));
+  SubmitRequest request;
+  RETURN_IF_ERROR(TranslateSubmit(ccmd, objects_, request));
   ASSIGN_OR_RETURN(Fd fence, file_->drm().GemSubmit(request));
   queues_.SetFence(ring, std::move(fence));
   counters_.submits.Add();

@@ -58,7 +58,6 @@ MsmContextType::CreateContext(uint32_t /*ctx_id*/,
   return std::make_unique<MsmContext>(
       std::move(drm),
       ContextEnvironment{.counters = counters_,
-                         .submits = submits_,
                          .busy = busy_,
                          .device = device_,
                          .version_minor = capset_.version_minor,

@@ -11,7 +11,6 @@
 #include "devices/virtio_gpu/msm/busy_objects.h"
 #include "devices/virtio_gpu/msm/counters.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
-#include "devices/virtio_gpu/msm/submit_translator.h"
 #include "devices/virtio_gpu/msm/wire.h"
 
 namespace nacre::msm {
@@ -69,7 +68,6 @@ class MsmContextType final : public virtio_gpu::ContextType {
   const virgl_renderer_capset_drm capset_;
   Counters counters_;
   BusyObjects busy_;
-  SubmitTranslator submits_;
 };
 
 }  // namespace nacre::msm

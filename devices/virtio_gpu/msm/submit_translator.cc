@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -28,32 +29,48 @@ T At(std::span<const uint8_t> bytes, size_t index) {
   return value;
 }
 
+template <typename T>
+ABSL_ATTRIBUTE_NOINLINE void Grow(std::vector<T>& buffer, size_t count) {
+  buffer.resize(count);
+}
+
 // Room for `count` elements, whatever is in them: nothing shrinks.
 template <typename T>
 std::span<T> RoomFor(std::vector<T>& buffer, size_t count) {
-  if (buffer.size() < count) buffer.resize(count);
+  if (ABSL_PREDICT_FALSE(buffer.size() < count)) Grow(buffer, count);
   return std::span(buffer).first(count);
 }
 
-absl::Status Refuse(int error, absl::string_view what, uint32_t value) {
+ABSL_ATTRIBUTE_NOINLINE absl::Status Refuse(int error, absl::string_view what,
+                                            uint32_t value) {
   return ErrnoStatus(error, absl::StrCat("GEM_SUBMIT ", what, " ", value));
+}
+
+struct Buffers {
+  std::vector<drm_msm_gem_submit_bo> bos;
+  std::vector<drm_msm_gem_submit_cmd> cmds;
+};
+
+Buffers& ThreadBuffers() {
+  thread_local Buffers buffers;
+  return buffers;
 }
 
 }  // namespace
 
-thread_local std::vector<drm_msm_gem_submit_bo> SubmitTranslator::bos_;
-thread_local std::vector<drm_msm_gem_submit_cmd> SubmitTranslator::cmds_;
-
-absl::StatusOr<SubmitRequest> SubmitTranslator::Translate(
-    const GemSubmitCcmd& submit, const ObjectTable& objects) {
-  if ((submit.flags & kPipeMask) != MSM_PIPE_3D0) {
+absl::Status TranslateSubmit(const GemSubmitCcmd& submit,
+                             const ObjectTable& objects,
+                             SubmitRequest& request) {
+  if (ABSL_PREDICT_FALSE((submit.flags & kPipeMask) != MSM_PIPE_3D0)) {
     return Refuse(EINVAL, "to pipe", submit.flags);
   }
   // The kernel keeps fence numbers in signed integers.
-  if (submit.fence == 0 || submit.fence > INT32_MAX) {
+  if (ABSL_PREDICT_FALSE(submit.fence == 0 || submit.fence > INT32_MAX)) {
     return Refuse(EINVAL, "with fence", submit.fence);
   }
-  const std::span<drm_msm_gem_submit_bo> bos = RoomFor(bos_, submit.nr_bos);
+  Buffers& buffers = ThreadBuffers();
+  const std::span<drm_msm_gem_submit_bo> bos =
+      RoomFor(buffers.bos, submit.nr_bos);
   for (size_t i = 0; i < bos.size(); ++i) {
     const auto bo = At<drm_msm_gem_submit_bo>(submit.bos, i);
     const uint32_t handle = objects.FindHandle(bo.handle);
@@ -62,7 +79,8 @@ absl::StatusOr<SubmitRequest> SubmitTranslator::Translate(
     }
     bos[i] = {.flags = bo.flags & kBoFlags, .handle = handle, .presumed = 0};
   }
-  const std::span<drm_msm_gem_submit_cmd> cmds = RoomFor(cmds_, submit.nr_cmds);
+  const std::span<drm_msm_gem_submit_cmd> cmds =
+      RoomFor(buffers.cmds, submit.nr_cmds);
   for (size_t i = 0; i < cmds.size(); ++i) {
     cmds[i] = At<drm_msm_gem_submit_cmd>(submit.cmds, i);
     if (ABSL_PREDICT_FALSE(cmds[i].nr_relocs != 0)) {
@@ -71,13 +89,12 @@ absl::StatusOr<SubmitRequest> SubmitTranslator::Translate(
     cmds[i].pad = 0;
     cmds[i].relocs = 0;  // Gallium leaves garbage here.
   }
-  return SubmitRequest{
-      .flags = MSM_PIPE_3D0 | (submit.flags & kSubmitFlags),
-      .queue_id = submit.queue_id,
-      .fence = submit.fence,
-      .bos = bos,
-      .cmds = cmds,
-  };
+  request.flags = MSM_PIPE_3D0 | (submit.flags & kSubmitFlags);
+  request.queue_id = submit.queue_id;
+  request.fence = submit.fence;
+  request.bos = bos;
+  request.cmds = cmds;
+  return absl::OkStatus();
 }
 
 }  // namespace nacre::msm
