@@ -174,6 +174,7 @@ constexpr struct {
     {Attack::kRacingRequests, "racing requests", true},
     {Attack::kRacingCcmds, "racing ccmds", true, true},
     {Attack::kRacingControlMemory, "racing control memory", true},
+    {Attack::kRacingStreams, "racing GPU streams", true},
     {Attack::kRacingRegisters, "racing registers", true},
     {Attack::kRacingReset, "racing reset", true},
 };
@@ -240,6 +241,8 @@ TEST(HostileGuestTest, HurtsNobody) {
     EXPECT_GT(vm.device().total_errors(), 100u);
     EXPECT_GT(vm.device().submissions.value(), 100u);
     EXPECT_GT(vm.msm().malformed.value(), 0u);
+    EXPECT_GT(vm.gpu().submissions, 20u);
+    EXPECT_GT(vm.gpu().faults, 0u);
     EXPECT_GT(vm.msm().refused_ioctls.value(), 0u);
     const vmm::MachineStats stats = vm.machine().stats();
     EXPECT_GT(stats.exits.mmio_writes, 1000u);

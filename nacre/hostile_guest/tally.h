@@ -36,6 +36,7 @@ enum class Attack : uint32_t {
   kRacingRequests,
   kRacingCcmds,
   kRacingControlMemory,
+  kRacingStreams,  // What the GPU executes.
   kRacingRegisters,
   kRacingReset,
   kCount,

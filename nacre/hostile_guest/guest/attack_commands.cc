@@ -129,6 +129,7 @@ void AttackHugeCount(Attacker& attacker) {
 
 void AttackRandomCcmd(Attacker& attacker) {
   MakeMsmContext(attacker);
+  FillBuffer(attacker);
   for (int i = 0; i < 120; ++i) {
     Stream stream;
     const uint32_t ccmds = 1 + attacker.random.Below(8);

@@ -192,6 +192,24 @@ void AttackRacingControlMemory(Attacker& attacker) {
   }
 }
 
+// While the GPU executes them; the answer comes when it is done, or hung.
+void AttackRacingStreams(Attacker& attacker) {
+  Gpu& gpu = attacker.gpu;
+  MakeMsmContext(attacker);
+  Bytes bytes = {gpu.window() + kBlobSize, 4 * kStreamDwords};
+  for (uint32_t fence = 1; fence <= 24; ++fence) {
+    FillBuffer(attacker);
+    Stream stream;
+    AddSubmit(stream, fence);
+    SubmitRequest request = stream.request();
+    request.header.flags = wire::kFlagFence | wire::kFlagInfoRingIdx;
+    request.header.fence_id = fence;
+    request.header.ring_idx = kRing;
+    const SecondCpu second(RewriteBytes, &bytes, attacker.random.Next());
+    attacker.Call(&request, stream.size());
+  }
+}
+
 void AttackRacingRegisters(Attacker& attacker) {
   const SecondCpu second(AccessRegisters, &attacker.gpu,
                          attacker.random.Next());

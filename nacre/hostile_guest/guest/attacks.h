@@ -67,6 +67,7 @@ void AttackRacingRings(Attacker& attacker);
 void AttackRacingRequests(Attacker& attacker);
 void AttackRacingCcmds(Attacker& attacker);
 void AttackRacingControlMemory(Attacker& attacker);
+void AttackRacingStreams(Attacker& attacker);
 void AttackRacingRegisters(Attacker& attacker);
 void AttackRacingReset(Attacker& attacker);
 

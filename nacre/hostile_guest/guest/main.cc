@@ -35,6 +35,7 @@ constexpr struct {
     {Attack::kRacingRequests, AttackRacingRequests},
     {Attack::kRacingCcmds, AttackRacingCcmds},
     {Attack::kRacingControlMemory, AttackRacingControlMemory},
+    {Attack::kRacingStreams, AttackRacingStreams},
     {Attack::kRacingRegisters, AttackRacingRegisters},
     {Attack::kRacingReset, AttackRacingReset},
 };

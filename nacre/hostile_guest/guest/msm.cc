@@ -10,6 +10,10 @@ using wire::Type;
 
 constexpr uint64_t kIova = uint64_t{1} << 32;
 constexpr uint32_t kWriteCombined = 0x20000;  // MSM_BO_WC
+constexpr uint32_t kPipe3d0 = 0x10;
+constexpr uint32_t kReadWrite = 3;           // MSM_SUBMIT_BO_READ, _WRITE
+constexpr uint32_t kCommandBuffer = 1;       // MSM_SUBMIT_CMD_BUF
+constexpr uint32_t kNopPacket = 0x70108000;  // CP_NOP of no payload.
 
 uint32_t Low(uint64_t value) { return static_cast<uint32_t>(value); }
 uint32_t High(uint64_t value) { return static_cast<uint32_t>(value >> 32); }
@@ -93,10 +97,34 @@ void MakeMsmContext(Attacker& attacker) {
   attacker.MustCall(&map_buffer, sizeof(map_buffer));
 }
 
+void FillBuffer(Attacker& attacker) {
+  for (uint64_t i = 0; i < kStreamDwords; ++i) {
+    Store<uint32_t>(attacker.gpu.window() + kBlobSize + 4 * i, kNopPacket);
+  }
+}
+
+void AddSubmit(Stream& stream, uint32_t fence) {
+  // Five words; drm_msm_gem_submit_bo of 16 bytes, drm_msm_gem_submit_cmd
+  // of 32.
+  uint32_t* const out = stream.Add(msm::MSM_CCMD_GEM_SUBMIT, 5 + 4 + 8);
+  if (out == nullptr) return;
+  out[0] = kPipe3d0;
+  out[2] = 1;
+  out[3] = 1;
+  out[4] = fence;
+  out[5] = kReadWrite;
+  out[6] = kBufferResource;
+  out[9] = kCommandBuffer;
+  out[12] = 4 * kStreamDwords;
+}
+
 void AddRandomCcmd(Stream& stream, Random& random) {
   const uint32_t cmd = random.Below(16) == 0
                            ? random.WildWord()
                            : 1 + random.Below(msm::MSM_CCMD_LAST - 1);
+  if (cmd == msm::MSM_CCMD_GEM_SUBMIT && random.Below(2) == 0) {
+    return AddSubmit(stream, 1 + random.Below(1 << 30));
+  }
   const uint32_t words = 2 + random.Below(14);
   uint32_t* const out = stream.Add(cmd, words);
   if (out == nullptr) return;
@@ -106,7 +134,7 @@ void AddRandomCcmd(Stream& stream, Random& random) {
         out[i] = random.WildWord();
         break;
       case 1:
-        out[i] = 0x10;  // MSM_PIPE_3D0
+        out[i] = kPipe3d0;
         break;
       case 2:
         out[i] = 0x1000 << random.Below(8);

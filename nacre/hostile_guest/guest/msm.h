@@ -59,6 +59,13 @@ class Stream {
 // What Mesa does first: a context with its control memory at the window's start
 // and a mapped buffer behind it. All of it must succeed.
 void MakeMsmContext(Attacker& attacker);
+// Fills the start of the mapped buffer with packets that do nothing.
+void FillBuffer(Attacker& attacker);
+inline constexpr uint32_t kStreamDwords = 64;
+// GEM_SUBMIT of those, as Mesa's but for its fence number.
+void AddSubmit(Stream& stream, uint32_t fence);
+// The ring on which its queue runs.
+inline constexpr uint8_t kRing = 2;
 // A ccmd of a random kind, its fields such that half of them make sense.
 void AddRandomCcmd(Stream& stream, Random& random);
 
