@@ -2,8 +2,10 @@
 # What a user sees who gives nacre something wrong: exit code 2, one line that
 # says what is wrong and what would be right, and nothing left behind.
 
-# Built for another machine, it runs in an emulator (bazel/toolchain).
+# Built for another machine, it runs in an emulator (bazel/toolchain), which has
+# no namespaces and no filters.
 nacre=(${NACRE_EMULATOR:+"$NACRE_EMULATOR"} "$PWD/$1")
+[[ -z ${NACRE_EMULATOR-} ]] || nacre+=(--gpu-jail=off)
 failures=0
 
 # expect WORDS ARGUMENT...: nacre with the arguments complains with all WORDS
@@ -51,6 +53,7 @@ expect 'a999|a630|a660|a730' --kernel=zeroes --gpu=sim:a999
 expect 'a660|sim:CHIP' --kernel=zeroes --gpu=a660
 expect '/nowhere/renderD128' --kernel=zeroes --gpu=/nowhere/renderD128
 expect '/dev/null|DRM' --kernel=zeroes --gpu=/dev/null
+expect 'gpu.jail|best-effort' --kernel=zeroes --gpu-jail=on
 expect 'power of two' --kernel=zeroes --gpu-window-mib=3
 expect 'submission_us|499999' --kernel=zeroes --gpu-submission-us=500000
 expect 'megabytes_per_second|1000000' --kernel=zeroes \

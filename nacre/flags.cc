@@ -48,8 +48,8 @@ void Declare(CLI::App& app, Flags& flags) {
                  "sim:a660), the path of an msm render node, or none");
   app.add_option("--gpu-jail", flags.gpu_jail,
                  "Where the GPU's device runs: best-effort (in a process that "
-                 "may do no more than it needs, as far as this system allows), "
-                 "required, or off (in this process; default)");
+                 "may do no more than it needs, as far as this system allows; "
+                 "default), required, or off (in this process)");
   app.add_option("--gpu-window-mib", flags.gpu_window_mib,
                  "Size of the host-visible window (default: 4096)");
   app.add_option("--gpu-submission-us", flags.gpu_submission_us,

@@ -84,6 +84,23 @@ class GpuHolder {
   std::unique_ptr<GpuStack> stack_;
 };
 
+absl::Status Serve(const GpuProcessOptions& options) {
+  virtio::Channel control{Fd(kControlFd)};
+  virtio::ServiceClient services{virtio::Channel(Fd(kServicesFd))};
+  std::span<const uint32_t> ioctls;
+  if (options.render_node) ioctls = msm::kLibdrmIoctls;
+  // A failure is told to who asked for the device.
+  GpuHolder holder(jail::Confine({.namespaces = options.namespaces,
+                                  .ioctls = ioctls,
+                                  .report = ReportRefusedCall}),
+                   &services);
+  virtio::DeviceServer server(
+      std::move(control), &services,
+      {.make = [&holder](absl::string_view c) { return holder.Make(c); },
+       .counters = [&holder] { return holder.Counters(); }});
+  return server.Serve();
+}
+
 }  // namespace
 
 std::string GpuProcessArgument(const GpuProcessOptions& options) {
@@ -99,23 +116,11 @@ std::optional<GpuProcessOptions> ParseGpuProcessArgument(
       .render_node = absl::StrContains(argument, kRenderNode)};
 }
 
-int RunGpuProcess(const GpuProcessOptions& options) {
-  virtio::Channel control{Fd(kControlFd)};
-  virtio::ServiceClient services{virtio::Channel(Fd(kServicesFd))};
-  std::span<const uint32_t> ioctls;
-  if (options.render_node) ioctls = msm::kLibdrmIoctls;
-  // A failure is told to who asked for the device.
-  GpuHolder holder(jail::Confine({.namespaces = options.namespaces,
-                                  .ioctls = ioctls,
-                                  .report = ReportRefusedCall}),
-                   &services);
-  virtio::DeviceServer server(
-      std::move(control), &services,
-      {.make = [&holder](absl::string_view c) { return holder.Make(c); },
-       .counters = [&holder] { return holder.Counters(); }});
-  const absl::Status served = server.Serve();
+void RunGpuProcess(const GpuProcessOptions& options) {
+  const absl::Status served = Serve(options);
   LOG_IF(ERROR, !served.ok()) << "the GPU's process: " << served;
-  return served.ok() ? 0 : 1;
+  // Without the handlers of exit(3): LeakSanitizer's cannot work in a jail.
+  _exit(served.ok() ? 0 : 1);
 }
 
 }  // namespace nacre

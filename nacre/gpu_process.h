@@ -20,8 +20,8 @@ std::optional<GpuProcessOptions> ParseGpuProcessArgument(
 
 // Confines this process, then runs the device that the VMM's process asks for
 // by the two channels that are its descriptors (control, then services), until
-// that goes away. Returns the exit code. Before there are threads.
-int RunGpuProcess(const GpuProcessOptions& options);
+// that goes away, and ends it. Before there are threads.
+[[noreturn]] void RunGpuProcess(const GpuProcessOptions& options);
 
 }  // namespace nacre
 

@@ -173,7 +173,7 @@ TEST(JailedGpuCreateTest, ErrorsAreThoseOfTheDevice) {
 int main(int argc, char** argv) {
   if (argc == 2) {
     if (const auto options = nacre::ParseGpuProcessArgument(argv[1])) {
-      return nacre::RunGpuProcess(*options);
+      nacre::RunGpuProcess(*options);
     }
   }
   testing::InitGoogleMock(&argc, argv);

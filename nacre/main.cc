@@ -95,7 +95,7 @@ int Main(int argc, char** argv) {
   if (argc == 2) {
     if (const auto options = ParseGpuProcessArgument(argv[1])) {
       PrepareProcess();
-      return RunGpuProcess(*options);
+      RunGpuProcess(*options);
     }
   }
   const absl::StatusOr<Command> command = ParseCommandLine(argc, argv);
