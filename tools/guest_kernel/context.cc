@@ -122,7 +122,7 @@ void Context::Detach(const Blob& blob) {
 void Context::AssignUuid(const Blob& blob) {
   GpuCommand command(Type::kResourceAssignUuid);
   command.With(wire::ResourceId{blob.resource_id(), 0});
-  command.response_size = sizeof(wire::CtrlHeader) + 16;
+  command.response_size = sizeof(wire::CtrlHeader) + sizeof(wire::ResourceUuid);
   driver_->queue_->Queue(std::move(command), ControlQueue::Kick::kLater);
 }
 

@@ -1,6 +1,5 @@
 #include "tools/guest_kernel/control_queue.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -100,7 +99,7 @@ void ControlQueue::Queue(GpuCommand command, Kick kick) {
   {
     MutexLock lock(mutex_);
     if (free_.empty()) {
-      counters_->queue_full_waits.AddAlone();
+      counters_->queue_full_waits.Add();
       if (PrepareKick()) kick_->Signal();
       ++waiting_for_room_;
       while (free_.empty()) room_.Wait(mutex_);
@@ -139,12 +138,12 @@ void ControlQueue::QueueInSlot(uint16_t slot, GpuCommand& command, Kick kick) {
       command.header.flags |= virtio_gpu::wire::kFlagFence;
       command.header.fence_id = pending_fences_.Emit(std::move(command.fence));
       memory_.Write(SlotOffset(slot) + kCommandOffset, AsBytes(command.header));
-      counters_->fences.AddAlone();
+      counters_->fences.Add();
     }
     ring_.Add(slot, descriptors);
-    counters_->commands.AddAlone();
+    counters_->commands.Add();
     if (command.header.type == static_cast<uint32_t>(Type::kSubmit3d)) {
-      counters_->submissions.AddAlone();
+      counters_->submissions.Add();
     }
     unkicked_.store(true, std::memory_order_relaxed);
     if (kick == Kick::kNow) needs_kick = PrepareKick();
@@ -198,7 +197,7 @@ bool ControlQueue::PrepareKick() {
   if (!unkicked_.load(std::memory_order_relaxed)) return false;
   unkicked_.store(false, std::memory_order_relaxed);
   const bool needed = ring_.PrepareKick();
-  (needed ? counters_->kicks : counters_->kicks_suppressed).AddAlone();
+  (needed ? counters_->kicks : counters_->kicks_suppressed).Add();
   return needed;
 }
 
@@ -239,7 +238,7 @@ void ControlQueue::TakeResponses() {
         pending_fences_.Complete(response.fence_id, to_signal_);
       }
       const bool error = IsError(response);
-      if (error) counters_->error_responses.AddAlone();
+      if (error) counters_->error_responses.Add();
       const Slot& state = slots_[*slot];
       if (error || state.handler != nullptr || state.keep != nullptr) {
         to_finish_.push_back(*slot);
@@ -248,8 +247,8 @@ void ControlQueue::TakeResponses() {
       }
     }
   } while (!ring_.EnableInterrupts());
-  counters_->reaped.AddAlone(count);
-  counters_->reaped_most.Set(std::max(counters_->reaped_most.value(), count));
+  counters_->reaped.Add(count);
+  counters_->reaped_at_once.Set(count);
 }
 
 void ControlQueue::FinishSlots() {

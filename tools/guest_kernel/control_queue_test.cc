@@ -166,7 +166,7 @@ TEST_F(ControlQueueTest, WantsOneInterruptUntilItReaps) {
   EXPECT_TRUE(device_->NeedsInterrupt());
   queue_.Reap();
   EXPECT_EQ(counters_.reaped.value(), 4u);
-  EXPECT_EQ(counters_.reaped_most.value(), 3u);
+  EXPECT_EQ(counters_.reaped_at_once.peak(), 3u);
 }
 
 TEST_F(ControlQueueTest, WaitsWhileTheRingIsFull) {

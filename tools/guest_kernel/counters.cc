@@ -13,7 +13,7 @@ std::vector<std::pair<std::string, uint64_t>> DriverCounters::Named() const {
       {"kicks_suppressed", kicks_suppressed.value()},
       {"interrupts", interrupts.value()},
       {"reaped", reaped.value()},
-      {"reaped_most", reaped_most.value()},
+      {"reaped_most", reaped_at_once.peak()},
       {"error_responses", error_responses.value()},
       {"round_trips", round_trips.value()},
       {"queue_full_waits", queue_full_waits.value()},

@@ -5,11 +5,11 @@
 namespace nacre::guest_kernel {
 
 bool Fence::Wait(OneShot::Deadline deadline) {
-  const OneShot::Outcome outcome = signalled_.Wait(deadline);
+  const OneShot::Outcome outcome = settled_.Wait(deadline);
   if (outcome == OneShot::Outcome::kAtOnce) return true;
   counters_->fence_waits.Add();
   counters_->wake_ups.Add();
-  return outcome == OneShot::Outcome::kSlept;
+  return signalled();
 }
 
 void Fence::OnSignal(Callback callback) {
@@ -24,13 +24,14 @@ void Fence::OnSignal(Callback callback) {
 }
 
 void Fence::Signal() {
-  signalled_.Set();
+  signalled_.store(true, std::memory_order_release);
   std::vector<Callback> callbacks;
   {
     MutexLock lock(mutex_);
     callbacks.swap(callbacks_);
   }
   for (const Callback& callback : callbacks) callback();
+  settled_.Set();
 }
 
 PendingFences::~PendingFences() {

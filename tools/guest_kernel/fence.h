@@ -1,6 +1,7 @@
 #ifndef NACRE_TOOLS_GUEST_KERNEL_FENCE_H_
 #define NACRE_TOOLS_GUEST_KERNEL_FENCE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -35,10 +36,10 @@ class Fence {
   uint64_t seqno() const { return seqno_; }
 
   // Everything that the device wrote before is visible to who sees true.
-  bool signalled() const { return signalled_.is_set(); }
+  bool signalled() const { return signalled_.load(std::memory_order_acquire); }
 
-  // Sleeps until the fence is signalled or, where there is one, until
-  // `deadline`. Returns whether it is signalled.
+  // Sleeps until the fence is signalled and its callbacks have run or, where
+  // there is one, until `deadline`. Returns whether it is signalled.
   bool Wait(OneShot::Deadline deadline = std::nullopt);
 
   // Calls `callback` once, as soon as the fence is signalled: at once and on
@@ -56,7 +57,9 @@ class Fence {
   const uint64_t context_;
   DriverCounters* const counters_;
   uint64_t seqno_ = 0;  // Set as the command is queued.
-  OneShot signalled_;
+  std::atomic<bool> signalled_{false};
+  // Who has waited finds done what callbacks do: a sync_file is readable.
+  OneShot settled_;
   Mutex mutex_;
   std::vector<Callback> callbacks_ ABSL_GUARDED_BY(mutex_);
 

@@ -1,5 +1,6 @@
 #include "tools/guest_kernel/fence.h"
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <thread>
@@ -90,6 +91,19 @@ TEST_F(FenceTest, WaitsThatSleepAreCounted) {
   const uint64_t waits = counters_.fence_waits.value();
   EXPECT_TRUE(fence->Wait());
   EXPECT_EQ(counters_.fence_waits.value(), waits);
+}
+
+TEST_F(FenceTest, WaitsEndBehindCallbacks) {
+  const std::shared_ptr<Fence> fence = New(1);
+  std::atomic<bool> called{false};
+  fence->OnSignal([&called, &fence] {
+    EXPECT_TRUE(fence->signalled());
+    called = true;
+  });
+  std::thread signaller([&fence] { fence->Signal(); });
+  EXPECT_TRUE(fence->Wait(Clock::now() + std::chrono::seconds(30)));
+  EXPECT_TRUE(called);
+  signaller.join();
 }
 
 TEST_F(FenceTest, NoCallbackIsLostWhereSignalAndRegistrationMeet) {

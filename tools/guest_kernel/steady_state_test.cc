@@ -18,14 +18,15 @@ namespace nacre::guest_kernel {
 namespace {
 
 // The increase of a counter.
+template <typename Counts>
 class Growth {
  public:
-  explicit Growth(const Counter& counter)
+  explicit Growth(const Counts& counter)
       : counter_(counter), before_(counter.value()) {}
   uint64_t value() const { return counter_.value() - before_; }
 
  private:
-  const Counter& counter_;
+  const Counts& counter_;
   const uint64_t before_;
 };
 
