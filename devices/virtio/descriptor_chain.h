@@ -92,6 +92,7 @@ class DescriptorChain {
   };
   // The queue keeps those of completed chains for new ones.
   struct Request {
+    std::unique_ptr<Request> next;  // In the queue's list of them.
     uint16_t head = 0;
     uint64_t readable_size = 0;
     uint64_t writable_size = 0;

@@ -91,31 +91,18 @@ absl::Status Virtqueue::FetchAvailableIndex() {
   return absl::OkStatus();
 }
 
-std::unique_ptr<Virtqueue::Request> Virtqueue::TakeSpare(uint16_t head) {
-  std::unique_ptr<Request> request;
-  if (spare_requests_.empty()) {
-    request = std::make_unique<Request>();
-  } else {
-    request = std::move(spare_requests_.back());
-    spare_requests_.pop_back();
-  }
-  request->head = head;
-  request->readable_size = 0;
-  request->writable_size = 0;
-  request->read = {};
-  request->write = {};
-  request->num_pieces = 0;
-  return request;
-}
-
 absl::StatusOr<std::optional<DescriptorChain>> Virtqueue::Pop() {
   if (next_available_ == known_available_) {
     RETURN_IF_ERROR(FetchAvailableIndex());
     if (next_available_ == known_available_) return std::nullopt;
   }
   const uint64_t slot = next_available_ & (layout_.size - 1);
-  std::unique_ptr<Request> request = TakeSpare(available_ring_.LoadAcquire16(
-      kRingEntriesOffset + slot * sizeof(uint16_t)));
+  std::unique_ptr<Request> request = spare_requests_.Take();
+  request->head = available_ring_.LoadAcquire16(kRingEntriesOffset +
+                                                slot * sizeof(uint16_t));
+  request->num_pieces = 0;
+  request->read = {};
+  request->write = {};
   RETURN_IF_ERROR(Walk(*request));
   ++next_available_;
   ++in_flight_;
@@ -233,13 +220,14 @@ absl::Status Virtqueue::AddPieces(const Descriptor& descriptor,
 
 absl::Status Virtqueue::Complete(DescriptorChain chain) {
   std::unique_ptr<Request> request = std::move(chain.request_);
-  CHECK(request != nullptr) << "descriptor chain completed twice";
-  CHECK_GT(in_flight_, 0);
+  if (ABSL_PREDICT_FALSE(request == nullptr || in_flight_ == 0)) {
+    LOG(FATAL) << "descriptor chain completed twice";
+  }
   const UsedElement element{
       .id = request->head,
       .length = static_cast<uint32_t>(request->write.done)};
   if (request->pieces.size() <= kMaxSparePieces) {
-    spare_requests_.push_back(std::move(request));
+    spare_requests_.Add(std::move(request));
   }
   const uint64_t slot = next_used_ & (layout_.size - 1);
   used_ring_.Write(kRingEntriesOffset + slot * sizeof(UsedElement),

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
+#include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "devices/virtio/descriptor_chain.h"
@@ -86,10 +88,37 @@ class Virtqueue {
   using Piece = vmm::GuestMemory::Piece;
   using Request = DescriptorChain::Request;
 
+  // A list of requests for use.
+  class SpareRequests {
+   public:
+    SpareRequests() = default;
+    SpareRequests(SpareRequests&&) = default;
+    SpareRequests& operator=(SpareRequests&&) = default;
+    ~SpareRequests() {
+      // One by one: not by recursion.
+      while (first_ != nullptr) first_ = std::move(first_->next);
+    }
+
+    std::unique_ptr<Request> Take() {
+      if (ABSL_PREDICT_FALSE(first_ == nullptr)) {
+        return std::make_unique<Request>();
+      }
+      std::unique_ptr<Request> request = std::move(first_);
+      first_ = std::move(request->next);
+      return request;
+    }
+    void Add(std::unique_ptr<Request> request) {
+      request->next = std::move(first_);
+      first_ = std::move(request);
+    }
+
+   private:
+    std::unique_ptr<Request> first_;
+  };
+
   Virtqueue(const vmm::GuestMemory* memory, const QueueLayout& layout);
 
   absl::Status FetchAvailableIndex();
-  std::unique_ptr<Request> TakeSpare(uint16_t head);
   absl::Status Walk(Request& request);
   absl::Status CopyIndirectTable(const Descriptor& descriptor);
   absl::Status AddPieces(const Descriptor& descriptor, Request& request);
@@ -110,7 +139,7 @@ class Virtqueue {
   uint32_t unsignalled_ = 0;
   // Scratch for Pop, and what completed chains leave for new ones.
   std::vector<Descriptor> indirect_table_;
-  std::vector<std::unique_ptr<Request>> spare_requests_;
+  SpareRequests spare_requests_;
 };
 
 }  // namespace nacre::virtio

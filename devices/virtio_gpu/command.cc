@@ -397,14 +397,13 @@ size_t MaxBodySize(Type type, const Limits& limits) {
   }
 }
 
-absl::StatusOr<Submit3d> DecodeSubmit3d(std::span<const uint8_t> body,
-                                        uint64_t features,
-                                        const Limits& limits) {
-  if (ABSL_PREDICT_FALSE((features & wire::kFeatureVirgl) == 0)) {
+absl::Status WhyNotSubmit3d(std::span<const uint8_t> body, uint64_t features,
+                            const Limits& limits) {
+  if ((features & wire::kFeatureVirgl) == 0) {
     return NeedsFeature(wire::kFeatureVirgl);
   }
   ByteReader reader(body);
-  return ReadSubmit3d(reader, limits);
+  return ReadSubmit3d(reader, limits).status();
 }
 
 absl::StatusOr<Command> DecodeCommand(QueueKind queue,

@@ -8,7 +8,10 @@
 #include <variant>
 #include <vector>
 
+#include "absl/base/optimization.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/bytes.h"
 #include "devices/virtio/virtqueue.h"
 #include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/display/sink.h"
@@ -178,10 +181,21 @@ absl::StatusOr<Command> DecodeCommand(QueueKind queue,
                                       uint64_t features, const Limits& limits);
 
 // As DecodeCommand for a SUBMIT_3D of the control queue, which nearly every
-// command is, without the detour of a Command.
-absl::StatusOr<Submit3d> DecodeSubmit3d(std::span<const uint8_t> body,
-                                        uint64_t features,
-                                        const Limits& limits);
+// command is, without the detour of a Command. Inline where nothing is wrong.
+absl::Status WhyNotSubmit3d(std::span<const uint8_t> body, uint64_t features,
+                            const Limits& limits);
+inline absl::StatusOr<Submit3d> DecodeSubmit3d(std::span<const uint8_t> body,
+                                               uint64_t features,
+                                               const Limits& limits) {
+  ByteReader reader(body);
+  if (const auto wire = reader.Read<wire::Submit3d>();
+      ABSL_PREDICT_TRUE(wire && wire->size <= limits.max_submit_bytes &&
+                        wire->size <= reader.remaining() &&
+                        (features & wire::kFeatureVirgl) != 0)) {
+    return Submit3d{*reader.ReadBytes(wire->size)};
+  }
+  return WhyNotSubmit3d(body, features, limits);
+}
 
 }  // namespace nacre::virtio_gpu
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/base/optimization.h"
 #include "base/bytes.h"
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/edid.h"
@@ -11,6 +12,38 @@ namespace {
 
 using wire::Type;
 
+// The header of the answer to `request`.
+wire::CtrlHeader HeaderFor(const CommandHeader& request, Type type) {
+  wire::CtrlHeader header = {};
+  header.type = static_cast<uint32_t>(type);
+  header.ctx_id = request.ctx_id;
+  if (request.fenced) {
+    header.flags |= wire::kFlagFence;
+    header.fence_id = request.fence_id;
+  }
+  if (request.has_ring) {
+    header.flags |= wire::kFlagInfoRingIdx;
+    header.ring_idx = request.ring_idx;
+  }
+  return header;
+}
+
+absl::Status WriteWhatFits(std::span<const uint8_t> bytes,
+                           virtio::DescriptorChain& chain) {
+  const uint64_t room = chain.writable_size() - chain.bytes_written();
+  return chain.Write(bytes.first(std::min<uint64_t>(room, bytes.size())));
+}
+
+inline absl::Status WriteHeader(const CommandHeader& request, Type type,
+                                virtio::DescriptorChain& chain) {
+  const wire::CtrlHeader header = HeaderFor(request, type);
+  // Nearly always; and of a known size, which is copied in place.
+  if (ABSL_PREDICT_TRUE(chain.writable_size() >= sizeof(header))) {
+    return chain.Write(AsBytes(header));
+  }
+  return WriteWhatFits(AsBytes(header), chain);
+}
+
 // Writes one response: a header for `request`, then the body.
 class Writer {
  public:
@@ -18,22 +51,13 @@ class Writer {
       : request_(request), chain_(chain) {}
 
   absl::Status Write(Type type, std::span<const uint8_t> body) {
-    wire::CtrlHeader header = {};
-    header.type = static_cast<uint32_t>(type);
-    header.ctx_id = request_.ctx_id;
-    if (request_.fenced) {
-      header.flags |= wire::kFlagFence;
-      header.fence_id = request_.fence_id;
-    }
-    if (request_.has_ring) {
-      header.flags |= wire::kFlagInfoRingIdx;
-      header.ring_idx = request_.ring_idx;
-    }
-    RETURN_IF_ERROR(WriteWhatFits(AsBytes(header)));
-    return WriteWhatFits(body);
+    RETURN_IF_ERROR(WriteHeader(request_, type, chain_));
+    return WriteWhatFits(body, chain_);
   }
 
-  absl::Status operator()(const NoData&) { return Write(Type::kOkNodata, {}); }
+  absl::Status operator()(const NoData&) {
+    return WriteHeader(request_, Type::kOkNodata, chain_);
+  }
   absl::Status operator()(const DisplayModes& modes) {
     wire::DisplayInfo body = {};
     for (uint32_t i = 0; i < modes.count; ++i) {
@@ -68,11 +92,6 @@ class Writer {
   }
 
  private:
-  absl::Status WriteWhatFits(std::span<const uint8_t> bytes) {
-    const uint64_t room = chain_.writable_size() - chain_.bytes_written();
-    return chain_.Write(bytes.first(std::min<uint64_t>(room, bytes.size())));
-  }
-
   const CommandHeader& request_;
   virtio::DescriptorChain& chain_;
 };
@@ -82,12 +101,16 @@ class Writer {
 absl::Status WriteResponse(const CommandHeader& request,
                            const Response& response,
                            virtio::DescriptorChain& chain) {
+  // What nearly every command answers.
+  if (ABSL_PREDICT_TRUE(std::holds_alternative<NoData>(response))) {
+    return WriteHeader(request, Type::kOkNodata, chain);
+  }
   return std::visit(Writer(request, chain), response);
 }
 
 absl::Status WriteErrorResponse(const CommandHeader& request, Type error,
                                 virtio::DescriptorChain& chain) {
-  return Writer(request, chain).Write(error, {});
+  return WriteHeader(request, error, chain);
 }
 
 }  // namespace nacre::virtio_gpu
