@@ -19,6 +19,10 @@ absl::StatusOr<std::unique_ptr<Gpu>> VirtgpuGpu::Create(
   return gpu;
 }
 
+VirtgpuGpu::~VirtgpuGpu() {
+  if (machine_ != nullptr) AwaitAnswers();
+}
+
 std::shared_ptr<const VirtgpuFence> VirtgpuGpu::Announced(
     std::shared_ptr<guest_kernel::Fence> fence) {
   auto announced = std::make_shared<const VirtgpuFence>(std::move(fence));
@@ -26,7 +30,6 @@ std::shared_ptr<const VirtgpuFence> VirtgpuGpu::Announced(
   return announced;
 }
 
-// The program is at its end, and the device at what it closed last.
 void VirtgpuGpu::AwaitAnswers() const {
   constexpr std::chrono::seconds kPatience(1);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;

@@ -22,6 +22,10 @@ class VirtgpuGpu final : public Gpu {
   static absl::StatusOr<std::unique_ptr<Gpu>> Create(
       const simulator::SimulatorConfig& config, FdTable& fds);
 
+  // Fences that are pending hold buffers, which must be gone before the driver:
+  // waits a little for the device to have done what it was told.
+  ~VirtgpuGpu() override;
+
   guest_kernel::VirtioGpuDriver& driver() { return machine_->gpu(); }
   ExecbufferCounters& execbuffers() { return execbuffers_; }
 
@@ -29,7 +33,7 @@ class VirtgpuGpu final : public Gpu {
   std::shared_ptr<const VirtgpuFence> Announced(
       std::shared_ptr<guest_kernel::Fence> fence);
 
-  // GuestJson. Waits a little for the device to have done what it was told.
+  // GuestJson. Waits in the same way.
   std::string SummaryJson() const override;
 
  private:
