@@ -3,13 +3,13 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/resource.h>
 
 #include <cstdio>
 #include <string>
 #include <variant>
 
 #include "absl/status/status.h"
+#include "base/descriptor_room.h"
 #include "glog/logging.h"
 #include "nacre/flags.h"
 #include "nacre/gpu_process.h"
@@ -39,14 +39,6 @@ ExitCode Complain(const absl::Status& status) {
   return CodeFor(status);
 }
 
-// Each buffer of the simulated GPU, and each pending fence, is a descriptor.
-void RaiseDescriptorLimit() {
-  rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 // The default of 8 MiB attracts transparent huge pages, 2 MiB a thread.
 void UseSmallThreadStacks() {
   constexpr size_t kStackBytes = 256 << 10;
@@ -64,7 +56,8 @@ void ReturnLargeAllocations() { mallopt(M_MMAP_THRESHOLD, 256 << 10); }
 void PrepareProcess() {
   // A console that nobody reads any more loses output and stops nothing.
   signal(SIGPIPE, SIG_IGN);
-  RaiseDescriptorLimit();
+  // Each buffer of the simulated GPU, and each pending fence, is one.
+  MakeRoomForDescriptors();
   UseSmallThreadStacks();
   ReturnLargeAllocations();
 }

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -13,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/descriptor_room.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "glog/logging.h"
@@ -37,15 +37,6 @@ class AllSignalsBlocked {
  private:
   sigset_t before_;
 };
-
-// Each buffer takes a descriptor; on a real machine it does not, and programs
-// are written for that.
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 // The threads of the old one are not here, and its locks may be held by them.
 void InChildOfFork() { preload.store(nullptr); }
@@ -93,7 +84,9 @@ absl::Status Preload::MakeGpu() {
                    ReadEnvironment([](const char* name) {
                      return static_cast<const char*>(getenv(name));
                    }));
-  RaiseDescriptorLimit();
+  // Each buffer takes a descriptor; on a real machine it does not, and programs
+  // are written for that.
+  MakeRoomForDescriptors();
   const AllSignalsBlocked blocked;
   ASSIGN_OR_RETURN(gpu_, ThisDriver().make_gpu(environment.simulator, fds_));
   summary_path_ = std::move(environment.summary_path);
