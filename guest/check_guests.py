@@ -201,9 +201,10 @@ CHECKS = {
     "reboot": check_reboot,
     "hang": check_hang,
     # Of 8 submits each may have a kick and an interrupt, where none is under way
-    # that it could join; so may what makes and releases each of the buffers.
+    # that it could join; so may what makes and releases each of the buffers, and
+    # what the kernel draws on its console meanwhile.
     **{f"bench-{what}-{frames}": lambda g, limits=limits: check_bench(g, *limits)
-       for what, limits in (("submits", (8, 9, 9)), ("misses", (1, 12, 9)),
+       for what, limits in (("submits", (8, 12, 12)), ("misses", (1, 14, 12)),
                             ("misses-gles", (1, 9, 9)))
        for frames in (20, 80)},
     "failing": check_failing,
