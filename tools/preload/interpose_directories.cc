@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -139,16 +140,20 @@ class Listings {
   std::vector<DIR*> fds_ ABSL_GUARDED_BY(mutex_);
 };
 
+// Whether a name in the list of descriptors is for the program to see: no
+// longer is what was closed since the list was read.
+bool IsShown(const char* name) {
+  int fd = 0;
+  if (!absl::SimpleAtoi(name, &fd)) return true;
+  return !OwnFds::Get().Has(fd) && fcntl(fd, F_GETFD) >= 0;
+}
+
 // Of a real directory.
 template <typename Entry>
 Entry* NextShown(DIR* directory, Entry* (*real)(DIR*)) {
   Entry* entry = real(directory);
   if (!Listings::Get().IsFds(directory)) return entry;
-  int fd = 0;
-  while (entry != nullptr && absl::SimpleAtoi(entry->d_name, &fd) &&
-         OwnFds::Get().Has(fd)) {
-    entry = real(directory);
-  }
+  while (entry != nullptr && !IsShown(entry->d_name)) entry = real(directory);
   return entry;
 }
 

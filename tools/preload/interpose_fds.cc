@@ -101,8 +101,11 @@ int close(int fd) {
   static auto* const real = Next<int(int)>("close");
   // Its end, if this was the last, comes after the number is free.
   const FdTable::File file = Preload::Get().Forget(fd);
-  OwnFds::Get().Remove(fd);
-  return real(fd);
+  // Until it is closed a listing must not show it.
+  const uint32_t mark = OwnFds::Get().MarkOf(fd);
+  const int result = real(fd);
+  OwnFds::Get().Forget(fd, mark);
+  return result;
 }
 
 int close_range(unsigned first, unsigned last, int flags) noexcept {

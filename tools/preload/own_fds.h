@@ -15,31 +15,26 @@ class OwnFds {
  public:
   static OwnFds& Get();
 
-  void Add(int fd) { Set(fd, true); }
-  // Closed, or given to the program. Cheap where it was none of these.
-  void Remove(int fd) {
-    if (Has(fd)) Set(fd, false);
+  void Add(int fd) {
+    if (InRange(fd)) marks_[fd].store(next_mark_.fetch_add(1));
   }
-  bool Has(int fd) const {
-    return InRange(fd) &&
-           (bits_[fd / 64].load(std::memory_order_relaxed) >> (fd % 64) & 1) !=
-               0;
+  bool Has(int fd) const { return MarkOf(fd) != 0; }
+  // It was given to the program.
+  void Remove(int fd) { Forget(fd, MarkOf(fd)); }
+
+  // Around a close: Forget(fd, mark) after it, with what MarkOf said before,
+  // leaves alone a descriptor that got the number meanwhile.
+  uint32_t MarkOf(int fd) const { return InRange(fd) ? marks_[fd].load() : 0; }
+  void Forget(int fd, uint32_t mark) {
+    if (mark != 0) marks_[fd].compare_exchange_strong(mark, 0);
   }
 
  private:
-  static constexpr int kBits = 1 << 16;
-  static bool InRange(int fd) { return fd >= 0 && fd < kBits; }
-  void Set(int fd, bool own) {
-    if (!InRange(fd)) return;
-    const uint64_t bit = uint64_t{1} << (fd % 64);
-    if (own) {
-      bits_[fd / 64].fetch_or(bit, std::memory_order_relaxed);
-    } else {
-      bits_[fd / 64].fetch_and(~bit, std::memory_order_relaxed);
-    }
-  }
+  static constexpr int kNumbers = 1 << 16;
+  static bool InRange(int fd) { return fd >= 0 && fd < kNumbers; }
 
-  std::array<std::atomic<uint64_t>, kBits / 64> bits_{};
+  std::atomic<uint32_t> next_mark_{1};
+  std::array<std::atomic<uint32_t>, kNumbers> marks_{};
 };
 
 }  // namespace nacre::preload
