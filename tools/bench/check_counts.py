@@ -19,15 +19,15 @@ FRAMES = 100
 UNSURE = 7 / FRAMES
 # Per frame, at most: round trips, kicks and interrupts. Linux maps a fresh
 # buffer for the program once the device has answered, and there is no other
-# reason to wait (but Mesa's GLES may then need one more for itself). Each
+# reason to wait (but Mesa may then need one more for itself). Each
 # command buffer may take a kick, and an interrupt for its answer and for its
 # fence, where none is under way that it could join; GLES has two or three of
 # them a submit, as Mesa announces its waits.
 LIMITS = {
     "gpu-bound-gles": (0, 3, 3),
     "gpu-bound-vulkan": (0, 2, 2),
-    "cache-misses-gles": (3, 8, 8),
-    "cache-misses-vulkan": (4, 16, 16),
+    "cache-misses-gles": (2, 8, 8),
+    "cache-misses-vulkan": (5, 16, 16),
     "small-submits-gles": (0, 96, 128),
     "small-submits-vulkan": (0, 33, 65),
 }
@@ -68,6 +68,10 @@ def main():
     for case in suite.CASES:
         if case.name not in LIMITS:
             continue
+        if case.name == "cache-misses-gles":
+            # The window has room for 32 such buffers, and Mesa's thread that
+            # releases them may be late on a busy machine.
+            case = case._replace(flags=("--fresh=1",))
         try:
             check(case, arguments.side[1], arguments.programs)
         except (RuntimeError, ValueError, KeyError) as error:
