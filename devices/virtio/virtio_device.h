@@ -77,8 +77,9 @@ class VirtioDevice {
   // The driver is ready. An error makes the transport set NEEDS_RESET.
   virtual absl::Status Activate(Activation activation) = 0;
   // Back to the state before Activate: afterwards the device touches neither
-  // guest memory nor the notifier. Returns without waiting for the GPU or
-  // other slow work. Harmless where Activate was never called.
+  // guest memory nor the notifier. Waits for calls into the host's kernel that
+  // are under way, and for no other slow work. Harmless where Activate was
+  // never called.
   virtual void Reset() = 0;
 };
 

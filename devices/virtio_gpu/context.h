@@ -15,10 +15,18 @@ namespace nacre::virtio_gpu {
 // The plug for context types (virtio 1.3, 5.7.6.7: CONTEXT_INIT): a rendering
 // dialect, named by a capset id, that a guest context speaks. The device knows
 // these interfaces and no context type; a context type knows these interfaces
-// and not the device. All methods are called on the device thread, one at a
-// time; none may block or wait for the GPU. Every id, size and byte that comes
-// in is guest-controlled; an error goes back to the guest as the virtio-gpu
-// error response nearest to its code.
+// and not the device. Every id, size and byte that comes in is
+// guest-controlled; an error goes back to the guest as the virtio-gpu error
+// response nearest to its code.
+//
+// Threads: the methods of a context are called one at a time, on changing
+// threads, and the calls have an order. Those of a blob count as the context
+// that made it, also when that is gone, and a call that is given a blob counts
+// as both contexts. Different contexts may be in calls at the same time, and so
+// may CreateContext: what they share needs a lock. A call should not block or
+// wait for the GPU. One that does (a driver that allocates, say) holds up its
+// context and no other one, for which the device goes on after a moment; but a
+// reset of the device waits for it. FenceRing must not block at all.
 
 // How the guest should map a blob (VIRTIO_GPU_MAP_CACHE_*).
 enum class MapCaching : uint32_t {

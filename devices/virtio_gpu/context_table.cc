@@ -54,8 +54,9 @@ absl::Status ContextTable::Attach(Entry& entry, Resource& resource) {
         " times: at most ", limits_.max_attachments));
   }
   if (entry.context != nullptr && resource.blob && resource.blob->host) {
-    RETURN_IF_ERROR(
-        entry.context->AttachResource(resource.id, *resource.blob->host));
+    RETURN_IF_ERROR(relay_.Call([&] {
+      return entry.context->AttachResource(resource.id, *resource.blob->host);
+    }));
   }
   AddAttached(entry, resource);
   return absl::OkStatus();
@@ -68,12 +69,17 @@ void ContextTable::AddAttached(Entry& entry, Resource& resource) {
 }
 
 void ContextTable::Detach(Entry& entry, Resource& resource) {
-  if (entry.resources.erase(resource.id) == 0) return;
+  if (!entry.resources.contains(resource.id)) return;
+  if (entry.context != nullptr && resource.blob && resource.blob->host) {
+    relay_.Call([&] { entry.context->DetachResource(resource.id); });
+  }
+  RemoveAttached(entry, resource);
+}
+
+void ContextTable::RemoveAttached(Entry& entry, Resource& resource) {
+  entry.resources.erase(resource.id);
   EraseId(resource, entry.id);
   --attachments_;
-  if (entry.context != nullptr && resource.blob && resource.blob->host) {
-    entry.context->DetachResource(resource.id);
-  }
 }
 
 void ContextTable::DetachEverywhere(Resource& resource) {
@@ -87,13 +93,24 @@ void ContextTable::DetachEverywhere(Resource& resource) {
 void ContextTable::Remove(Entry& entry, ResourceTable& resources) {
   // Not by begin() of the set that shrinks: that looks through ever more empty
   // slots.
-  const std::vector<uint32_t> ids(entry.resources.begin(),
-                                  entry.resources.end());
-  for (const uint32_t id : ids) {
+  std::vector<Resource*> attached;
+  attached.reserve(entry.resources.size());
+  for (const uint32_t id : entry.resources) {
     const absl::StatusOr<Resource*> resource = resources.Find(id);
     CHECK(resource.ok());
-    Detach(entry, **resource);
+    attached.push_back(*resource);
   }
+  if (entry.context != nullptr) {
+    relay_.Call([&] {
+      for (const Resource* resource : attached) {
+        if (resource->blob && resource->blob->host) {
+          entry.context->DetachResource(resource->id);
+        }
+      }
+      entry.context.reset();
+    });
+  }
+  for (Resource* resource : attached) RemoveAttached(entry, *resource);
   contexts_.erase(entry.id);
 }
 

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/limits.h"
+#include "devices/virtio_gpu/relay.h"
 #include "devices/virtio_gpu/resource.h"
 #include "devices/virtio_gpu/resource_table.h"
 
@@ -31,7 +32,10 @@ class ContextTable {
     absl::flat_hash_set<uint32_t> resources;  // Attached ones.
   };
 
-  explicit ContextTable(const Limits& limits) : limits_(limits) {}
+  // Calls into contexts are made by way of `relay`, which outlives the table:
+  // whoever leads meanwhile finds in the tables what they said before.
+  ContextTable(const Limits& limits, Relay& relay)
+      : limits_(limits), relay_(relay) {}
 
   size_t size() const { return contexts_.size(); }
 
@@ -59,7 +63,10 @@ class ContextTable {
   void Remove(Entry& entry, ResourceTable& resources);
 
  private:
+  void RemoveAttached(Entry& entry, Resource& resource);
+
   const Limits limits_;
+  Relay& relay_;
   // By pointer: references survive growth.
   absl::flat_hash_map<uint32_t, std::unique_ptr<Entry>> contexts_;
   uint64_t last_incarnation_ = 0;

@@ -9,10 +9,11 @@
 
 namespace nacre::virtio_gpu {
 
-Executor::Executor(const Environment& environment)
+Executor::Executor(const Environment& environment, Relay& relay)
     : env_(environment),
+      relay_(relay),
       resources_(environment.limits),
-      contexts_(environment.limits),
+      contexts_(environment.limits, relay),
       scanouts_(environment.num_scanouts, environment.limits.max_scanout_bytes,
                 environment.sink) {}
 
@@ -36,6 +37,13 @@ absl::StatusOr<Response> Executor::Execute(const Target& target,
   ctx_id_ = target.header.ctx_id;
   context_ = target.context;
   return std::visit([this](const auto& c) { return Run(c); }, command);
+}
+
+absl::StatusOr<Response> Executor::Execute(const Target& target,
+                                           const Submit3d& command) {
+  ctx_id_ = target.header.ctx_id;
+  context_ = target.context;
+  return Run(command);
 }
 
 absl::StatusOr<std::optional<TimelineId>> Executor::TimelineOf(

@@ -1,6 +1,7 @@
 #ifndef NACRE_DEVICES_VIRTIO_GPU_EXECUTOR_H_
 #define NACRE_DEVICES_VIRTIO_GPU_EXECUTOR_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -19,6 +20,8 @@
 #include "devices/virtio_gpu/display/sink.h"
 #include "devices/virtio_gpu/fence_timelines.h"
 #include "devices/virtio_gpu/limits.h"
+#include "devices/virtio_gpu/parking.h"
+#include "devices/virtio_gpu/relay.h"
 #include "devices/virtio_gpu/resource_table.h"
 #include "devices/virtio_gpu/response.h"
 #include "devices/virtio_gpu/scanouts.h"
@@ -28,8 +31,11 @@
 namespace nacre::virtio_gpu {
 
 // Executes decoded commands: the whole of a guest's virtio-gpu state between
-// two resets, and what the commands do to it. Knows no queue, no fence id and
-// no thread: one caller at a time. Nothing here waits.
+// two resets, and what the commands do to it. Knows no queue and no fence id.
+// One caller at a time, the leader of a relay; a call into a context may block
+// and lose the lead meanwhile. So nothing is taken from one side of a call to
+// the other but what the command's claims protect (see ClaimsOf): the tables
+// say until the call is over what they said before.
 class Executor {
  public:
   // All outlive the executor.
@@ -48,7 +54,7 @@ class Executor {
     Limits limits;
   };
 
-  explicit Executor(const Environment& environment);
+  Executor(const Environment& environment, Relay& relay);
   // Everything of the guest goes: contexts, resources, mappings, scanouts.
   ~Executor();
   Executor(const Executor&) = delete;
@@ -62,9 +68,21 @@ class Executor {
   };
   Target Find(const CommandHeader& header);
 
-  // Errors become the error response (error.h).
+  size_t num_contexts() const { return contexts_.size(); }
+
+  // What a command has to do with: it must neither overtake nor be overtaken by
+  // another one with the same. That is what it names; the context where it
+  // has a ring, for the ring's fences; and every context that it calls into.
+  // A blob counts as the context that made it.
+  std::vector<Claim> ClaimsOf(const CommandHeader& header,
+                              const Command& command);
+
+  // Errors become the error response (error.h). May lose the lead and get it
+  // back.
   absl::StatusOr<Response> Execute(const Target& target,
                                    const Command& command);
+  absl::StatusOr<Response> Execute(const Target& target,
+                                   const Submit3d& command);
 
   // The timeline that a fence of this header belongs to: a ring of the context
   // where it names one, else the global one (virtio 1.3, 5.7.6.7). Nullopt for
@@ -117,12 +135,16 @@ class Executor {
   Result Run(const TransferToHost3d& command);
   Result Run(const TransferFromHost3d& command);
 
+  // executor_claims.cc
+  class Claims;
+
   // ContextIdError where there is none.
   absl::StatusOr<ContextTable::Entry*> FindContext() const;
   void UpdateGauges();
 
   const Environment env_;
-  // Of the command being executed.
+  Relay& relay_;
+  // Of the command being executed, until its first call.
   uint32_t ctx_id_ = 0;
   ContextTable::Entry* context_ = nullptr;
   ResourceTable resources_;

@@ -38,7 +38,8 @@ Executor::Result Executor::Run(const GetCapset& command) {
 }
 
 Executor::Result Executor::Run(const CtxCreate& command) {
-  RETURN_IF_ERROR(contexts_.CheckNew(ctx_id_));
+  const uint32_t ctx_id = ctx_id_;
+  RETURN_IF_ERROR(contexts_.CheckNew(ctx_id));
   std::unique_ptr<Context> context;
   if (command.capset_id != 0) {
     ContextType* context_type = nullptr;
@@ -49,10 +50,15 @@ Executor::Result Executor::Run(const CtxCreate& command) {
       return absl::InvalidArgumentError(
           absl::StrCat("no context type of capset ", command.capset_id));
     }
-    ASSIGN_OR_RETURN(context,
-                     context_type->CreateContext(ctx_id_, command.name));
+    // This one may block the others, too.
+    if (contexts_.size() != 0) relay_.Watch();
+    ASSIGN_OR_RETURN(context, relay_.Call([&] {
+      return context_type->CreateContext(ctx_id, command.name);
+    }));
+    // Others may have been made meanwhile.
+    RETURN_IF_ERROR(contexts_.CheckNew(ctx_id));
   }
-  contexts_.Add(ctx_id_, std::move(context));
+  contexts_.Add(ctx_id, std::move(context));
   env_.stats->contexts_created.Add();
   UpdateGauges();
   return NoData();
@@ -90,7 +96,8 @@ Executor::Result Executor::Run(const Submit3d& command) {
   }
   env_.stats->submissions.Add();
   env_.stats->submission_bytes.Add(command.commands.size());
-  if (absl::Status status = entry->context->Submit(command.commands);
+  if (absl::Status status =
+          relay_.Call([&] { return entry->context->Submit(command.commands); });
       !status.ok()) {
     env_.stats->submissions_failed.Add();
     return status;

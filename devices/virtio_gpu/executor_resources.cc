@@ -21,6 +21,9 @@ Executor::Result Executor::Run(const ResourceUnref& command) {
   RETURN_IF_ERROR(Unmap(*resource));
   scanouts_.Forget(*resource);
   contexts_.DetachEverywhere(*resource);
+  if (resource->blob && resource->blob->host != nullptr) {
+    relay_.Call([&] { resource->blob->host.reset(); });
+  }
   resources_.Remove(*resource);
   UpdateGauges();
   return NoData();
@@ -78,11 +81,14 @@ Executor::Result Executor::Run(const ResourceCreateBlob& command) {
       return absl::InvalidArgumentError(
           absl::StrCat("context ", ctx_id_, " has no dialect to make blobs"));
     }
-    ASSIGN_OR_RETURN(host, entry->context->CreateBlob(command.request));
+    ASSIGN_OR_RETURN(host, relay_.Call([&] {
+      return entry->context->CreateBlob(command.request);
+    }));
   }
   ASSIGN_OR_RETURN(
       Resource* const resource,
       resources_.CreateBlob(command.mem, command.request, std::move(host)));
+  if (entry != nullptr) resource->blob->owner = entry->id;
   env_.stats->resources_created.Add();
   if (entry != nullptr) contexts_.AddAttached(*entry, *resource);
   if (backing) {
@@ -112,7 +118,8 @@ Executor::Result Executor::Run(const ResourceMapBlob& command) {
         absl::StrCat("resource ", resource->id, " is mapped already"));
   }
   RETURN_IF_ERROR(CheckHostPages("a place in the window", command.offset));
-  ASSIGN_OR_RETURN(const BlobMemory memory, blob.host->GetMemory());
+  ASSIGN_OR_RETURN(const BlobMemory memory,
+                   relay_.Call([&] { return blob.host->GetMemory(); }));
   RETURN_IF_ERROR(env_.window->Map(command.offset, blob.size, memory));
   blob.window_offset = command.offset;
   UpdateGauges();

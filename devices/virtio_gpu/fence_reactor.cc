@@ -15,12 +15,6 @@
 #include "glog/logging.h"
 
 namespace nacre::virtio_gpu {
-namespace {
-
-// Fences of one batch; more are taken in the next.
-constexpr size_t kMaxBatch = 64;
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<FenceReactor>> FenceReactor::Create(
     Callback callback) {

@@ -1,6 +1,7 @@
 #ifndef NACRE_DEVICES_VIRTIO_GPU_FENCE_REACTOR_H_
 #define NACRE_DEVICES_VIRTIO_GPU_FENCE_REACTOR_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -26,6 +27,8 @@ class FenceReactor {
   // on the reactor's thread, without locks.
   using Callback = std::function<void(std::span<const uint64_t> tokens)>;
 
+  // Fences of one batch; more are taken in the next.
+  static constexpr size_t kMaxBatch = 64;
   // Not a token of anybody's.
   static constexpr uint64_t kNoToken = UINT64_MAX;
 

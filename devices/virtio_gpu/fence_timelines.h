@@ -58,7 +58,7 @@ class FenceTimelines {
   }
 
   // The fence's payload; null for tokens that are unknown or spent.
-  const Payload* Find(Token token) const {
+  Payload* Find(Token token) {
     const auto index = static_cast<uint32_t>(token);
     if (index >= fences_.size() || !fences_[index].payload ||
         TokenOf(index) != token) {

@@ -40,9 +40,10 @@ class Session;
 // Trusts its driver with nothing: whatever a guest sends ends in an error
 // response and a counter, or in NEEDS_RESET where the ring itself is broken.
 //
-// Threads: between Activate and Reset one device thread executes commands and
-// one reactor thread watches fence fds (see session.h). The methods here are
-// for the transport, one at a time; stats() for anyone.
+// Threads: between Activate and Reset one thread executes commands, one stands
+// by in case that a call of a context blocks it, and one watches fence fds (see
+// session.h). The methods here are for the transport, one at a time; stats()
+// for anyone.
 class VirtioGpu : public virtio::VirtioDevice {
  public:
   struct Config {
@@ -90,7 +91,8 @@ class VirtioGpu : public virtio::VirtioDevice {
   // Errors: InvalidArgument where the control queue is missing; the errno of
   // what the threads need.
   absl::Status Activate(virtio::Activation activation) override;
-  // Contexts, resources, mappings and pending fences are gone afterwards.
+  // Contexts, resources, mappings and pending fences are gone afterwards. Waits
+  // for calls into contexts that are under way, not for the GPU.
   void Reset() override;
 
  private:

@@ -23,7 +23,7 @@ struct Limits {
   uint32_t max_mem_entries = 65536;
   // Host heap, by many such lists.
   size_t max_total_mem_entries = 1 << 20;
-  // Host heap and the device thread's time, by one huge SUBMIT_3D.
+  // Host heap and the device's time, by one huge SUBMIT_3D.
   uint32_t max_submit_bytes = 4 << 20;
   // Integer overflow downstream, by an absurd blob.
   uint64_t max_blob_bytes = uint64_t{16} << 30;

@@ -37,6 +37,8 @@ struct BlobResource {
   uint64_t size;  // In bytes: whole pages.
   bool mappable;
   std::unique_ptr<Blob> host;  // Null for kGuest.
+  // The context that made `host`, which may be gone; 0 for kGuest.
+  uint32_t owner;
   // Where it is in the host-visible window.
   std::optional<uint64_t> window_offset;
 };

@@ -52,8 +52,9 @@ absl::StatusOr<Resource*> ResourceTable::CreateBlob(
     wire::BlobMem mem, const BlobRequest& request, std::unique_ptr<Blob> host) {
   RETURN_IF_ERROR(CheckNew(request.resource_id));
   auto resource = std::make_unique<Resource>(request.resource_id);
-  resource->blob = BlobResource{mem, request.size, request.mappable,
-                                std::move(host), std::nullopt};
+  resource->blob =
+      BlobResource{mem,         request.size, request.mappable, std::move(host),
+                   /*owner=*/0, std::nullopt};
   Resource* const result = resource.get();
   resources_.emplace(request.resource_id, std::move(resource));
   return result;

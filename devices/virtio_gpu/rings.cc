@@ -2,18 +2,11 @@
 
 #include <utility>
 
-#include "absl/container/inlined_vector.h"
 #include "absl/memory/memory.h"
 #include "base/status_macros.h"
 #include "glog/logging.h"
 
 namespace nacre::virtio_gpu {
-namespace {
-
-// Of a batch of fences, before the heap is needed.
-constexpr size_t kUsualBatch = 64;
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Rings>> Rings::Create(
     std::vector<virtio::ActiveQueue>& queues, virtio::DriverNotifier* notifier,
@@ -40,7 +33,9 @@ Rings::Rings(std::vector<virtio::ActiveQueue>& queues,
 Rings::~Rings() {
   reactor_.reset();
   MutexLock lock(mutex_);
-  timelines_.Clear([](Fenced fenced) { std::move(fenced.chain).Abandon(); });
+  timelines_.Clear([](Fenced fenced) {
+    if (fenced.chain) std::move(*fenced.chain).Abandon();
+  });
   stats_->fences_pending.Set(0);
 }
 
@@ -76,6 +71,13 @@ void Rings::Exchange(size_t queue, std::optional<RingRequest>& request,
   Tell(news, index);
 }
 
+uint64_t Rings::HoldPlace(const TimelineId& timeline) {
+  MutexLock lock(mutex_);
+  const uint64_t place = timelines_.AddPending(timeline, Fenced());
+  stats_->fences_pending.Set(timelines_.pending());
+  return place;
+}
+
 bool Rings::PrepareToSleep() {
   MutexLock lock(mutex_);
   bool more = false;
@@ -107,6 +109,16 @@ std::optional<uint64_t> Rings::GiveBackInOrder(Ring& ring,
   const bool waits = request.fence.valid();
   Fenced fenced = {std::move(request.chain), std::move(request.fence),
                    std::move(request.observer)};
+  if (request.place) {
+    *timelines_.Find(*request.place) = std::move(fenced);
+    if (waits) {
+      stats_->fences_waited.Add();
+      return request.place;
+    }
+    Fds spent;
+    Signal(ring, *request.place, spent);
+    return std::nullopt;
+  }
   if (waits) {
     const uint64_t token = timelines_.AddPending(timeline, std::move(fenced));
     stats_->fences_pending.Set(timelines_.pending());
@@ -117,11 +129,22 @@ std::optional<uint64_t> Rings::GiveBackInOrder(Ring& ring,
       timelines_.AddSignalled(timeline, std::move(fenced));
   if (complete) {
     stats_->fences_completed.Add();
-    GiveBack(ring, std::move(complete->chain));
+    GiveBack(ring, *std::move(complete->chain));
   } else {
     stats_->fences_pending.Set(timelines_.pending());
   }
   return std::nullopt;
+}
+
+void Rings::Signal(Ring& ring, uint64_t token, Fds& spent) {
+  const std::optional<TimelineId> timeline = timelines_.Signal(token);
+  if (!timeline) return;
+  while (auto fenced = timelines_.TakeCompleted(*timeline)) {
+    stats_->fences_completed.Add();
+    GiveBack(ring, *std::move(fenced->chain));
+    if (fenced->fence.valid()) spent.push_back(std::move(fenced->fence));
+  }
+  stats_->fences_pending.Set(timelines_.pending());
 }
 
 void Rings::Take(Ring& ring, std::optional<RingRequest>& request) {
@@ -136,31 +159,22 @@ void Rings::Take(Ring& ring, std::optional<RingRequest>& request) {
 
 void Rings::OnFencesSignalled(std::span<const uint64_t> tokens) {
   TellObservers(tokens);
-  // Closed after the driver has been told.
-  absl::InlinedVector<Fd, kUsualBatch> fences;
+  Fds spent;  // Closed after the driver has been told.
   News news;
   uint16_t index = 0;
   {
     MutexLock lock(mutex_);
     Ring& ring = rings_.front();
     index = ring.index;
-    for (const uint64_t token : tokens) {
-      const std::optional<TimelineId> timeline = timelines_.Signal(token);
-      if (!timeline) continue;
-      while (auto fenced = timelines_.TakeCompleted(*timeline)) {
-        stats_->fences_completed.Add();
-        GiveBack(ring, std::move(fenced->chain));
-        if (fenced->fence.valid()) fences.push_back(std::move(fenced->fence));
-      }
-    }
-    stats_->fences_pending.Set(timelines_.pending());
+    for (const uint64_t token : tokens) Signal(ring, token, spent);
     news = NewsFor(ring);
   }
   Tell(news, index);
 }
 
 void Rings::TellObservers(std::span<const uint64_t> tokens) {
-  absl::InlinedVector<std::shared_ptr<FenceObserver>, kUsualBatch> observers;
+  absl::InlinedVector<std::shared_ptr<FenceObserver>, FenceReactor::kMaxBatch>
+      observers;
   {
     MutexLock lock(mutex_);
     for (const uint64_t token : tokens) {

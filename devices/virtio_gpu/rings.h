@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/fd.h"
@@ -36,6 +37,8 @@ struct RingRequest {
   Fd fence;
   // ... and this, if any, is told first.
   std::shared_ptr<FenceObserver> observer;
+  // From HoldPlace of this timeline, for one that later ones overtook.
+  std::optional<uint64_t> place;
 };
 
 // The device's virtqueues, and the order in which requests go back to the
@@ -62,6 +65,10 @@ class Rings {
   void Exchange(size_t queue, std::optional<RingRequest>& request,
                 bool take = true);
 
+  // Keeps the next place in a timeline for a request that is to be given back
+  // later than others that came after it.
+  uint64_t HoldPlace(const TimelineId& timeline);
+
   // Before sleeping, until EndSleep: the driver kicks. False where requests
   // came meanwhile: there is something to do first.
   bool PrepareToSleep();
@@ -73,10 +80,12 @@ class Rings {
     virtio::Virtqueue queue;
   };
   struct Fenced {
-    virtio::DescriptorChain chain;
+    std::optional<virtio::DescriptorChain> chain;  // None: a place only.
     Fd fence;
     std::shared_ptr<FenceObserver> observer;
   };
+  // Those of a batch, without the heap.
+  using Fds = absl::InlinedVector<Fd, FenceReactor::kMaxBatch>;
   // What to tell the driver, once without the lock.
   struct News {
     bool interrupt = false;
@@ -90,6 +99,10 @@ class Rings {
   void OnFencesSignalled(std::span<const uint64_t> tokens);
   void TellObservers(std::span<const uint64_t> tokens)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // Signals a fence and gives back what is complete by it; its fds are for the
+  // caller to close.
+  void Signal(Ring& ring, uint64_t token, Fds& spent)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveBack(Ring& ring, virtio::DescriptorChain&& chain)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A token where the fence is to be watched.

@@ -1,23 +1,18 @@
 #include "devices/virtio_gpu/session.h"
 
-#include <pthread.h>
 #include <sys/epoll.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <optional>
-#include <span>
 #include <utility>
 
 #include "absl/base/optimization.h"
 #include "absl/memory/memory.h"
-#include "absl/strings/str_format.h"
-#include "base/bytes.h"
 #include "base/epoll.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
-#include "devices/virtio_gpu/error.h"
 #include "devices/virtio_gpu/wire.h"
 #include "glog/logging.h"
 
@@ -32,7 +27,7 @@ constexpr int kBatchSize = 64;
 constexpr int kIdleMilliseconds = 1000;
 
 // With an event of epoll: whether it is a kick.
-enum Event : uint64_t { kStop, kKick };
+enum Event : uint64_t { kWake, kKick };
 
 }  // namespace
 
@@ -45,11 +40,11 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Start(
   }
   Fd epoll(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll.valid()) return ErrnoStatus("epoll_create1");
-  ASSIGN_OR_RETURN(EventFd stop, EventFd::Create());
-  RETURN_IF_ERROR(AddToEpoll(epoll, stop.fd(), EPOLLIN, kStop));
+  // Edge-triggered: every kick is an edge, and nobody need read the counter.
+  ASSIGN_OR_RETURN(EventFd wake, EventFd::Create());
+  RETURN_IF_ERROR(AddToEpoll(epoll, wake.fd(), EPOLLIN | EPOLLET, kWake));
   std::vector<Queue> queues;
   for (virtio::ActiveQueue& queue : activation.queues) {
-    // Edge-triggered: every kick is an edge, and nobody need read the counter.
     RETURN_IF_ERROR(
         AddToEpoll(epoll, queue.kick.fd(), EPOLLIN | EPOLLET, kKick));
     queues.push_back({queue.index == wire::kControlQueue ? QueueKind::kControl
@@ -60,136 +55,135 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Start(
                    Rings::Create(activation.queues, activation.notifier,
                                  environment.stats, environment.log_limiter));
   auto session = absl::WrapUnique(
-      new Session(environment, activation.driver_features, std::move(queues),
-                  std::move(rings), std::move(epoll), std::move(stop)));
-  session->thread_ = std::thread([s = session.get()] { s->Run(); });
+      new Session(environment, std::move(queues), std::move(rings),
+                  std::move(epoll), std::move(wake)));
+  session->relay_.Start();
   return session;
 }
 
-Session::Session(const Executor::Environment& environment, uint64_t features,
+Session::Session(const Executor::Environment& environment,
                  std::vector<Queue> queues, std::unique_ptr<Rings> rings,
-                 Fd epoll, EventFd stop)
-    : env_(environment),
-      features_(features),
+                 Fd epoll, EventFd wake)
+    : stats_(environment.stats),
       queues_(std::move(queues)),
       rings_(std::move(rings)),
       epoll_(std::move(epoll)),
-      stop_(std::move(stop)) {}
+      wake_(std::move(wake)),
+      relay_(this),
+      dispatcher_(environment, relay_) {}
 
 Session::~Session() {
-  stopping_ = true;
-  stop_.Signal();
-  if (thread_.joinable()) thread_.join();
+  relay_.Stop();
+  parking_.Clear([](std::unique_ptr<Job> job) {
+    std::move(job->request->chain).Abandon();
+  });
 }
 
-void Session::Run() {
-  pthread_setname_np(pthread_self(), "gpu-device");
-  Executor executor(env_);
-  while (!stopping_) {
+void Session::Lead() {
+  Worker worker;
+  while (!relay_.should_pass()) {
     // At first, what the driver made available before it was DRIVER_OK.
+    ExecuteReady(worker);
     bool more = false;
     for (size_t queue = 0; queue < queues_.size(); ++queue) {
-      more |= ServiceQueue(queue, executor);
+      more |= ServiceQueue(queue, worker);
     }
-    if (!more && rings_->PrepareToSleep()) Sleep();
+    if (more || parking_.ready()) continue;
+    if (is_full() || rings_->PrepareToSleep()) Sleep(worker);
   }
 }
 
-void Session::Sleep() {
+void Session::Sleep(Worker& worker) {
   std::array<epoll_event, 4> events;
   int count = 0;
+  relay_.OnSleep();
   do {
     count = epoll_wait(epoll_.get(), events.data(), events.size(),
-                       buffer_.large() ? kIdleMilliseconds : -1);
+                       worker.buffer.large() ? kIdleMilliseconds : -1);
     PCHECK(count >= 0 || errno == EINTR) << "epoll_wait";
-    if (count == 0) buffer_.Shrink();
+    if (count == 0) worker.buffer.Shrink();
   } while (count <= 0);
+  relay_.OnWake();
+  // One context has nobody to hold up.
+  if (dispatcher_.num_contexts() > 1) relay_.Watch();
   for (int i = 0; i < count; ++i) {
-    if (events[i].data.u64 == kKick) env_.stats->kicks.Add();
+    if (events[i].data.u64 == kKick) stats_->kicks.Add();
   }
   rings_->EndSleep();
 }
 
-bool Session::ServiceQueue(size_t queue, Executor& executor) {
-  std::optional<RingRequest> request;
-  for (int i = 0; i < kBatchSize && !stopping_; ++i) {
-    rings_->Exchange(queue, request);
-    if (!request) return false;
-    Process(queues_[queue].kind, executor, *request);
+bool Session::ServiceQueue(size_t queue, Worker& worker) {
+  Job& job = worker.job;
+  job.queue = queue;
+  job.kind = queues_[queue].kind;
+  for (int i = 0; i < kBatchSize; ++i) {
+    if (is_full()) break;
+    rings_->Exchange(queue, job.request);
+    if (!job.request) return false;
+    dispatcher_.ReadHeader(job);
+    if (parking_.empty() || !Park(job, worker.buffer)) {
+      Execute(job, worker.buffer);
+    }
+    if (relay_.should_pass() || parking_.ready()) break;
   }
-  rings_->Exchange(queue, request, /*take=*/false);
+  rings_->Exchange(queue, job.request, /*take=*/false);
+  return !is_full();
+}
+
+void Session::Execute(Job& job, RequestBuffer& buffer) {
+  relay_.set_task(&job);
+  dispatcher_.Execute(job, buffer);
+  if (ABSL_PREDICT_FALSE(job.ticket != 0)) {
+    parking_.Leave(std::exchange(job.ticket, 0));
+  }
+}
+
+void Session::ExecuteReady(Worker& worker) {
+  while (parking_.ready() && !relay_.should_pass()) {
+    const std::unique_ptr<Job> job = parking_.TakeReady();
+    parked_bytes_ -= job->kept.size();
+    Execute(*job, worker.buffer);
+    rings_->Exchange(job->queue, job->request, /*take=*/false);
+  }
+}
+
+bool Session::Park(Job& job, RequestBuffer& buffer) {
+  const std::vector<Claim> claims = dispatcher_.ClaimsOf(job, buffer);
+  if (!parking_.MustWait(claims)) return false;
+  HoldPlace(job);
+  auto parked = std::make_unique<Job>(std::move(job));
+  job.request.reset();
+  if (parked->body) {
+    parked->kept.assign(parked->body->begin(), parked->body->end());
+    parked->body = parked->kept;
+    parked_bytes_ += parked->kept.size();
+  }
+  Job& waiting = *parked;
+  waiting.ticket = parking_.Park(claims, std::move(parked));
+  stats_->parked_commands.Add();
   return true;
 }
 
-void Session::Process(QueueKind kind, Executor& executor,
-                      RingRequest& request) {
-  wire::CtrlHeader wire_header = {};
-  // Shorter ones answer as a command of type 0.
-  request.chain.Read(AsWritableBytes(wire_header)).IgnoreError();
-  CommandHeader header(wire_header);
-  if ((features_ & wire::kFeatureContextInit) == 0) header.has_ring = false;
-  env_.stats->commands(header.type).Add();
-
-  const Executor::Target target = executor.Find(header);
-  // Before the command, which may end the context.
-  const absl::StatusOr<std::optional<TimelineId>> timeline =
-      Executor::TimelineOf(target);
-  const absl::StatusOr<Response> response =
-      timeline.ok() ? Execute(kind, executor, target, request.chain)
-                    : timeline.status();
-  absl::Status written;
-  if (ABSL_PREDICT_TRUE(response.ok())) {
-    written = WriteResponse(header, *response, request.chain);
-  } else {
-    const wire::Type error = ErrorResponseType(response.status());
-    CountAndLogError(header, response.status(), error);
-    written = WriteErrorResponse(header, error, request.chain);
-  }
-  LOG_IF(ERROR, !written.ok() && env_.log_limiter->Allow())
-      << "answering a virtio-gpu command: " << written;
-
-  // The cursor queue has no timelines: Linux leaves no room for answers there.
-  if (!header.fenced || kind == QueueKind::kCursor || !timeline.ok()) return;
-  env_.stats->fences_created.Add();
-  if (!*timeline) {
-    env_.stats->fences_completed.Add();
+void Session::HoldPlace(Job& job) {
+  if (!job.header.fenced || job.header.has_ring ||
+      job.kind == QueueKind::kCursor) {
     return;
   }
-  request.timeline = **timeline;
-  absl::StatusOr<Fd> fence = Executor::FenceOf(target);
-  if (!fence.ok()) {
-    // Nothing to wait for but what came before: a fence never gets lost.
-    LOG_IF(WARNING, env_.log_limiter->Allow())
-        << "fence of context " << header.ctx_id << ": " << fence.status();
-  } else if (fence->valid()) {
-    request.fence = *std::move(fence);
-    request.observer = target.context->context->fence_observer();
+  job.request->place = rings_->HoldPlace(TimelineId::Global());
+}
+
+void Session::OnTakeOver(void* task) {
+  Job& blocked = *static_cast<Job*>(task);
+  stats_->reliefs.Add();
+  if (blocked.ticket == 0) {
+    blocked.ticket = parking_.Enter(dispatcher_.ClaimsOf(blocked));
+    HoldPlace(blocked);
   }
-}
-
-absl::StatusOr<Response> Session::Execute(QueueKind kind, Executor& executor,
-                                          const Executor::Target& target,
-                                          virtio::DescriptorChain& chain) {
-  const CommandHeader& header = target.header;
-  const std::span<uint8_t> body =
-      buffer_.Get(std::min<uint64_t>(chain.readable_size() - chain.bytes_read(),
-                                     MaxBodySize(header.type, env_.limits)));
-  RETURN_IF_ERROR(chain.Read(body));
-  const absl::StatusOr<Command> command =
-      DecodeCommand(kind, header, body, features_, env_.limits);
-  if (ABSL_PREDICT_FALSE(!command.ok())) return command.status();
-  return executor.Execute(target, *command);
-}
-
-void Session::CountAndLogError(const CommandHeader& header,
-                               const absl::Status& status,
-                               wire::Type response) {
-  env_.stats->errors(response).Add();
-  if (!env_.log_limiter->Allow()) return;
-  LOG(WARNING) << absl::StrFormat(
-      "virtio-gpu command %#x of context %u: response %#x: %s",
-      static_cast<uint32_t>(header.type), header.ctx_id,
-      static_cast<uint32_t>(response), status.ToString());
+  // The driver has not heard of what was done before.
+  for (size_t queue = 0; queue < queues_.size(); ++queue) {
+    std::optional<RingRequest> none;
+    rings_->Exchange(queue, none, /*take=*/false);
+  }
 }
 
 }  // namespace nacre::virtio_gpu

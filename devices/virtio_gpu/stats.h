@@ -33,9 +33,13 @@ struct Stats {
   Counter fences_waited;   // Of these, ones that had to wait for a fence fd.
   Counter fences_completed;
   Gauge fences_pending;
-  Counter kicks;          // Wake-ups of the device thread by the driver.
-  Counter interrupts;     // Used buffer notifications sent.
-  Counter broken_queues;  // Times the driver broke a ring: NEEDS_RESET.
+  // Calls into a context that blocked, so that another thread went on with what
+  // was for others...
+  Counter reliefs;
+  Counter parked_commands;  // ... and the commands that had to wait for it.
+  Counter kicks;            // Wake-ups of the device by the driver.
+  Counter interrupts;       // Used buffer notifications sent.
+  Counter broken_queues;    // Times the driver broke a ring: NEEDS_RESET.
   Counter activations;
   Counter contexts_created;
   Gauge contexts;

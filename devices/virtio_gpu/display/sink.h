@@ -47,8 +47,8 @@ class Picture {
 };
 
 // Where the device's scanouts show up: a window, a video stream, a test. Called
-// on the device thread, which it must not hold up; pixels are the guest's and
-// may be torn. `scanout` is below the configured number.
+// by one thread at a time, which it must not hold up; pixels are the guest's
+// and may be torn. `scanout` is below the configured number.
 class DisplaySink {
  public:
   virtual ~DisplaySink() = default;

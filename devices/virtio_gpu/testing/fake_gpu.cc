@@ -11,10 +11,38 @@
 
 namespace nacre::virtio_gpu {
 
+// A call into a context, which may block.
+class FakeGpu::Call {
+ public:
+  Call(FakeGpu* gpu, uint32_t ctx_id) : gpu_(gpu), ctx_id_(ctx_id) {
+    MutexLock lock(gpu_->mutex_);
+    CHECK(gpu_->called_.insert(ctx_id_).second)
+        << "two calls into context " << ctx_id_ << " at the same time";
+    if (!gpu_->blocking_.contains(ctx_id_)) return;
+    ++gpu_->blocked_calls_;
+    gpu_->changed_.SignalAll();
+    while (gpu_->blocking_.contains(ctx_id_)) gpu_->changed_.Wait(gpu_->mutex_);
+    --gpu_->blocked_calls_;
+    gpu_->changed_.SignalAll();
+  }
+  ~Call() {
+    MutexLock lock(gpu_->mutex_);
+    gpu_->called_.erase(ctx_id_);
+  }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+ private:
+  FakeGpu* const gpu_;
+  const uint32_t ctx_id_;
+};
+
 class FakeGpu::FakeBlob : public Blob {
  public:
-  FakeBlob(FakeGpu* gpu, uint64_t size, bool mappable, Fd memory)
+  FakeBlob(FakeGpu* gpu, uint32_t ctx_id, uint64_t size, bool mappable,
+           Fd memory)
       : gpu_(gpu),
+        ctx_id_(ctx_id),
         size_(size),
         mappable_(mappable),
         memory_(std::move(memory)) {
@@ -22,21 +50,28 @@ class FakeGpu::FakeBlob : public Blob {
     ++gpu_->live_blobs_;
   }
   ~FakeBlob() override {
+    const Call call(gpu_, ctx_id_);
     MutexLock lock(gpu_->mutex_);
     --gpu_->live_blobs_;
   }
 
+  uint32_t ctx_id() const { return ctx_id_; }
   uint64_t size() const override { return size_; }
   absl::StatusOr<BlobMemory> GetMemory() override {
+    const Call call(gpu_, ctx_id_);
     MutexLock lock(gpu_->mutex_);
     RETURN_IF_ERROR(gpu_->failure_);
     if (!mappable_) return absl::FailedPreconditionError("not mappable");
     return BlobMemory{memory_.get(), 0, gpu_->caching_};
   }
-  absl::StatusOr<Fd> Export() override { return memory_.Duplicate(); }
+  absl::StatusOr<Fd> Export() override {
+    const Call call(gpu_, ctx_id_);
+    return memory_.Duplicate();
+  }
 
  private:
   FakeGpu* const gpu_;
+  const uint32_t ctx_id_;
   const uint64_t size_;
   const bool mappable_;
   const Fd memory_;
@@ -59,11 +94,13 @@ class FakeGpu::FakeContext : public Context {
         id_(id),
         observer_(std::make_shared<Observer>(gpu->fences_told_)) {}
   ~FakeContext() override {
+    const Call call(gpu_, id_);
     MutexLock lock(gpu_->mutex_);
     gpu_->contexts_.erase(id_);
   }
 
   absl::Status Submit(std::span<const uint8_t> bytes) override {
+    const Call call(gpu_, id_);
     ByteReader reader(bytes);
     MutexLock lock(gpu_->mutex_);
     while (reader.remaining() != 0) {
@@ -95,23 +132,30 @@ class FakeGpu::FakeContext : public Context {
 
   absl::StatusOr<std::unique_ptr<Blob>> CreateBlob(
       const BlobRequest& request) override {
+    const Call call(gpu_, id_);
     {
       MutexLock lock(gpu_->mutex_);
       RETURN_IF_ERROR(gpu_->failure_);
       gpu_->contexts_[id_].resources.insert(request.resource_id);
     }
     ASSIGN_OR_RETURN(Fd memory, CreateMemfd("fake blob", request.size));
-    return std::make_unique<FakeBlob>(gpu_, request.size, request.mappable,
+    return std::make_unique<FakeBlob>(gpu_, id_, request.size, request.mappable,
                                       std::move(memory));
   }
 
-  absl::Status AttachResource(uint32_t resource_id, Blob&) override {
+  absl::Status AttachResource(uint32_t resource_id, Blob& blob) override {
+    const Call call(gpu_, id_);
+    // As a context does that imports what another one made.
+    if (static_cast<FakeBlob&>(blob).ctx_id() != id_) {
+      RETURN_IF_ERROR(blob.Export().status());
+    }
     MutexLock lock(gpu_->mutex_);
     RETURN_IF_ERROR(gpu_->failure_);
     gpu_->contexts_[id_].resources.insert(resource_id);
     return absl::OkStatus();
   }
   void DetachResource(uint32_t resource_id) override {
+    const Call call(gpu_, id_);
     MutexLock lock(gpu_->mutex_);
     gpu_->contexts_[id_].resources.erase(resource_id);
   }
@@ -131,6 +175,7 @@ class FakeGpu::Type : public ContextType {
   std::span<const uint8_t> capset() const override { return kCapset; }
   absl::StatusOr<std::unique_ptr<Context>> CreateContext(
       uint32_t ctx_id, const std::string& name) override {
+    const Call call(gpu_, ctx_id);
     MutexLock lock(gpu_->mutex_);
     RETURN_IF_ERROR(gpu_->failure_);
     CHECK(gpu_->contexts_.emplace(ctx_id, ContextState{name, {}, {}}).second);
@@ -184,6 +229,22 @@ void FakeGpu::FailWith(absl::Status status) {
 void FakeGpu::BreakFences() {
   MutexLock lock(mutex_);
   broken_fences_ = true;
+}
+
+void FakeGpu::Block(uint32_t ctx_id) {
+  MutexLock lock(mutex_);
+  blocking_.insert(ctx_id);
+}
+
+void FakeGpu::Unblock(uint32_t ctx_id) {
+  MutexLock lock(mutex_);
+  blocking_.erase(ctx_id);
+  changed_.SignalAll();
+}
+
+void FakeGpu::WaitBlocked(size_t count) const {
+  MutexLock lock(mutex_);
+  while (blocked_calls_ != count) changed_.Wait(mutex_);
 }
 
 void FakeGpu::SetCaching(MapCaching caching) {

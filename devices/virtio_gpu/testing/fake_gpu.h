@@ -20,7 +20,7 @@ namespace nacre::virtio_gpu {
 // A GPU whose work ends when the test says so, behind a context type of its
 // own. Its dialect: a SUBMIT_3D is a sequence of FakeCommand.
 //
-// Thread-safe: the device thread calls the context type, the test the rest.
+// Thread-safe: the device calls the context type, the test the rest.
 // Outlives what CreateType returns.
 class FakeGpu {
  public:
@@ -62,11 +62,20 @@ class FakeGpu {
   // What GetMemory says.
   void SetCaching(MapCaching caching);
 
+  // Calls into the context of this id, or into blobs that it made, block from
+  // now on, those for fences excepted; no longer. CHECKs at any time that there
+  // is one at a time.
+  void Block(uint32_t ctx_id);
+  void Unblock(uint32_t ctx_id);
+  // Waits until so many calls are blocked.
+  void WaitBlocked(size_t count) const;
+
  private:
   class Type;
   class FakeContext;
   class FakeBlob;
   class Observer;
+  class Call;
 
   // Shared with observers, which may outlive everything else.
   const std::shared_ptr<std::atomic<int>> fences_told_ =
@@ -79,6 +88,10 @@ class FakeGpu {
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   bool broken_fences_ ABSL_GUARDED_BY(mutex_) = false;
   MapCaching caching_ ABSL_GUARDED_BY(mutex_) = MapCaching::kCached;
+  // By ctx_id: calls into them block; a call is under way.
+  std::set<uint32_t> blocking_ ABSL_GUARDED_BY(mutex_);
+  std::set<uint32_t> called_ ABSL_GUARDED_BY(mutex_);
+  size_t blocked_calls_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace nacre::virtio_gpu

@@ -1,0 +1,130 @@
+#include <utility>
+#include <variant>
+
+#include "devices/virtio_gpu/executor.h"
+
+// What each command has to do with: see Executor::ClaimsOf.
+namespace nacre::virtio_gpu {
+
+class Executor::Claims {
+ public:
+  Claims(Executor& executor, const CommandHeader& header)
+      : executor_(executor), ctx_id_(header.ctx_id) {
+    if (header.has_ring) Context();
+  }
+  std::vector<Claim> Take() { return std::move(claims_); }
+
+  void operator()(const GetDisplayInfo&) {}
+  void operator()(const GetEdid&) {}
+  void operator()(const GetCapsetInfo&) {}
+  void operator()(const GetCapset&) {}
+  void operator()(const CtxCreate&) { Context(); }
+  void operator()(const CtxDestroy&) { Context(); }
+  void operator()(const Submit3d&) { Context(); }
+  void operator()(const CtxAttachResource& command) {
+    Context();
+    Maker(Named(command.resource_id));
+  }
+  void operator()(const CtxDetachResource& command) {
+    Context();
+    Named(command.resource_id);
+  }
+  void operator()(const ResourceCreateBlob& command) {
+    if (command.mem != wire::BlobMem::kGuest) Context();
+    Named(command.request.resource_id);
+  }
+  void operator()(const ResourceUnref& command) {
+    const Resource* const resource = Named(command.resource_id);
+    Maker(resource);
+    if (resource == nullptr) return;
+    Scanouts(resource);
+    Unmap(resource);
+    for (const uint32_t id : resource->attached_contexts) {
+      claims_.push_back(Claim::Context(id));
+      if (claims_.size() > Parking<int>::kMaxClaims) return;
+    }
+  }
+  void operator()(const ResourceMapBlob& command) {
+    const Resource* const resource = Named(command.resource_id);
+    Maker(resource);
+    claims_.push_back(
+        Claim::Map(command.offset, LastOf(resource, command.offset)));
+  }
+  void operator()(const ResourceUnmapBlob& command) {
+    Unmap(Named(command.resource_id));
+  }
+  void operator()(const SetScanout& command) {
+    claims_.push_back(Claim::Scanout(command.scanout_id));
+    if (command.resource_id != 0) Named(command.resource_id);
+  }
+  void operator()(const SetScanoutBlob& command) {
+    claims_.push_back(Claim::Scanout(command.scanout_id));
+    if (command.resource_id != 0) Maker(Named(command.resource_id));
+  }
+  void operator()(const ResourceFlush& command) {
+    Scanouts(Named(command.resource_id));
+  }
+  void operator()(const UpdateCursor& command) {
+    claims_.push_back(Claim::Scanout(command.scanout_id));
+    if (command.resource_id != 0) Named(command.resource_id);
+  }
+  void operator()(const virtio_gpu::MoveCursor& command) {
+    claims_.push_back(Claim::Scanout(command.scanout_id));
+  }
+  // The rest names a resource and calls nobody.
+  template <typename Other>
+  void operator()(const Other& command) {
+    if constexpr (requires { command.resource_id; }) {
+      Named(command.resource_id);
+    } else {
+      Named(command.wire.resource_id);
+    }
+  }
+
+ private:
+  void Context() { claims_.push_back(Claim::Context(ctx_id_)); }
+  // Null where it does not exist (yet).
+  const Resource* Named(uint32_t resource_id) {
+    claims_.push_back(Claim::Resource(resource_id));
+    const auto resource = executor_.resources_.Find(resource_id);
+    return resource.ok() ? *resource : nullptr;
+  }
+  void Maker(const Resource* resource) {
+    if (resource == nullptr || !resource->blob || resource->blob->owner == 0) {
+      return;
+    }
+    claims_.push_back(Claim::Context(resource->blob->owner));
+  }
+  void Scanouts(const Resource* resource) {
+    if (resource == nullptr) return;
+    for (uint32_t id = 0; id < executor_.env_.num_scanouts; ++id) {
+      if ((resource->scanouts >> id & 1) != 0) {
+        claims_.push_back(Claim::Scanout(id));
+      }
+    }
+  }
+  static uint64_t LastOf(const Resource* resource, uint64_t offset) {
+    if (resource == nullptr || !resource->blob) return UINT64_MAX;
+    const uint64_t last = offset + (resource->blob->size - 1);
+    return last < offset ? UINT64_MAX : last;
+  }
+  void Unmap(const Resource* resource) {
+    if (resource == nullptr || !resource->blob) return;
+    if (const auto offset = resource->blob->window_offset) {
+      claims_.push_back(Claim::Unmap(*offset, LastOf(resource, *offset)));
+    }
+  }
+
+  Executor& executor_;
+  const uint32_t ctx_id_;
+  std::vector<Claim> claims_;
+};
+
+std::vector<Claim> Executor::ClaimsOf(const CommandHeader& header,
+                                      const Command& command) {
+  Claims claims(*this, header);
+  std::visit(claims, command);
+  return claims.Take();
+}
+
+}  // namespace nacre::virtio_gpu

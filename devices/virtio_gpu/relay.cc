@@ -1,0 +1,146 @@
+#include "devices/virtio_gpu/relay.h"
+
+#include <pthread.h>
+
+#include <iterator>
+#include <utility>
+
+namespace nacre::virtio_gpu {
+
+void Relay::Start() {
+  MutexLock lock(mutex_);
+  led_ = true;
+  AddThread(/*lead=*/true);
+  AddThread(/*lead=*/false);
+}
+
+void Relay::Stop() {
+  {
+    MutexLock lock(mutex_);
+    if (threads_.empty()) return;
+    stopping_ = true;
+    wanted_.fetch_add(1);
+    changed_.SignalAll();
+  }
+  work_->Wake();
+  std::thread last;
+  {
+    MutexLock lock(mutex_);
+    while (!threads_.empty()) changed_.Wait(mutex_);
+    last = std::move(ended_);
+  }
+  last.join();
+}
+
+void Relay::Watch() {
+  if (watching_.load(std::memory_order_seq_cst)) return;
+  MutexLock lock(mutex_);
+  watching_.store(true, std::memory_order_seq_cst);
+  changed_.SignalAll();
+}
+
+void Relay::Run(bool lead, Place place) {
+  const auto stand_by = [this] {
+    pthread_setname_np(pthread_self(), "gpu-standby");
+    return StandBy();
+  };
+  while (lead || stand_by()) {
+    pthread_setname_np(pthread_self(), "gpu-device");
+    lead = false;
+    work_->Lead();
+    Pass();
+  }
+  EndThread(place);
+}
+
+bool Relay::StandBy() {
+  {
+    MutexLock lock(mutex_);
+    if (has_standby_) return false;
+    has_standby_ = true;
+    bool is_taken = false;
+    bool is_free = false;
+    int idle_ticks = 0;
+    uint64_t wakes = wakes_.load(std::memory_order_relaxed);
+    while (!stopping_ && !is_taken && !is_free) {
+      if (!led_ && wanted_ == 0) {
+        is_free = true;
+      } else if (!watching_) {
+        idle_ticks = 0;
+        changed_.Wait(mutex_);
+      } else if (WatchForATick()) {
+        is_taken = true;
+      } else {
+        const uint64_t last_wakes = std::exchange(wakes, wakes_.load());
+        idle_ticks = awake_ || wakes != last_wakes ? 0 : idle_ticks + 1;
+        if (idle_ticks >= kIdleTicks) {
+          watching_.store(false, std::memory_order_seq_cst);
+          // It may have woken and seen itself watched.
+          if (awake_.load(std::memory_order_seq_cst)) watching_ = true;
+        }
+      }
+    }
+    has_standby_ = false;
+    if (!is_taken && !is_free) return false;
+    led_ = true;
+    // Another one to watch this one; unless this one is to pass it on at once.
+    if (is_taken && wanted_ == 0 && threads_.size() < kMaxThreads) {
+      AddThread(/*lead=*/false);
+    }
+    if (is_free) return true;
+  }
+  work_->OnTakeOver(task_);
+  return true;
+}
+
+void Relay::Regain(void* task) {
+  bool is_taken = false;
+  wanted_.fetch_add(1);
+  work_->Wake();
+  {
+    MutexLock lock(mutex_);
+    while (led_ && !is_taken) is_taken = WatchForATick();
+    led_ = true;
+    wanted_.fetch_sub(1);
+  }
+  awake_.store(true, std::memory_order_seq_cst);
+  if (is_taken) work_->OnTakeOver(task_);
+  task_ = task;
+}
+
+bool Relay::WatchForATick() {
+  uint64_t call = call_.load(std::memory_order_relaxed);
+  const auto tick = std::chrono::steady_clock::now() + kTick;
+  // Until a change that matters to somebody, or the tick.
+  while (changed_.WaitUntil(mutex_, tick)) {
+    if (stopping_ || !led_) return false;
+  }
+  // Acquire: see Enter.
+  return call != 0 && led_ &&
+         call_.compare_exchange_strong(call, 0, std::memory_order_acq_rel);
+}
+
+void Relay::Pass() {
+  MutexLock lock(mutex_);
+  led_ = false;
+  changed_.SignalAll();
+}
+
+void Relay::AddThread(bool lead) {
+  threads_.emplace_back();
+  const Place place = std::prev(threads_.end());
+  *place = std::thread([this, lead, place] { Run(lead, place); });
+}
+
+void Relay::EndThread(Place place) {
+  std::thread previous;
+  {
+    MutexLock lock(mutex_);
+    previous = std::exchange(ended_, std::move(*place));
+    threads_.erase(place);
+    changed_.SignalAll();
+  }
+  if (previous.joinable()) previous.join();
+}
+
+}  // namespace nacre::virtio_gpu
