@@ -113,7 +113,7 @@ std::vector<Claim> Dispatcher::ClaimsOf(Job& job, RequestBuffer& buffer) {
 
 std::vector<Claim> Dispatcher::ClaimsOf(const Job& job) {
   if (job.header.type == wire::Type::kSubmit3d) {
-    return {Claim::Context(job.header.ctx_id)};
+    return executor_.ClaimsOf(job.header, Submit3d{});
   }
   return executor_.ClaimsOf(job.header, *job.command);
 }

@@ -72,8 +72,9 @@ class Executor {
 
   // What a command has to do with: it must neither overtake nor be overtaken by
   // another one with the same. That is what it names; the context where it
-  // has a ring, for the ring's fences; and every context that it calls into.
-  // A blob counts as the context that made it.
+  // has a ring, for the ring's fences; every context that it calls into; and
+  // for a submission the contexts with which its own shares resources. A blob
+  // counts as the context that made it.
   std::vector<Claim> ClaimsOf(const CommandHeader& header,
                               const Command& command);
 

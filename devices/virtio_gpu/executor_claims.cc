@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <utility>
 #include <variant>
 
 #include "devices/virtio_gpu/executor.h"
+#include "glog/logging.h"
 
 // What each command has to do with: see Executor::ClaimsOf.
 namespace nacre::virtio_gpu {
@@ -20,7 +22,10 @@ class Executor::Claims {
   void operator()(const GetCapset&) {}
   void operator()(const CtxCreate&) { Context(); }
   void operator()(const CtxDestroy&) { Context(); }
-  void operator()(const Submit3d&) { Context(); }
+  void operator()(const Submit3d&) {
+    Context();
+    Sharing();
+  }
   void operator()(const CtxAttachResource& command) {
     Context();
     Maker(Named(command.resource_id));
@@ -83,6 +88,27 @@ class Executor::Claims {
 
  private:
   void Context() { claims_.push_back(Claim::Context(ctx_id_)); }
+  // The host's driver orders work on a buffer by the order in which it gets it
+  // (implicit synchronization), and a guest's program hands a buffer on as soon
+  // as its own submission is on the queue. Which buffers one is about only its
+  // context could tell: all that two contexts share are taken.
+  void Sharing() {
+    const auto context = executor_.contexts_.Find(ctx_id_);
+    if (context == nullptr) return;
+    for (const uint32_t resource_id : context->resources) {
+      const auto resource = executor_.resources_.Find(resource_id);
+      CHECK(resource.ok());
+      for (const uint32_t id : (*resource)->attached_contexts) {
+        if (id == ctx_id_) continue;
+        const Claim claim = Claim::Sharing(ctx_id_, id);
+        if (std::find(claims_.begin(), claims_.end(), claim) != claims_.end()) {
+          continue;
+        }
+        claims_.push_back(claim);
+        if (claims_.size() > Parking<int>::kMaxClaims) return;
+      }
+    }
+  }
   // Null where it does not exist (yet).
   const Resource* Named(uint32_t resource_id) {
     claims_.push_back(Claim::Resource(resource_id));

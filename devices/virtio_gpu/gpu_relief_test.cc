@@ -234,6 +234,32 @@ TEST_F(GpuReliefTest, DetachingWhatItMadeFromAnotherContextWorks) {
   EXPECT_EQ(g_.gpu().contexts()[kOther].resources.size(), 0u);
 }
 
+// A compositor shows what a program was about to draw: the host's implicit
+// synchronization knows only the order in which submissions arrive.
+TEST_F(GpuReliefTest, SubmissionsOfContextsThatShareABufferKeepTheirOrder) {
+  constexpr uint32_t kThird = 3;
+  g_.CreateContext(kThird);
+  g_.CreateHostBlob(kBlocked, 5, kPage);
+  const auto request = [](Type type) {
+    return Request(type).Context(kOther).With(wire::ResourceId{5, 0});
+  };
+  ASSERT_EQ(g_.Call(request(Type::kCtxAttachResource)), Type::kOkNodata);
+  BlockOne();
+  g_.Submit(Tagged(kOther, 1));
+  g_.Submit(Tagged(kThird, 1));
+  g_.Kick();
+  WaitAnswers(1);
+  EXPECT_EQ(TagsOf(kThird), std::vector<uint32_t>({1}));
+  EXPECT_EQ(TagsOf(kOther), std::vector<uint32_t>());
+  g_.gpu().Unblock(kBlocked);
+  WaitAnswers(2);
+  EXPECT_EQ(TagsOf(kOther), std::vector<uint32_t>({1}));
+  // No longer shared, no longer held up.
+  ASSERT_EQ(g_.Call(request(Type::kCtxDetachResource)), Type::kOkNodata);
+  BlockOne();
+  EXPECT_EQ(g_.Call(Tagged(kOther, 2)), Type::kOkNodata);
+}
+
 TEST_F(GpuReliefTest, EveryCallMayBlock) {
   const std::vector<Request> requests = {
       HostBlobRequest(kBlocked, 5, kPage),

@@ -17,6 +17,7 @@ struct Claim {
   enum class Kind : uint8_t {
     kEverything,
     kContext,   // Of this id.
+    kSharing,   // What a pair of contexts does to resources that both have.
     kResource,  // Of this id.
     kScanout,   // Of this id, its cursor included.
     kMap,       // Of this range of the host-visible window...
@@ -25,6 +26,11 @@ struct Claim {
 
   static Claim Everything() { return {Kind::kEverything, 0, UINT64_MAX}; }
   static Claim Context(uint32_t id) { return {Kind::kContext, id, id}; }
+  static Claim Sharing(uint32_t context, uint32_t other) {
+    const auto [low, high] = std::minmax(context, other);
+    const uint64_t pair = uint64_t{high} << 32 | low;
+    return {Kind::kSharing, pair, pair};
+  }
   static Claim Resource(uint32_t id) { return {Kind::kResource, id, id}; }
   static Claim Scanout(uint32_t id) { return {Kind::kScanout, id, id}; }
   static Claim Map(uint64_t first, uint64_t last) {

@@ -37,6 +37,14 @@ TEST_F(ParkingTest, OneWaitsForAnotherOfTheSameClaimOnly) {
   EXPECT_TRUE(parking_.MustWait(Claims{Claim::Everything()}));
 }
 
+TEST_F(ParkingTest, APairIsTheSameFromBothSidesAndNoOthers) {
+  parking_.Enter(Claims{Claim::Context(1), Claim::Sharing(1, 2)});
+  EXPECT_TRUE(
+      parking_.MustWait(Claims{Claim::Context(2), Claim::Sharing(2, 1)}));
+  EXPECT_FALSE(
+      parking_.MustWait(Claims{Claim::Context(3), Claim::Sharing(3, 2)}));
+}
+
 TEST_F(ParkingTest, ThoseOfOneClaimComeOutOneByOneInOrder) {
   const auto first = parking_.Enter(Claims{Claim::Context(1)});
   const auto second = parking_.Park(Claims{Claim::Context(1)}, 2);
