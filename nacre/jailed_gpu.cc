@@ -34,46 +34,52 @@ bool IsSimulated(const Gpu& config) {
   return absl::StartsWith(config.device(), "sim:");
 }
 
-struct Started {
-  jail::Process process;
-  absl::Status namespaces;  // Why there are none.
-};
-
-absl::StatusOr<Started> StartProcess(const Gpu& config, const Channel& control,
-                                     const Channel& services) {
+absl::StatusOr<jail::Process> StartProcess(const Gpu& config, bool namespaces,
+                                           const Channel& control,
+                                           const Channel& services) {
   const std::array<int, 2> fds = {control.fd(), services.fd()};
-  GpuProcessOptions options = {.namespaces = true,
-                               .render_node = !IsSimulated(config)};
-  absl::StatusOr<jail::Process> process =
-      jail::Process::Start(GpuProcessArgument(options), fds, true);
-  if (process.ok()) return Started{*std::move(process), absl::OkStatus()};
-  absl::Status why = process.status();
-  if (config.jail() == "required") {
+  absl::StatusOr<jail::Process> process = jail::Process::Start(
+      GpuProcessArgument(
+          {.namespaces = namespaces, .render_node = !IsSimulated(config)}),
+      fds, namespaces);
+  if (!process.ok() && namespaces && config.jail() == "required") {
     return absl::FailedPreconditionError(absl::StrCat(
         "gpu.jail is required, and this system gives no namespaces (",
-        why.message(),
+        process.status().message(),
         "): allow them, for example by sysctl user.max_user_namespaces, or "
         "set gpu.jail to best-effort"));
   }
-  options.namespaces = false;
-  ASSIGN_OR_RETURN(
-      jail::Process bare,
-      jail::Process::Start(GpuProcessArgument(options), fds, false));
-  return Started{std::move(bare), std::move(why)};
+  return process;
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Create(
     const Gpu& config) {
+  auto gpu = Start(config, /*namespaces=*/true);
+  if (gpu.ok() || config.jail() == "required") return gpu;
+  // Systems differ in where they refuse: the namespaces, the user in them, or a
+  // mount there. What else may be wrong is so without them, too.
+  auto bare = Start(config, /*namespaces=*/false);
+  LOG_IF(WARNING, bare.ok())
+      << "gpu.jail: this system gives no namespaces (" << gpu.status().message()
+      << "): the GPU's process has its system call filter, and Landlock where "
+         "the kernel has it, but sees this machine's files and processes; "
+         "\"required\" insists";
+  return bare;
+}
+
+absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Start(const Gpu& config,
+                                                            bool namespaces) {
   ASSIGN_OR_RETURN(
       virtio_gpu::HostVisibleWindow window,
       virtio_gpu::HostVisibleWindow::Create(
           config.window_mib() << 20, virtio_gpu::Limits().max_mapped_blobs));
   ASSIGN_OR_RETURN(auto control, Channel::CreatePair());
   ASSIGN_OR_RETURN(auto services, Channel::CreatePair());
-  ASSIGN_OR_RETURN(Started started,
-                   StartProcess(config, control.second, services.second));
+  ASSIGN_OR_RETURN(
+      jail::Process started,
+      StartProcess(config, namespaces, control.second, services.second));
   // Or the process's end would not be one of its channels.
   control.second = Channel(Fd());
   services.second = Channel(Fd());
@@ -82,7 +88,7 @@ absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Create(
       new JailedGpu(config.device(),
                     GpuServices(std::move(window),
                                 IsSimulated(config) ? "" : config.device()),
-                    std::move(started.process)));
+                    std::move(started)));
   GpuProcess process;
   *process.mutable_gpu() = config;
   process.set_guests_always_cached(
@@ -107,12 +113,6 @@ absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Create(
   }
   if (!remote.ok()) return remote.status();
   gpu->remote_ = *std::move(remote);
-  LOG_IF(WARNING, !started.namespaces.ok())
-      << "gpu.jail: this system gives no namespaces ("
-      << started.namespaces.message()
-      << "): the GPU's process has its system call filter, and Landlock where "
-         "the kernel has it, but sees this machine's files and processes; "
-         "\"required\" insists";
   return gpu;
 }
 

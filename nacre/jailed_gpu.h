@@ -44,6 +44,9 @@ class JailedGpu final : public GpuBackend {
         services_(std::move(services)),
         process_(std::move(process)) {}
 
+  static absl::StatusOr<std::unique_ptr<JailedGpu>> Start(const Gpu& config,
+                                                          bool namespaces);
+
   // On the remote device's thread.
   void OnLost(const virtio::RemoteDevice::Loss& loss);
 

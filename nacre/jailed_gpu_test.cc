@@ -1,8 +1,10 @@
 #include "nacre/jailed_gpu.h"
 
+#include <seccomp.h>
 #include <signal.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -15,6 +17,7 @@
 #include "devices/virtio_gpu/msm/uapi.h"
 #include "devices/virtio_gpu/testing/requests.h"
 #include "devices/virtio_gpu/wire.h"
+#include "glog/logging.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nacre/gpu_process.h"
@@ -37,6 +40,43 @@ Gpu Config(const std::string& device = "sim:a660") {
   config.set_window_mib(16);
   config.set_jail("best-effort");
   return config;
+}
+
+// As Ubuntu 24.04 and some containers do: namespaces can be made, but what is
+// needed to use them is refused, here with EPERM.
+void Refuse(int system_call) {
+  scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+  ASSERT_EQ(
+      seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), system_call, /*args=*/0),
+      0);
+  ASSERT_EQ(seccomp_load(filter), 0);
+  seccomp_release(filter);
+}
+
+TEST(JailedGpuNamespacesDeathTest, BestEffortGoesOnWithoutMounts) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(
+      {
+        Refuse(SCMP_SYS(mount));
+        const auto gpu = JailedGpu::Create(Config());
+        if (!gpu.ok()) LOG(ERROR) << gpu.status();
+        std::exit(gpu.ok() ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "this system gives no namespaces");
+}
+
+TEST(JailedGpuNamespacesDeathTest, RequiredDoesNot) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(
+      {
+        Refuse(SCMP_SYS(mount));
+        Gpu config = Config();
+        config.set_jail("required");
+        const auto gpu = JailedGpu::Create(config);
+        LOG(ERROR) << gpu.status();
+        std::exit(gpu.ok() ? 0 : 1);
+      },
+      testing::ExitedWithCode(1), "mount|clone");
 }
 
 // A guest's driver of a GPU whose process is this program, started again.

@@ -140,6 +140,11 @@ std::optional<Process::End> Process::Wait(std::chrono::milliseconds limit) {
 }
 
 std::string Describe(const Process::End& end) {
+  if (end.exited && end.code == kCannotStart) {
+    return absl::StrCat("exit code ", end.code,
+                        " (its namespaces could not be entered, or the program "
+                        "not be started again)");
+  }
   if (end.exited) return absl::StrCat("exit code ", end.code);
   return absl::StrCat("signal ", end.code, " (", strsignal(end.code), ")");
 }
