@@ -103,11 +103,13 @@ absl::StatusOr<Response> Dispatcher::Run(Job& job,
 std::vector<Claim> Dispatcher::ClaimsOf(Job& job, RequestBuffer& buffer) {
   // The body may be long, and is read when its turn comes.
   if (job.header.type == wire::Type::kSubmit3d) return ClaimsOf(job);
+  // Where it is malformed only its fence has a place to keep.
+  const std::vector<Claim> fence = {Claim::Context(job.header.ctx_id)};
   const auto body = ReadBody(job, buffer);
-  if (!body.ok()) return {};
+  if (!body.ok()) return fence;
   const absl::StatusOr<Command> command =
       DecodeCommand(job.kind, job.header, *body, env_.features, env_.limits);
-  if (!command.ok()) return {};
+  if (!command.ok()) return fence;
   return executor_.ClaimsOf(job.header, *command);
 }
 

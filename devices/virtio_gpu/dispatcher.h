@@ -36,8 +36,8 @@ class Dispatcher {
   // used until it returns. May lose the lead and get it back.
   void Execute(Job& job, RequestBuffer& buffer);
 
-  // What the job has to do with (see Executor::ClaimsOf): before Execute, none
-  // where it is malformed; or while it is in a call.
+  // What the job has to do with (see Executor::ClaimsOf): before Execute, or
+  // while it is in a call.
   std::vector<Claim> ClaimsOf(Job& job, RequestBuffer& buffer);
   std::vector<Claim> ClaimsOf(const Job& job);
 

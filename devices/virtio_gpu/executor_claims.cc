@@ -12,7 +12,7 @@ class Executor::Claims {
  public:
   Claims(Executor& executor, const CommandHeader& header)
       : executor_(executor), ctx_id_(header.ctx_id) {
-    if (header.has_ring) Context();
+    if (header.has_ring) Context(ctx_id_);
   }
   std::vector<Claim> Take() { return std::move(claims_); }
 
@@ -20,22 +20,25 @@ class Executor::Claims {
   void operator()(const GetEdid&) {}
   void operator()(const GetCapsetInfo&) {}
   void operator()(const GetCapset&) {}
-  void operator()(const CtxCreate&) { Context(); }
-  void operator()(const CtxDestroy&) { Context(); }
+  void operator()(const CtxCreate&) { Context(ctx_id_); }
+  void operator()(const CtxDestroy&) { Context(ctx_id_); }
   void operator()(const Submit3d&) {
-    Context();
+    Context(ctx_id_);
     Sharing();
   }
   void operator()(const CtxAttachResource& command) {
-    Context();
-    Maker(Named(command.resource_id));
+    Context(ctx_id_);
+    const Resource* const resource = Named(command.resource_id);
+    Maker(resource);
+    // Those with which it shares it from now on: see Sharing.
+    Contexts(resource);
   }
   void operator()(const CtxDetachResource& command) {
-    Context();
+    Context(ctx_id_);
     Named(command.resource_id);
   }
   void operator()(const ResourceCreateBlob& command) {
-    if (command.mem != wire::BlobMem::kGuest) Context();
+    if (command.mem != wire::BlobMem::kGuest) Context(ctx_id_);
     Named(command.request.resource_id);
   }
   void operator()(const ResourceUnref& command) {
@@ -44,10 +47,7 @@ class Executor::Claims {
     if (resource == nullptr) return;
     Scanouts(resource);
     Unmap(resource);
-    for (const uint32_t id : resource->attached_contexts) {
-      claims_.push_back(Claim::Context(id));
-      if (claims_.size() > Parking<int>::kMaxClaims) return;
-    }
+    Contexts(resource);
   }
   void operator()(const ResourceMapBlob& command) {
     const Resource* const resource = Named(command.resource_id);
@@ -87,7 +87,19 @@ class Executor::Claims {
   }
 
  private:
-  void Context() { claims_.push_back(Claim::Context(ctx_id_)); }
+  void Context(uint32_t id) { Add(Claim::Context(id)); }
+  void Contexts(const Resource* resource) {
+    if (resource == nullptr) return;
+    for (const uint32_t id : resource->attached_contexts) {
+      Context(id);
+      if (claims_.size() > Parking<int>::kMaxClaims) return;
+    }
+  }
+  void Add(const Claim& claim) {
+    if (std::find(claims_.begin(), claims_.end(), claim) == claims_.end()) {
+      claims_.push_back(claim);
+    }
+  }
   // The host's driver orders work on a buffer by the order in which it gets it
   // (implicit synchronization), and a guest's program hands a buffer on as soon
   // as its own submission is on the queue. Which buffers one is about only its
@@ -100,11 +112,7 @@ class Executor::Claims {
       CHECK(resource.ok());
       for (const uint32_t id : (*resource)->attached_contexts) {
         if (id == ctx_id_) continue;
-        const Claim claim = Claim::Sharing(ctx_id_, id);
-        if (std::find(claims_.begin(), claims_.end(), claim) != claims_.end()) {
-          continue;
-        }
-        claims_.push_back(claim);
+        Add(Claim::Sharing(ctx_id_, id));
         if (claims_.size() > Parking<int>::kMaxClaims) return;
       }
     }
@@ -119,7 +127,7 @@ class Executor::Claims {
     if (resource == nullptr || !resource->blob || resource->blob->owner == 0) {
       return;
     }
-    claims_.push_back(Claim::Context(resource->blob->owner));
+    Context(resource->blob->owner);
   }
   void Scanouts(const Resource* resource) {
     if (resource == nullptr) return;

@@ -84,6 +84,15 @@ Executor::Result Executor::Run(const ResourceCreateBlob& command) {
     ASSIGN_OR_RETURN(host, relay_.Call([&] {
       return entry->context->CreateBlob(command.request);
     }));
+    // Others may have been made meanwhile, up to the limit.
+    if (absl::Status status = resources_.CheckNew(command.request.resource_id);
+        !status.ok()) {
+      relay_.Call([&] {
+        entry->context->DetachResource(command.request.resource_id);
+        host.reset();
+      });
+      return status;
+    }
   }
   ASSIGN_OR_RETURN(
       Resource* const resource,

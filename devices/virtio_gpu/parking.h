@@ -63,8 +63,10 @@ struct Claim {
 // of those behind it and not others: a command waits for every earlier one with
 // which it shares a claim. One that names the same resource as an earlier one
 // takes over its other claims, a map as an unmap: what it finds when its turn
-// comes may be due to the earlier one. Pure logic: no thread, no lock.
-// `Command` (movable) is what is to be executed later.
+// comes may be due to the earlier one. One behind a command that brings
+// contexts together by a resource, its own among them, takes over the contexts:
+// they may share the resource then. Pure logic: no thread, no lock. `Command`
+// (movable) is what is to be executed later.
 template <typename Command>
 class Parking {
  public:
@@ -74,7 +76,7 @@ class Parking {
   // Attack stopped: the time that commands of one another's claims take to
   // compare, by a resource that is attached to every context. More are taken
   // for everything.
-  static constexpr size_t kMaxClaims = 16;
+  static constexpr size_t kMaxClaims = 32;
 
   // Nobody waits for anybody.
   bool empty() const { return entries_.empty(); }
@@ -158,16 +160,34 @@ class Parking {
   static void Limit(std::vector<Claim>& claims) {
     if (claims.size() > kMaxClaims) claims = {Claim::Everything()};
   }
+  static bool Names(const std::vector<Claim>& claims, Claim::Kind kind) {
+    return std::any_of(claims.begin(), claims.end(),
+                       [kind](const Claim& c) { return c.kind == kind; });
+  }
+  static bool InCommon(const std::vector<Claim>& a, const std::vector<Claim>& b,
+                       Claim::Kind kind) {
+    return std::any_of(a.begin(), a.end(), [&](const Claim& claim) {
+      return claim.kind == kind &&
+             std::find(b.begin(), b.end(), claim) != b.end();
+    });
+  }
   static void Inherit(const std::vector<Claim>& earlier,
                       std::vector<Claim>& claims) {
-    const auto same_resource = [&](const Claim& claim) {
-      return claim.kind == Claim::Kind::kResource &&
-             std::find(claims.begin(), claims.end(), claim) != claims.end();
-    };
-    if (!std::any_of(earlier.begin(), earlier.end(), same_resource)) return;
+    using Kind = Claim::Kind;
+    const bool names_resource = Names(claims, Kind::kResource);
+    // Which resources it named is no longer known.
+    if (names_resource && Names(earlier, Kind::kEverything)) {
+      claims = {Claim::Everything()};
+      return;
+    }
+    const bool same_resource = InCommon(earlier, claims, Kind::kResource);
+    const bool joined = Names(earlier, Kind::kResource) &&
+                        InCommon(earlier, claims, Kind::kContext);
+    if (!same_resource && !joined) return;
     for (Claim claim : earlier) {
-      if (claim.kind == Claim::Kind::kMap) claim.kind = Claim::Kind::kUnmap;
-      if (claim.kind != Claim::Kind::kResource &&
+      if (!same_resource && claim.kind != Kind::kContext) continue;
+      if (claim.kind == Kind::kMap) claim.kind = Kind::kUnmap;
+      if (claim.kind != Kind::kResource &&
           std::find(claims.begin(), claims.end(), claim) == claims.end()) {
         claims.push_back(claim);
       }

@@ -45,6 +45,36 @@ TEST_F(ParkingTest, APairIsTheSameFromBothSidesAndNoOthers) {
       parking_.MustWait(Claims{Claim::Context(3), Claim::Sharing(3, 2)}));
 }
 
+// What has to do with too much is taken for everything, and so are its
+// resources for what comes behind it.
+TEST_F(ParkingTest, OneBehindEverythingForItsResourceIsSoToo) {
+  parking_.Enter(Claims{Claim::Everything()});
+  const auto second = parking_.Park(Claims{Claim::Resource(5)}, 2);
+  const auto third = parking_.Park(Claims{Claim::Context(30)}, 3);
+  parking_.Leave(1);
+  EXPECT_EQ(Ready(), std::vector<int>({2}));
+  parking_.Leave(second);
+  EXPECT_EQ(Ready(), std::vector<int>({3}));
+  parking_.Leave(third);
+}
+
+// A buffer made while its context is blocked, attached to another, drawn by the
+// one and shown by the other.
+TEST_F(ParkingTest, ThoseBehindAnAttachmentOfBothKeepTheirOrder) {
+  const auto create =
+      parking_.Enter(Claims{Claim::Context(1), Claim::Resource(5)});
+  const auto attach =
+      parking_.Park(Claims{Claim::Context(2), Claim::Resource(5)}, 2);
+  const auto draw = parking_.Park(Claims{Claim::Context(1)}, 3);
+  parking_.Park(Claims{Claim::Context(2)}, 4);
+  parking_.Leave(create);
+  EXPECT_EQ(Ready(), std::vector<int>({2}));
+  parking_.Leave(attach);
+  EXPECT_EQ(Ready(), std::vector<int>({3}));
+  parking_.Leave(draw);
+  EXPECT_EQ(Ready(), std::vector<int>({4}));
+}
+
 TEST_F(ParkingTest, ThoseOfOneClaimComeOutOneByOneInOrder) {
   const auto first = parking_.Enter(Claims{Claim::Context(1)});
   const auto second = parking_.Park(Claims{Claim::Context(1)}, 2);

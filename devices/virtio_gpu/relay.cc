@@ -3,15 +3,22 @@
 #include <pthread.h>
 
 #include <iterator>
+#include <system_error>
 #include <utility>
+
+#include "glog/logging.h"
 
 namespace nacre::virtio_gpu {
 
-void Relay::Start() {
+absl::Status Relay::Start() {
   MutexLock lock(mutex_);
   led_ = true;
-  AddThread(/*lead=*/true);
+  if (!AddThread(/*lead=*/true)) {
+    return absl::ResourceExhaustedError(
+        "the host has no thread left for the GPU device");
+  }
   AddThread(/*lead=*/false);
+  return absl::OkStatus();
 }
 
 void Relay::Stop() {
@@ -126,10 +133,18 @@ void Relay::Pass() {
   changed_.SignalAll();
 }
 
-void Relay::AddThread(bool lead) {
+bool Relay::AddThread(bool lead) {
   threads_.emplace_back();
   const Place place = std::prev(threads_.end());
-  *place = std::thread([this, lead, place] { Run(lead, place); });
+  try {
+    *place = std::thread([this, lead, place] { Run(lead, place); });
+  } catch (const std::system_error& error) {
+    LOG_EVERY_N(WARNING, 1000)
+        << "no thread for the GPU device: " << error.what();
+    threads_.erase(place);
+    return false;
+  }
+  return true;
 }
 
 void Relay::EndThread(Place place) {

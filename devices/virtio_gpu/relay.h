@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "base/mutex.h"
 
 namespace nacre::virtio_gpu {
@@ -55,7 +56,9 @@ class Relay {
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
-  void Start();
+  // ResourceExhausted where the host gives no thread. (Later ones are done
+  // without: a call that blocks is not relieved then.)
+  absl::Status Start();
   // Returns when all threads have ended, which calls that block delay.
   void Stop();
 
@@ -121,7 +124,8 @@ class Relay {
   // all the time: the lead is the calling thread's now.
   bool WatchForATick() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Pass();
-  void AddThread(bool lead) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False where the host gives none.
+  bool AddThread(bool lead) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndThread(Place place);
 
   Work* const work_;

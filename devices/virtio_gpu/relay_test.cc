@@ -20,7 +20,7 @@ class RelayTest : public testing::Test, protected Relay::Work {
  protected:
   RelayTest() : relay_(this) {}
 
-  void SetUp() override { relay_.Start(); }
+  void SetUp() override { ASSERT_TRUE(relay_.Start().ok()); }
   void TearDown() override {
     {
       MutexLock lock(mutex_);

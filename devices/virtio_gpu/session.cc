@@ -57,7 +57,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Start(
   auto session = absl::WrapUnique(
       new Session(environment, std::move(queues), std::move(rings),
                   std::move(epoll), std::move(wake)));
-  session->relay_.Start();
+  RETURN_IF_ERROR(session->relay_.Start());
   return session;
 }
 
@@ -117,7 +117,7 @@ bool Session::ServiceQueue(size_t queue, Worker& worker) {
   job.queue = queue;
   job.kind = queues_[queue].kind;
   for (int i = 0; i < kBatchSize; ++i) {
-    if (is_full()) break;
+    if (is_full() || relay_.should_pass()) break;
     rings_->Exchange(queue, job.request);
     if (!job.request) return false;
     dispatcher_.ReadHeader(job);
