@@ -93,7 +93,10 @@ absl::StatusOr<Fd> CreateMemfd(const char* name, uint64_t size) {
   if (ftruncate(fd.get(), static_cast<off_t>(size)) != 0) {
     return ErrnoStatus(absl::StrCat("ftruncate(", name, ", ", size, ")"));
   }
-  if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
+  // F_SEAL_SEAL: who is given it could forbid others to write, or to punch
+  // holes.
+  if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) !=
+      0) {
     return ErrnoStatus(absl::StrCat("fcntl(F_ADD_SEALS, ", name, ")"));
   }
   return fd;

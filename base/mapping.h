@@ -45,7 +45,8 @@ class Mapping {
 };
 
 // A new memfd of `size` zeroed bytes, close-on-exec, sealed against shrinking
-// and growing, so that no holder of the fd can make a mapping of it fault.
+// and growing, so that no holder of the fd can make a mapping of it fault, and
+// against more seals, which would keep others from writing.
 absl::StatusOr<Fd> CreateMemfd(const char* name, uint64_t size);
 
 }  // namespace nacre

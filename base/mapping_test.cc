@@ -1,8 +1,10 @@
 #include "base/mapping.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <utility>
 
@@ -29,6 +31,13 @@ TEST(MappingTest, MemfdCannotShrinkUnderAMapping) {
   absl::StatusOr<Fd> fd = CreateMemfd("test", kPage);
   ASSERT_TRUE(fd.ok());
   EXPECT_NE(ftruncate(fd->get(), 0), 0);
+}
+
+TEST(MappingTest, MemfdCannotBeSealedAgainstItsOtherHolders) {
+  absl::StatusOr<Fd> fd = CreateMemfd("test", kPage);
+  ASSERT_TRUE(fd.ok());
+  EXPECT_NE(fcntl(fd->get(), F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
+  EXPECT_EQ(errno, EPERM);
 }
 
 TEST(MappingTest, AnonymousIsAlignedAndZero) {

@@ -78,6 +78,10 @@ class Rules {
   absl::Status Load() {
     if (filter_ == nullptr) return absl::ResourceExhaustedError("seccomp_init");
     Check(seccomp_attr_set(filter_.get(), SCMP_FLTATR_CTL_NNP, 1), "NNP");
+    // By default only the thread ends, with the locks that it holds.
+    Check(seccomp_attr_set(filter_.get(), SCMP_FLTATR_ACT_BADARCH,
+                           SCMP_ACT_KILL_PROCESS),
+          "BADARCH");
     Check(seccomp_attr_set(filter_.get(), SCMP_FLTATR_CTL_TSYNC, 1), "TSYNC");
     // Searched by halves rather than from the front.
     Check(seccomp_attr_set(filter_.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2),
