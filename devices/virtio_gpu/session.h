@@ -34,11 +34,11 @@ namespace nacre::virtio_gpu {
 // takes the lead and goes on. What it then finds for that context, or for a
 // resource that concerns it, it parks (see parking.h and Executor::ClaimsOf),
 // so that commands keep their order where one could tell: within a context, on
-// a resource, on a scanout, on a place in the window, and between submissions of
-// contexts that share a resource, which the host's driver syncs implicitly, in
-// the order in which it gets them. Fences keep theirs: those of a ring because
-// they are the context's, those of the global timeline by a place that is held
-// for each.
+// a resource, on a scanout, on a place in the window, and between submissions
+// of contexts that share a resource, which the host's driver syncs implicitly,
+// in the order in which it gets them. Fences keep theirs: those of a ring
+// because they are the context's, those of the global timeline by a place that
+// is held for each.
 class Session : private Relay::Work {
  public:
   // What `environment` points to, and the activation's memory and notifier,
