@@ -25,13 +25,16 @@ MsmContext::MsmContext(std::unique_ptr<DrmFile> drm,
                        const ContextEnvironment& environment)
     : counters_(environment.counters),
       busy_(environment.busy),
+      limits_(environment.limits),
       has_wait_boost_(environment.version_minor >= kMinorWithWaitBoost),
       replaces_write_combined_(environment.guests_always_cached &&
                                environment.device.CachingOf(MSM_BO_WC) !=
                                    CpuCaching::kCached),
       file_(std::make_shared<GemFile>(std::move(drm), environment.device,
-                                      environment.busy, environment.counters)),
-      queues_(file_->drm(), environment.priorities, environment.counters),
+                                      environment.busy, environment.counters,
+                                      limits_)),
+      queues_(file_->drm(), environment.priorities, limits_.max_submitqueues,
+              environment.counters),
       faults_(std::make_shared<FaultReporter>(file_->drm())) {
   counters_.contexts.Add();
   counters_.contexts_created.Add();
@@ -117,9 +120,9 @@ absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> MsmContext::CreateShmem(
     return absl::AlreadyExistsError(absl::StrCat(
         "the context has control memory, resource ", shmem_resource_));
   }
-  if (counters_.control_memories.value() >= Shmem::kMaxBlobs) {
+  if (counters_.control_memories.value() >= limits_.max_control_memories) {
     return absl::ResourceExhaustedError(
-        absl::StrCat(Shmem::kMaxBlobs, " control memories exist"));
+        absl::StrCat(limits_.max_control_memories, " control memories exist"));
   }
   ASSIGN_OR_RETURN(Shmem shmem, Shmem::Create(request.size));
   ASSIGN_OR_RETURN(std::unique_ptr<virtio_gpu::Blob> blob,

@@ -17,6 +17,7 @@
 #include "devices/virtio_gpu/msm/drm_device.h"
 #include "devices/virtio_gpu/msm/fault_reporter.h"
 #include "devices/virtio_gpu/msm/gem.h"
+#include "devices/virtio_gpu/msm/limits.h"
 #include "devices/virtio_gpu/msm/object_table.h"
 #include "devices/virtio_gpu/msm/shmem.h"
 #include "devices/virtio_gpu/msm/submitqueues.h"
@@ -32,6 +33,7 @@ struct ContextEnvironment {
   uint32_t version_minor;  // Of the host's msm driver.
   uint32_t priorities;
   bool guests_always_cached;  // See MsmConfig.
+  const Limits& limits;
 };
 
 // A guest's connection to the GPU: an open render node driven by ccmds, every
@@ -100,6 +102,7 @@ class MsmContext final : public virtio_gpu::Context {
 
   Counters& counters_;
   BusyObjects& busy_;
+  const Limits& limits_;
   const bool has_wait_boost_;
   const bool replaces_write_combined_;
   const std::shared_ptr<GemFile> file_;

@@ -5,9 +5,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "devices/virtio_gpu/msm/gem.h"
+#include "devices/virtio_gpu/msm/limits.h"
 #include "devices/virtio_gpu/msm/object_table.h"
-#include "devices/virtio_gpu/msm/shmem.h"
 #include "devices/virtio_gpu/msm/testing/context_test_base.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -317,10 +316,10 @@ TEST_F(ContextBlobsTest, UploadsToAHugeBufferKeepNoMappingOfIt) {
 }
 
 TEST_F(ContextBlobsTest, BuffersOfAllContextsTogetherAreCapped) {
-  constexpr uint64_t kHalf = GemFile::kMaxObjectBytes / 2;
-  const uint32_t first = *guest_->NewBuffer(kHalf, 0);
+  const uint64_t half = Limits().max_object_bytes / 2;
+  const uint32_t first = *guest_->NewBuffer(half, 0);
   Guest second(*type_);
-  ASSERT_TRUE(second.NewBuffer(kHalf, 0).ok());
+  ASSERT_TRUE(second.NewBuffer(half, 0).ok());
   EXPECT_FALSE(second.NewBuffer(kPage, 0).ok());
   EXPECT_EQ(second.async_error(), 1u);
   guest_->CloseBuffer(first);
@@ -332,11 +331,12 @@ TEST_F(ContextBlobsTest, ControlMemoriesThatOutliveContextsAreCapped) {
   const virtio_gpu::BlobRequest request = {
       .resource_id = 1, .blob_id = 0, .size = kPage, .mappable = true};
   const uint64_t present = counters().control_memories.value();
-  for (uint64_t i = present; i <= Shmem::kMaxBlobs; ++i) {
+  const uint64_t most = Limits().max_control_memories;
+  for (uint64_t i = present; i <= most; ++i) {
     const auto context = type_->CreateContext(7, "");
     ASSERT_TRUE(context.ok()) << context.status();
     auto blob = (*context)->CreateBlob(request);
-    ASSERT_EQ(blob.ok(), i < Shmem::kMaxBlobs) << i;
+    ASSERT_EQ(blob.ok(), i < most) << i;
     if (blob.ok()) kept.push_back(*std::move(blob));
   }
 }

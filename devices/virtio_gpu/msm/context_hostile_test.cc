@@ -4,7 +4,7 @@
 
 #include "absl/status/status.h"
 #include "base/bytes.h"
-#include "devices/virtio_gpu/msm/submitqueues.h"
+#include "devices/virtio_gpu/msm/limits.h"
 #include "devices/virtio_gpu/msm/testing/context_test_base.h"
 #include "devices/virtio_gpu/msm/upload_mappings.h"
 #include "gmock/gmock.h"
@@ -203,7 +203,7 @@ TEST_F(ContextHostileTest, SubmitqueueFlagsAndPrioritiesAreChecked) {
 }
 
 TEST_F(ContextHostileTest, SubmitqueuesAreCapped) {
-  for (size_t i = 0; i < Submitqueues::kMaxQueues; ++i) guest_->NewQueue(0);
+  for (size_t i = 0; i < Limits().max_submitqueues; ++i) guest_->NewQueue(0);
   drm_msm_submitqueue queue = {.flags = 0, .prio = 0, .id = 0};
   EXPECT_EQ(guest_->Ioctl(DRM_IOCTL_MSM_SUBMITQUEUE_NEW, queue), -ENOSPC);
   uint32_t id = 1;

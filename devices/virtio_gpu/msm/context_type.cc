@@ -37,9 +37,10 @@ absl::StatusOr<std::unique_ptr<virtio_gpu::Context>>
 MsmContextType::CreateContext(uint32_t /*ctx_id*/,
                               const std::string& /*name*/) {
   busy_.Sweep();
-  if (counters_.files.value() >= kMaxFiles) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(kMaxFiles, " msm contexts are open"));
+  if (counters_.files.value() >= config_.limits.max_files) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        counters_.files.value(), " msm contexts are open: at most ",
+        config_.limits.max_files));
   }
   ASSIGN_OR_RETURN(std::unique_ptr<DrmFile> drm, device_.Open());
   // Makes the file's address space before a guest can: kernels from 6.17 on
@@ -62,7 +63,8 @@ MsmContextType::CreateContext(uint32_t /*ctx_id*/,
                          .device = device_,
                          .version_minor = capset_.version_minor,
                          .priorities = capset_.priorities,
-                         .guests_always_cached = config_.guests_always_cached});
+                         .guests_always_cached = config_.guests_always_cached,
+                         .limits = config_.limits});
 }
 
 }  // namespace nacre::msm

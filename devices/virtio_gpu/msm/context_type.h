@@ -11,6 +11,7 @@
 #include "devices/virtio_gpu/msm/busy_objects.h"
 #include "devices/virtio_gpu/msm/counters.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
+#include "devices/virtio_gpu/msm/limits.h"
 #include "devices/virtio_gpu/msm/wire.h"
 
 namespace nacre::msm {
@@ -22,6 +23,7 @@ struct MsmConfig {
   // object, so those become CACHED_COHERENT, which native programs use wherever
   // they read much.
   bool guests_always_cached = false;
+  Limits limits = {};
 };
 
 // The msm native context type: capset 6, wire format 2, over a host GPU that
@@ -32,10 +34,6 @@ struct MsmConfig {
 // at the same time; counters() may be read from any thread.
 class MsmContextType final : public virtio_gpu::ContextType {
  public:
-  // Attack stopped: contexts (or blobs that keep the file of a dead context
-  // open) until the process is out of file descriptors.
-  static constexpr uint64_t kMaxFiles = 1024;
-
   // Opens one file on `device`, which must outlive the result, to read the
   // capset from it. FailedPrecondition, with one line that says what was found
   // and what is needed, where the driver is too old or has no GPU address space

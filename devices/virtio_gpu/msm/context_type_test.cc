@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "devices/virtio_gpu/msm/limits.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -159,7 +160,7 @@ TEST(MsmContextTypeTest, ContextsAreCapped) {
   FakeDrmDevice device;
   const auto type = *MsmContextType::Create(device);
   std::vector<std::unique_ptr<virtio_gpu::Context>> contexts;
-  for (uint64_t i = 0; i < MsmContextType::kMaxFiles; ++i) {
+  for (uint64_t i = 0; i < Limits().max_files; ++i) {
     contexts.push_back(*type->CreateContext(i + 1, ""));
   }
   EXPECT_EQ(type->CreateContext(5000, "").status().code(),

@@ -23,6 +23,7 @@ GemObject::GemObject(std::shared_ptr<GemFile> file, Origin origin,
   if (origin_ == Origin::kCreated) {
     counters.objects_created.Add();
     counters.object_bytes.Add(size_);
+    file_->object_bytes_ += size_;
   } else {
     counters.objects_imported.Add();
   }
@@ -31,6 +32,7 @@ GemObject::GemObject(std::shared_ptr<GemFile> file, Origin origin,
 GemObject::~GemObject() {
   if (in_shared_) file_->shared_.erase(handle_);
   if (mapped_for_upload_) file_->uploads_.Drop(handle_);
+  if (origin_ == Origin::kCreated) file_->object_bytes_ -= size_;
   file_->busy_.Close({.drm = file_->drm_,
                       .handle = handle_,
                       .may_have_iova = may_have_iova_,
@@ -115,7 +117,7 @@ absl::StatusOr<Fd> GemObject::Export() {
 }
 
 GemFile::GemFile(std::unique_ptr<DrmFile> drm, const DrmDevice& device,
-                 BusyObjects& busy, Counters& counters)
+                 BusyObjects& busy, Counters& counters, const Limits& limits)
     : drm_(drm.release(),
            [&counters](DrmFile* file) {
              delete file;
@@ -123,7 +125,8 @@ GemFile::GemFile(std::unique_ptr<DrmFile> drm, const DrmDevice& device,
            }),
       device_(device),
       busy_(busy),
-      counters_(counters) {
+      counters_(counters),
+      limits_(limits) {
   counters_.files.Add();
 }
 
@@ -137,10 +140,17 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
     return ErrnoStatus(EINVAL, absl::StrCat("GEM_NEW of ", size, " bytes"));
   }
   const uint64_t taken = counters_.object_bytes.value();
-  if (taken > kMaxObjectBytes || *rounded > kMaxObjectBytes - taken) {
+  const uint64_t most = limits_.max_object_bytes;
+  if (taken > most || *rounded > most - taken) {
+    return ErrnoStatus(ENOMEM,
+                       absl::StrCat("GEM_NEW of ", size, " bytes with ", taken,
+                                    " taken by all contexts: at most ", most));
+  }
+  const uint64_t most_here = limits_.max_context_object_bytes;
+  if (object_bytes_ > most_here || *rounded > most_here - object_bytes_) {
     return ErrnoStatus(
-        ENOMEM, absl::StrCat("GEM_NEW of ", size, " bytes with ", taken, " of ",
-                             kMaxObjectBytes, " taken"));
+        ENOMEM, absl::StrCat("GEM_NEW of ", size, " bytes with ", object_bytes_,
+                             " taken by the context: at most ", most_here));
   }
   ASSIGN_OR_RETURN(const uint32_t handle, drm_->GemNew(*rounded, flags));
   std::shared_ptr<GemObject> object(new GemObject(shared_from_this(),

@@ -13,6 +13,7 @@
 #include "devices/virtio_gpu/msm/busy_objects.h"
 #include "devices/virtio_gpu/msm/counters.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
+#include "devices/virtio_gpu/msm/limits.h"
 #include "devices/virtio_gpu/msm/upload_mappings.h"
 
 namespace nacre::msm {
@@ -74,12 +75,9 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
 // object: a blob may be exported and mapped after its context is gone.
 class GemFile : public std::enable_shared_from_this<GemFile> {
  public:
-  // Attack stopped: the host's memory used up by buffers. Over all files.
-  static constexpr uint64_t kMaxObjectBytes = uint64_t{16} << 30;
-
   // `drm` is a file of `device`; all but `drm` outlive it.
   GemFile(std::unique_ptr<DrmFile> drm, const DrmDevice& device,
-          BusyObjects& busy, Counters& counters);
+          BusyObjects& busy, Counters& counters, const Limits& limits = {});
   GemFile(const GemFile&) = delete;
   GemFile& operator=(const GemFile&) = delete;
 
@@ -87,7 +85,8 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   Counters& counters() { return counters_; }
 
   // `size` is rounded up to pages. With `iova` not 0 the object has that
-  // address.
+  // address. EINVAL for no bytes, ENOMEM beyond the limits, or what the driver
+  // says.
   absl::StatusOr<std::shared_ptr<GemObject>> New(uint64_t size, uint32_t flags,
                                                  uint64_t iova);
   // The object behind a dma-buf of `size` bytes. One that is open in this file
@@ -101,6 +100,8 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   const DrmDevice& device_;
   BusyObjects& busy_;
   Counters& counters_;
+  const Limits limits_;
+  uint64_t object_bytes_ = 0;  // Of objects that were created and exist.
   UploadMappings uploads_;
   // Objects that have a dma-buf, by handle: those an import can meet again.
   absl::flat_hash_map<uint32_t, GemObject*> shared_;

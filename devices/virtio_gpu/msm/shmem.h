@@ -28,8 +28,6 @@ class Shmem {
  public:
   // Mesa asks for 16 KiB. Attack stopped: host memory that no quota sees.
   static constexpr uint64_t kMaxSize = 1 << 20;
-  // Attack stopped: the same, by blobs that outlive their contexts.
-  static constexpr uint64_t kMaxBlobs = 4096;
   static constexpr uint32_t kResponseOffset = sizeof(msm_shmem);
 
   // Room for a response, within the area.

@@ -19,9 +19,9 @@ uint8_t RingOfPriority(uint32_t prio) { return static_cast<uint8_t>(prio + 1); }
 
 }  // namespace
 
-Submitqueues::Submitqueues(DrmFile& drm, uint32_t priorities,
+Submitqueues::Submitqueues(DrmFile& drm, uint32_t priorities, size_t max_queues,
                            Counters& counters)
-    : drm_(drm), counters_(counters) {
+    : drm_(drm), max_queues_(max_queues), counters_(counters) {
   queues_.push_back({0, RingOfPriority(std::min<uint32_t>(
                             DefaultPriority(priorities), kRings - 2))});
 }
@@ -39,8 +39,10 @@ absl::StatusOr<uint32_t> Submitqueues::New(uint32_t flags, uint32_t prio) {
     return ErrnoStatus(EINVAL, absl::StrCat("SUBMITQUEUE_NEW of flags ", flags,
                                             ", priority ", prio));
   }
-  if (queues_.size() > kMaxQueues) {
-    return ErrnoStatus(ENOSPC, "SUBMITQUEUE_NEW");
+  if (queues_.size() > max_queues_) {
+    return ErrnoStatus(
+        ENOSPC, absl::StrCat("SUBMITQUEUE_NEW with ", max_queues_,
+                             " queues in the context, the most there may be"));
   }
   ASSIGN_OR_RETURN(const uint32_t id, drm_.SubmitqueueNew(flags, prio));
   queues_.push_back({id, RingOfPriority(prio)});

@@ -22,18 +22,18 @@ namespace nacre::msm {
 class Submitqueues {
  public:
   static constexpr size_t kRings = 64;  // ring_idx of virtio-gpu: 0..63.
-  // Attack stopped: kernel memory for queues. Programs have a handful.
-  static constexpr size_t kMaxQueues = 256;
 
-  // `priorities` is the capset's.
-  Submitqueues(DrmFile& drm, uint32_t priorities, Counters& counters);
+  // `priorities` is the capset's; at most `max_queues` besides the driver's
+  // own.
+  Submitqueues(DrmFile& drm, uint32_t priorities, size_t max_queues,
+               Counters& counters);
   // Closes the queues; work in them goes on.
   ~Submitqueues();
   Submitqueues(const Submitqueues&) = delete;
   Submitqueues& operator=(const Submitqueues&) = delete;
 
   // Returns the new queue's id. EINVAL for flags or a priority that we do not
-  // pass on, ENOSPC at kMaxQueues, or what the driver says.
+  // pass on, ENOSPC beyond max_queues, or what the driver says.
   absl::StatusOr<uint32_t> New(uint32_t flags, uint32_t prio);
   absl::Status Close(uint32_t id);
 
@@ -66,6 +66,7 @@ class Submitqueues {
   static absl::Status NoQueue(uint32_t id);
 
   DrmFile& drm_;
+  const size_t max_queues_;
   Counters& counters_;
   // Queue 0, the driver's own, is in here too: the first.
   std::vector<Queue> queues_;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "devices/virtio_gpu/msm/context_type.h"
+#include "devices/virtio_gpu/msm/limits.h"
 #include "devices/virtio_gpu/msm/testing/context_test_base.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 #include "devices/virtio_gpu/msm/testing/msm_driver.h"
@@ -95,13 +95,12 @@ TEST_F(EndingsTest, AContextEndsAtOnceThoughItsFenceNeverDoes) {
 TEST_F(EndingsTest, ContextsAreCappedAndComeBack) {
   const size_t before = CountFds();
   for (int round = 0; round < 2; ++round) {
-    for (uint32_t id = 1; id <= MsmContextType::kMaxFiles; ++id) {
+    for (uint32_t id = 1; id <= Limits().max_files; ++id) {
       ASSERT_EQ(g_->CreateContext(id), Type::kOkNodata);
     }
-    EXPECT_EQ(g_->CreateContext(MsmContextType::kMaxFiles + 1),
-              Type::kErrOutOfMemory);
-    EXPECT_EQ(g_->counters().files.value(), MsmContextType::kMaxFiles);
-    for (uint32_t id = 1; id <= MsmContextType::kMaxFiles; ++id) {
+    EXPECT_EQ(g_->CreateContext(Limits().max_files + 1), Type::kErrOutOfMemory);
+    EXPECT_EQ(g_->counters().files.value(), Limits().max_files);
+    for (uint32_t id = 1; id <= Limits().max_files; ++id) {
       ASSERT_EQ(g_->DestroyContext(id), Type::kOkNodata);
     }
     ExpectNothingLeft();
