@@ -2,26 +2,34 @@
 #define NACRE_BASE_LOG_LIMITER_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
 namespace nacre {
 
-// Bounds the log lines that a guest can cause: the first `max_lines` pass, then
-// one that says that no more follow.
+// Bounds the log lines that a guest can cause: of each second the first
+// `lines_per_second` pass, then one that says that no more follow; with 0 none.
 //
 //   if (limiter_.Allow()) LOG(WARNING) << status;
 //
 // Thread-safe.
 class LogLimiter {
  public:
-  explicit LogLimiter(uint32_t max_lines) : max_lines_(max_lines) {}
+  using Clock = std::chrono::steady_clock;
+
+  explicit LogLimiter(uint32_t lines_per_second)
+      : lines_per_second_(lines_per_second) {}
 
   // Whether to log the next line.
-  bool Allow();
+  bool Allow() { return lines_per_second_ != 0 && AllowAt(Clock::now()); }
+  // As Allow, at that time.
+  bool AllowAt(Clock::time_point now);
 
  private:
-  const uint32_t max_lines_;
-  std::atomic<uint32_t> lines_{0};  // Stops counting behind max_lines_.
+  const uint32_t lines_per_second_;
+  // The second, in the upper half, and how many lines were in it: stops
+  // counting behind lines_per_second_.
+  std::atomic<uint64_t> state_{0};
 };
 
 }  // namespace nacre

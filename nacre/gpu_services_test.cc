@@ -20,9 +20,9 @@ constexpr uint64_t kPage = kLargestPageSize;
 class GpuServicesTest : public testing::Test {
  protected:
   static GpuServices Make(const std::string& node) {
-    return GpuServices(
-        *virtio_gpu::HostVisibleWindow::Create(16 * kPage, /*max_mappings=*/4),
-        node);
+    return GpuServices(*virtio_gpu::HostVisibleWindow::Create(
+                           16 * kPage, {.max_mapped_blobs = 4}),
+                       node);
   }
 
   GpuServices services_ = Make("/dev/null");

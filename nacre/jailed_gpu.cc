@@ -92,10 +92,9 @@ absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Create(
 
 absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Start(const Gpu& config,
                                                             bool namespaces) {
-  ASSIGN_OR_RETURN(
-      virtio_gpu::HostVisibleWindow window,
-      virtio_gpu::HostVisibleWindow::Create(
-          config.window_mib() << 20, virtio_gpu::Limits().max_mapped_blobs));
+  ASSIGN_OR_RETURN(virtio_gpu::HostVisibleWindow window,
+                   virtio_gpu::HostVisibleWindow::Create(
+                       config.window_mib() << 20, virtio_gpu::Limits()));
   ASSIGN_OR_RETURN(auto control, Channel::CreatePair());
   ASSIGN_OR_RETURN(auto services, Channel::CreatePair());
   ASSIGN_OR_RETURN(

@@ -10,12 +10,26 @@
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/error.h"
 #include "devices/virtio_gpu/fence_timelines.h"
+#include "devices/virtio_gpu/limits.h"
 #include "glog/logging.h"
 
 namespace nacre::virtio_gpu {
 
-Dispatcher::Dispatcher(const Executor::Environment& environment, Relay& relay)
-    : env_(environment), executor_(environment, relay) {}
+namespace {
+
+absl::Status TooManyFences(const Limits& limits) {
+  return absl::ResourceExhaustedError(
+      absl::StrFormat("%u fences wait for the GPU: there may be no more",
+                      limits.max_pending_fences));
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(const Executor::Environment& environment,
+                       Quota& pending_fences, Relay& relay)
+    : env_(environment),
+      pending_fences_(pending_fences),
+      executor_(environment, relay) {}
 
 void Dispatcher::ReadHeader(Job& job) {
   wire::CtrlHeader header = {};
@@ -35,8 +49,11 @@ void Dispatcher::Execute(Job& job, RequestBuffer& buffer) {
   // Before the command, which may end the context.
   const absl::StatusOr<std::optional<TimelineId>> timeline =
       Executor::TimelineOf(target);
-  const absl::StatusOr<Response> response =
-      timeline.ok() ? Run(job, target, buffer) : timeline.status();
+  const bool may_wait = TakeFenceShare(job);
+  const absl::StatusOr<Response> response = !timeline.ok() ? timeline.status()
+                                            : !may_wait
+                                                ? TooManyFences(env_.limits)
+                                                : Run(job, target, buffer);
   RingRequest& request = *job.request;
   absl::Status written;
   if (ABSL_PREDICT_TRUE(response.ok())) {
@@ -59,6 +76,7 @@ void Dispatcher::Execute(Job& job, RequestBuffer& buffer) {
     return;
   }
   request.timeline = **timeline;
+  if (ABSL_PREDICT_FALSE(!may_wait)) return;
   absl::StatusOr<Fd> fence = Executor::FenceOf(target);
   if (!fence.ok()) {
     // Nothing to wait for but what came before: a fence never gets lost.
@@ -67,7 +85,21 @@ void Dispatcher::Execute(Job& job, RequestBuffer& buffer) {
   } else if (fence->valid()) {
     request.fence = *std::move(fence);
     request.observer = target.context->context->fence_observer();
+    return;
   }
+  request.fence_share = Quota::Share();
+}
+
+bool Dispatcher::TakeFenceShare(Job& job) {
+  // No other command starts work to wait for.
+  if (!job.header.fenced || job.header.type != wire::Type::kSubmit3d ||
+      job.kind == QueueKind::kCursor) {
+    return true;
+  }
+  std::optional<Quota::Share> share = pending_fences_.Take();
+  if (ABSL_PREDICT_FALSE(!share)) return false;
+  job.request->fence_share = *std::move(share);
+  return true;
 }
 
 absl::StatusOr<std::span<const uint8_t>> Dispatcher::ReadBody(

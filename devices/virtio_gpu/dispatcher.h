@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/quota.h"
 #include "devices/virtio_gpu/command.h"
 #include "devices/virtio_gpu/executor.h"
 #include "devices/virtio_gpu/job.h"
@@ -24,8 +25,10 @@ namespace nacre::virtio_gpu {
 // (see relay.h), also where a method says that it may lose the lead meanwhile.
 class Dispatcher {
  public:
-  // All outlive the dispatcher. `features` are the driver's.
-  Dispatcher(const Executor::Environment& environment, Relay& relay);
+  // All outlive the dispatcher. `features` are the driver's; of
+  // `pending_fences` each fence takes a share that waits for a context.
+  Dispatcher(const Executor::Environment& environment, Quota& pending_fences,
+             Relay& relay);
 
   size_t num_contexts() const { return executor_.num_contexts(); }
 
@@ -46,10 +49,14 @@ class Dispatcher {
                                                     RequestBuffer& buffer);
   absl::StatusOr<Response> Run(Job& job, const Executor::Target& target,
                                RequestBuffer& buffer);
+  // Whether a fence that the request may come to wait for is within the limit;
+  // its share is the job's request's then.
+  bool TakeFenceShare(Job& job);
   void CountAndLogError(const CommandHeader& header, const absl::Status& status,
                         wire::Type response);
 
   const Executor::Environment env_;
+  Quota& pending_fences_;
   Executor executor_;
 };
 

@@ -22,8 +22,6 @@ namespace {
 // has in flight.
 constexpr std::array<uint16_t, 2> kQueueSizes = {512, 64};
 
-constexpr uint32_t kMaxErrorLines = 64;
-
 // What the configuration field can say.
 constexpr uint64_t kMaxPageSize = uint64_t{1} << 31;
 
@@ -74,9 +72,8 @@ absl::StatusOr<std::unique_ptr<VirtioGpu>> VirtioGpu::Create(
   }
   if (window == nullptr) {
     ASSIGN_OR_RETURN(HostVisibleWindow own,
-                     HostVisibleWindow::Create(config.window_bytes,
-                                               config.limits.max_mapped_blobs,
-                                               config.page_size));
+                     HostVisibleWindow::Create(
+                         config.window_bytes, config.limits, config.page_size));
     window = std::make_unique<HostVisibleWindow>(std::move(own));
   }
   return absl::WrapUnique(new VirtioGpu(config, std::move(context_types),
@@ -90,7 +87,7 @@ VirtioGpu::VirtioGpu(const Config& config,
     : config_(config),
       context_types_(std::move(context_types)),
       sink_(std::move(sink)),
-      log_limiter_(kMaxErrorLines),
+      log_limiter_(config.limits.log_lines_per_second),
       window_(std::move(window)) {}
 
 VirtioGpu::~VirtioGpu() = default;

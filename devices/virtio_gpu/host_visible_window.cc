@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -20,9 +21,9 @@ constexpr uint64_t kAlignment = uint64_t{2} << 20;
 }  // namespace
 
 absl::StatusOr<HostVisibleWindow> HostVisibleWindow::Create(
-    uint64_t size, size_t max_mappings, uint64_t page_size) {
+    uint64_t size, const Limits& limits, uint64_t page_size) {
   CHECK(IsPowerOfTwo(page_size) && page_size >= HostPageSize()) << page_size;
-  if (size == 0) return HostVisibleWindow(Mapping(), max_mappings, page_size);
+  if (size == 0) return HostVisibleWindow(Mapping(), limits, page_size);
   if (!IsPowerOfTwo(size) || size < page_size) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "host-visible window of %u bytes: a power of two of at least %u, or 0",
@@ -30,7 +31,7 @@ absl::StatusOr<HostVisibleWindow> HostVisibleWindow::Create(
   }
   ASSIGN_OR_RETURN(Mapping memory,
                    Mapping::Anonymous(size + page_size, kAlignment));
-  return HostVisibleWindow(std::move(memory), max_mappings, page_size);
+  return HostVisibleWindow(std::move(memory), limits, page_size);
 }
 
 absl::Status HostVisibleWindow::Map(uint64_t offset, uint64_t size,
@@ -54,9 +55,15 @@ absl::Status HostVisibleWindow::Map(uint64_t offset, uint64_t size,
     return absl::AlreadyExistsError(absl::StrFormat(
         "%u bytes at %#x of the window overlap a mapping", size, offset));
   }
-  if (mappings_.size() >= max_mappings_) {
-    return absl::ResourceExhaustedError(absl::StrFormat(
-        "%u blobs are mapped: at most %u", mappings_.size(), max_mappings_));
+  if (mappings_.size() >= max_mapped_blobs_) {
+    return absl::ResourceExhaustedError(
+        absl::StrFormat("%u blobs are mapped: at most %u", mappings_.size(),
+                        max_mapped_blobs_));
+  }
+  if (size > max_mapped_bytes_ - std::min(mapped_bytes_, max_mapped_bytes_)) {
+    return absl::ResourceExhaustedError(
+        absl::StrFormat("mapping %u bytes with %u mapped: at most %u", size,
+                        mapped_bytes_, max_mapped_bytes_));
   }
   if (mmap(window.data() + offset, size, PROT_READ | PROT_WRITE,
            MAP_SHARED | MAP_FIXED, blob.fd,

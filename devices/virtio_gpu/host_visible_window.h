@@ -12,6 +12,7 @@
 #include "base/page_size.h"
 #include "devices/virtio_gpu/blob_window.h"
 #include "devices/virtio_gpu/context.h"
+#include "devices/virtio_gpu/limits.h"
 
 namespace nacre::virtio_gpu {
 
@@ -40,10 +41,10 @@ namespace nacre::virtio_gpu {
 class HostVisibleWindow final : public BlobWindow {
  public:
   // `size` is a power of two of at least a page, or 0 for a window that can
-  // hold nothing. `max_mappings` at one time. `page_size` is the host's or, for
-  // tests, a larger power of two.
+  // hold nothing. Of `limits`, max_mapped_blobs and max_mapped_bytes are its.
+  // `page_size` is the host's or, for tests, a larger power of two.
   static absl::StatusOr<HostVisibleWindow> Create(
-      uint64_t size, size_t max_mappings, uint64_t page_size = HostPageSize());
+      uint64_t size, const Limits& limits, uint64_t page_size = HostPageSize());
 
   HostVisibleWindow(HostVisibleWindow&&) = default;
 
@@ -61,15 +62,17 @@ class HostVisibleWindow final : public BlobWindow {
   uint64_t mapped_bytes() const override { return mapped_bytes_; }
 
  private:
-  HostVisibleWindow(Mapping memory, size_t max_mappings, uint64_t page_size)
+  HostVisibleWindow(Mapping memory, const Limits& limits, uint64_t page_size)
       : memory_(std::move(memory)),
-        max_mappings_(max_mappings),
+        max_mapped_blobs_(limits.max_mapped_blobs),
+        max_mapped_bytes_(limits.max_mapped_bytes),
         page_size_(page_size) {}
 
   absl::Status RestoreAnonymous(uint64_t offset, uint64_t size);
 
   Mapping memory_;  // A page, then the window.
-  size_t max_mappings_;
+  size_t max_mapped_blobs_;
+  uint64_t max_mapped_bytes_;
   uint64_t page_size_;
   std::map<uint64_t, uint64_t> mappings_;  // Offset to size, disjoint.
   uint64_t mapped_bytes_ = 0;

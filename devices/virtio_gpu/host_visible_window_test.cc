@@ -16,12 +16,16 @@ namespace {
 constexpr uint64_t kPage = kLargestPageSize;
 constexpr uint64_t kSize = 64 * kPage;
 constexpr size_t kMaxMappings = 8;
+constexpr uint64_t kMaxBytes = 32 * kPage;
 
 class HostVisibleWindowTest : public testing::Test {
  protected:
   HostVisibleWindowTest()
       : fd_(*CreateMemfd("blob", kSize)),
-        window_(*HostVisibleWindow::Create(kSize, kMaxMappings, kPage)) {
+        window_(*HostVisibleWindow::Create(
+            kSize,
+            {.max_mapped_blobs = kMaxMappings, .max_mapped_bytes = kMaxBytes},
+            kPage)) {
     // Page n of the blob begins with n + 1.
     const Mapping blob = *Mapping::Shared(fd_.get(), 0, kSize);
     for (uint64_t page = 0; page < kSize / kPage; ++page) {
@@ -106,6 +110,17 @@ TEST_F(HostVisibleWindowTest, RefusesMoreMappingsThanItsLimit) {
   EXPECT_EQ(Map(kMaxMappings * kPage, kPage), absl::StatusCode::kOk);
 }
 
+TEST_F(HostVisibleWindowTest, RefusesMoreBytesThanItsLimit) {
+  EXPECT_EQ(Map(0, kMaxBytes + kPage), absl::StatusCode::kResourceExhausted);
+  ASSERT_EQ(Map(0, kMaxBytes - kPage), absl::StatusCode::kOk);
+  EXPECT_EQ(Map(kMaxBytes, 2 * kPage), absl::StatusCode::kResourceExhausted);
+  ASSERT_EQ(Map(kMaxBytes, kPage), absl::StatusCode::kOk);
+  EXPECT_EQ(Map(kMaxBytes + kPage, kPage),
+            absl::StatusCode::kResourceExhausted);
+  ASSERT_TRUE(window_.Unmap(kMaxBytes).ok());
+  EXPECT_EQ(Map(kMaxBytes + kPage, kPage), absl::StatusCode::kOk);
+}
+
 TEST_F(HostVisibleWindowTest, RefusesToUnmapWhereNoMappingBegins) {
   ASSERT_EQ(Map(kPage, 2 * kPage), absl::StatusCode::kOk);
   EXPECT_EQ(window_.Unmap(0).code(), absl::StatusCode::kNotFound);
@@ -144,7 +159,8 @@ TEST_F(HostVisibleWindowTest, RandomMapsAgreeWithABitmap) {
       mapped.erase(it);
       continue;
     }
-    bool fits = first + count <= 64 && mapped.size() < kMaxMappings;
+    bool fits = first + count <= 64 && mapped.size() < kMaxMappings &&
+                (used.size() + count) * kPage <= kMaxBytes;
     for (uint64_t i = 0; i < count; ++i) fits &= !used.contains(first + i);
     ASSERT_EQ(Map(first * kPage, count * kPage) == absl::StatusCode::kOk, fits);
     if (!fits) continue;
@@ -155,8 +171,8 @@ TEST_F(HostVisibleWindowTest, RandomMapsAgreeWithABitmap) {
 }
 
 TEST(HostVisibleWindowCreateTest, RefusesSizesThatAreNoPowerOfTwo) {
-  EXPECT_FALSE(HostVisibleWindow::Create(3 * kPage, 1, kPage).ok());
-  EXPECT_FALSE(HostVisibleWindow::Create(kPage / 2, 1, kPage).ok());
+  EXPECT_FALSE(HostVisibleWindow::Create(3 * kPage, {}, kPage).ok());
+  EXPECT_FALSE(HostVisibleWindow::Create(kPage / 2, {}, kPage).ok());
 }
 
 // Else older KVMs of arm64 let a guest read the host's memory.
@@ -165,7 +181,7 @@ TEST(HostVisibleWindowCreateTest, NoPartOfItIsALargePage) {
   for (const uint64_t page_size : kPageSizes) {
     if (page_size < HostPageSize()) continue;
     const HostVisibleWindow window =
-        *HostVisibleWindow::Create(4 * kLargePage, 1, page_size);
+        *HostVisibleWindow::Create(4 * kLargePage, {}, page_size);
     const auto start = reinterpret_cast<uintptr_t>(window.host().data());
     EXPECT_EQ(start % page_size, 0u);
     // A guest's address of the window is a multiple of its size.
@@ -175,7 +191,7 @@ TEST(HostVisibleWindowCreateTest, NoPartOfItIsALargePage) {
 }
 
 TEST(HostVisibleWindowCreateTest, AWindowOfNothingHoldsNothing) {
-  HostVisibleWindow window = *HostVisibleWindow::Create(0, 1);
+  HostVisibleWindow window = *HostVisibleWindow::Create(0, {});
   EXPECT_TRUE(window.host().empty());
   EXPECT_EQ(window.Map(0, kPage, BlobMemory{}).code(),
             absl::StatusCode::kOutOfRange);

@@ -9,8 +9,8 @@ namespace nacre::virtio_gpu {
 // How much of the host one guest may hold through its virtio-gpu device. Each
 // is checked before anything is allocated; going past one is an error response
 // (OUT_OF_MEMORY, or INVALID_PARAMETER where a single request is too large),
-// never an end of the VM. Fences need no cap of their own: a pending one holds
-// a descriptor chain, so that the control queue's size bounds them.
+// never an end of the VM. Once what held it is gone (unmapped, unreferenced,
+// destroyed, signalled, or all of it by a reset) it can be had again.
 struct Limits {
   // Host heap, by creating resources without end.
   size_t max_resources = 131072;
@@ -39,6 +39,18 @@ struct Limits {
   // rest is for context types: nine for each of msm's files, and the simulated
   // GPU's 4096.
   size_t max_mapped_blobs = 24000;
+  // Page tables and, on real GPUs, pinned memory, by mapping huge blobs; in
+  // bytes. Beyond the window's size it limits nothing.
+  uint64_t max_mapped_bytes = UINT64_MAX;
+  // Descriptors of this process, and its thread that watches them, by work that
+  // does not end: fences that wait for the GPU. A fenced SUBMIT_3D beyond it is
+  // answered OUT_OF_MEMORY, in its place behind the earlier fences of its
+  // timeline, and not executed. Each holds a chain of the control queue, so
+  // that the default is as many as there can be.
+  size_t max_pending_fences = 512;
+  // The host's disk, by doing wrong without end: lines of the log. What is not
+  // logged is counted.
+  uint32_t log_lines_per_second = 10;
 };
 
 }  // namespace nacre::virtio_gpu

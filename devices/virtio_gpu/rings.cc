@@ -108,7 +108,7 @@ std::optional<uint64_t> Rings::GiveBackInOrder(Ring& ring,
   const TimelineId& timeline = *request.timeline;
   const bool waits = request.fence.valid();
   Fenced fenced = {std::move(request.chain), std::move(request.fence),
-                   std::move(request.observer)};
+                   std::move(request.fence_share), std::move(request.observer)};
   if (request.place) {
     *timelines_.Find(*request.place) = std::move(fenced);
     if (waits) {

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log_limiter.h"
 #include "base/mutex.h"
+#include "base/quota.h"
 #include "devices/virtio/virtio_device.h"
 #include "devices/virtio/virtqueue.h"
 #include "devices/virtio_gpu/context.h"
@@ -35,6 +36,7 @@ struct RingRequest {
   std::optional<TimelineId> timeline;
   // When this is readable, where it is valid; needs a timeline...
   Fd fence;
+  Quota::Share fence_share;  // Of Limits::max_pending_fences.
   // ... and this, if any, is told first.
   std::shared_ptr<FenceObserver> observer;
   // From HoldPlace of this timeline, for one that later ones overtook.
@@ -82,6 +84,7 @@ class Rings {
   struct Fenced {
     std::optional<virtio::DescriptorChain> chain;  // None: a place only.
     Fd fence;
+    Quota::Share fence_share;
     std::shared_ptr<FenceObserver> observer;
   };
   // Those of a batch, without the heap.

@@ -66,11 +66,12 @@ Session::Session(const Executor::Environment& environment,
                  Fd epoll, EventFd wake)
     : stats_(environment.stats),
       queues_(std::move(queues)),
+      pending_fences_(environment.limits.max_pending_fences),
       rings_(std::move(rings)),
       epoll_(std::move(epoll)),
       wake_(std::move(wake)),
       relay_(this),
-      dispatcher_(environment, relay_) {}
+      dispatcher_(environment, pending_fences_, relay_) {}
 
 Session::~Session() {
   relay_.Stop();

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "base/event_fd.h"
 #include "base/fd.h"
+#include "base/quota.h"
 #include "devices/virtio/virtio_device.h"
 #include "devices/virtio_gpu/command.h"
 #include "devices/virtio_gpu/dispatcher.h"
@@ -89,6 +90,7 @@ class Session : private Relay::Work {
 
   Stats* const stats_;
   const std::vector<Queue> queues_;  // Control first.
+  Quota pending_fences_;
   const std::unique_ptr<Rings> rings_;
   const Fd epoll_;
   const EventFd wake_;

@@ -29,7 +29,7 @@ static_assert(ControlQueue::kMaxResponse <= kSmallPayload);
 constexpr uint64_t kLargeStride = ControlQueue::kMaxPayload + kSlotStride;
 
 constexpr uint64_t kSlotsAlignment = 64;
-constexpr uint32_t kMaxLoggedErrors = 20;
+constexpr uint32_t kMaxLoggedErrors = 20;  // In a second.
 
 uint64_t SlotsOffset(uint16_t size) {
   return (SplitRingDriver::SizeOf(size) + kSlotsAlignment - 1) /
