@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/event_fd.h"
 
 namespace nacre::vmm {
 
@@ -24,6 +25,16 @@ class MsiLine : public IrqLine {
   // Delivers as a write of `data` to `address` from now on. Called from vCPU
   // threads; Trigger may run at the same time.
   virtual absl::Status SetMessage(uint64_t address, uint32_t data) = 0;
+
+  // From now on each signal of `event` is a Trigger, which the hypervisor makes
+  // by itself, as are those that its counter holds already: for events that
+  // another process signals. `event` is borrowed until Detach, and attached to
+  // one line at a time. False where that cannot be had: the event's owner goes
+  // on to trigger. Called from vCPU threads.
+  virtual bool Attach(const EventFd& /*event*/) { return false; }
+  // Undoes an Attach that was true: signals stay in the counter again, from
+  // when this returns. None is lost.
+  virtual void Detach(const EventFd& /*event*/) {}
 };
 
 // Where a PCI device gets its message-signalled interrupts from: the

@@ -274,6 +274,10 @@ void CommonConfig::NotifyConfigChange() {
   interrupts_->InterruptForConfig();
 }
 
+void CommonConfig::SetQueueEvent(uint16_t index, const EventFd* event) {
+  interrupts_->SetQueueEvent(index, event);
+}
+
 void CommonConfig::SetNeedsReset() {
   ++counters_.needs_reset;
   status_ |= kStatusNeedsReset;

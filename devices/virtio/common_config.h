@@ -36,6 +36,8 @@ class InterruptSink {
   virtual ~InterruptSink() = default;
   virtual void InterruptForQueue(uint16_t index) = 0;
   virtual void InterruptForConfig() = 0;
+  // See DriverNotifier::SetQueueEvent; during calls to the device.
+  virtual void SetQueueEvent(uint16_t /*index*/, const EventFd* /*event*/) {}
 };
 
 // The registers that every transport has, and all that happens behind them:
@@ -73,7 +75,7 @@ class CommonConfig : public DriverNotifier {
 
   // For the summary at the end of a run.
   struct Stats {
-    uint64_t queue_interrupts = 0;
+    uint64_t queue_interrupts = 0;  // But for those by SetQueueEvent.
     uint64_t config_interrupts = 0;
     uint64_t kicks_by_exit = 0;  // Kicks that no eventfd was bound for.
     uint64_t resets = 0;
@@ -109,6 +111,7 @@ class CommonConfig : public DriverNotifier {
   void NotifyUsedBuffers(uint16_t index) override;
   void NotifyConfigChange() override;
   void SetNeedsReset() override;
+  void SetQueueEvent(uint16_t index, const EventFd* event) override;
 
  private:
   struct Queue {

@@ -121,7 +121,8 @@ PciTransport::PciTransport(VirtioDevice* device, uint16_t device_class,
                                                        device->device_id())}),
       device_(device),
       msix_(std::move(msix)),
-      queue_vectors_(device->max_queue_sizes().size()) {
+      queue_vectors_(device->max_queue_sizes().size()),
+      queue_events_(queue_vectors_.size(), nullptr) {
   ForgetVectors();
 }
 
@@ -272,6 +273,7 @@ void PciTransport::WriteCommon(uint64_t offset, std::span<const uint8_t> data) {
     StoreVector(&config_vector_, static_cast<uint16_t>(value));
   } else if (field->offset == kQueueVectorField) {
     StoreVector(SelectedVector(), static_cast<uint16_t>(value));
+    if (SelectedVector() != nullptr) BindQueueEvent(common_->selected_queue());
   } else if (field->reg == Register::kDeviceStatus && value == 0) {
     common_->Reset();
     ForgetVectors();
@@ -295,6 +297,19 @@ void PciTransport::ForgetVectors() {
   config_vector_ = kNoVector;
   for (std::atomic<uint16_t>& vector : queue_vectors_) vector = kNoVector;
   isr_ = 0;
+}
+
+void PciTransport::SetQueueEvent(uint16_t index, const EventFd* event) {
+  if (queue_events_[index] != nullptr) msix_->Unbind(queue_events_[index]);
+  queue_events_[index] = event;
+  BindQueueEvent(index);
+}
+
+void PciTransport::BindQueueEvent(uint16_t index) {
+  const EventFd* const event = queue_events_[index];
+  if (event == nullptr) return;
+  msix_->Unbind(event);
+  msix_->Bind(queue_vectors_[index], event);
 }
 
 void PciTransport::WillReadConfig(uint16_t offset, size_t size) {

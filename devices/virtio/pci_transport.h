@@ -10,6 +10,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "base/event_fd.h"
 #include "base/mutex.h"
 #include "devices/virtio/common_config.h"
 #include "devices/virtio/pci_capabilities.h"
@@ -87,6 +88,8 @@ class PciTransport : public vmm::PciDevice,
   std::atomic<uint16_t>* SelectedVector() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StoreVector(std::atomic<uint16_t>* vector, uint16_t value);
   void ForgetVectors();
+  // Takes the queue's event to the queue's vector.
+  void BindQueueEvent(uint16_t index);
 
   // PciDevice:
   void WillReadConfig(uint16_t offset, size_t size) override;
@@ -96,6 +99,8 @@ class PciTransport : public vmm::PciDevice,
   // InterruptSink, without a lock:
   void InterruptForQueue(uint16_t index) override;
   void InterruptForConfig() override;
+  // InterruptSink, during calls to the device:
+  void SetQueueEvent(uint16_t index, const EventFd* event) override;
 
   VirtioDevice* const device_;
   const std::unique_ptr<vmm::Msix> msix_;
@@ -112,6 +117,9 @@ class PciTransport : public vmm::PciDevice,
   std::atomic<bool> msix_enabled_ = false;
   std::atomic<uint16_t> config_vector_ = kNoVector;
   std::vector<std::atomic<uint16_t>> queue_vectors_;
+  // By queue, null for none. Calls to the device are one at a time, and so is
+  // what they change.
+  std::vector<const EventFd*> queue_events_;
 };
 
 }  // namespace nacre::virtio

@@ -25,6 +25,14 @@ class DriverNotifier {
   // Sets DEVICE_NEEDS_RESET and notifies (virtio 1.x, 2.1.2): the driver broke
   // the queue itself, so that no answer is possible.
   virtual void SetNeedsReset() = 0;
+
+  // From now on a signal of `event` stands for NotifyUsedBuffers(index) where
+  // the transport can have the hypervisor deliver it, without a thread of this
+  // process: for a device in another one. What the event's counter holds the
+  // transport could not deliver, because of a mask for instance: the caller
+  // watches it, clears it and notifies. Null for no event any more; a device
+  // calls this in Activate and Reset, and `event` stays until then.
+  virtual void SetQueueEvent(uint16_t /*index*/, const EventFd* /*event*/) {}
 };
 
 // One queue that the driver enabled.

@@ -2,6 +2,7 @@
 
 #include <sys/ioctl.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstring>
@@ -46,6 +47,12 @@ class IrqRouter::MessageLine final : public MsiLine {
     RETURN_IF_ERROR(router_->SetMessage(gsi_, address, data, requester_id_));
     armed_.store(true, std::memory_order_release);
     return absl::OkStatus();
+  }
+  bool Attach(const EventFd& event) override {
+    return router_->AttachEvent(gsi_, event.fd());
+  }
+  void Detach(const EventFd& event) override {
+    router_->DetachEvent(gsi_, event.fd());
   }
 
  private:
@@ -95,6 +102,9 @@ absl::Status IrqRouter::Connect(int vm) {
   RETURN_IF_ERROR(SetRoutes());
   for (const auto& [gsi, input] : inputs_) {
     if (input.attached) RETURN_IF_ERROR(SetIrqFd(gsi, input.event, 0));
+    for (const int event : input.others) {
+      RETURN_IF_ERROR(SetIrqFd(gsi, event, 0));
+    }
   }
   return absl::OkStatus();
 }
@@ -137,9 +147,29 @@ absl::Status IrqRouter::SetMessage(uint32_t gsi, uint64_t address,
   return absl::OkStatus();
 }
 
+bool IrqRouter::AttachEvent(uint32_t gsi, int event) {
+  MutexLock lock(mutex_);
+  if (const absl::Status status = SetIrqFd(gsi, event, 0); !status.ok()) {
+    LOG_FIRST_N(WARNING, 10) << status << "; interrupts are relayed";
+    return false;
+  }
+  inputs_.at(gsi).others.push_back(event);
+  return true;
+}
+
+void IrqRouter::DetachEvent(uint32_t gsi, int event) {
+  MutexLock lock(mutex_);
+  std::vector<int>& others = inputs_.at(gsi).others;
+  others.erase(std::find(others.begin(), others.end(), event));
+  // KVM has finished what the event caused when this returns.
+  const absl::Status status = SetIrqFd(gsi, event, KVM_IRQFD_FLAG_DEASSIGN);
+  LOG_IF(ERROR, !status.ok()) << status;
+}
+
 void IrqRouter::Release(uint32_t gsi) {
   MutexLock lock(mutex_);
   const auto it = inputs_.find(gsi);
+  CHECK(it->second.others.empty()) << "events outlive their line";
   if (it->second.attached) {
     const absl::Status status =
         SetIrqFd(gsi, it->second.event, KVM_IRQFD_FLAG_DEASSIGN);

@@ -60,10 +60,13 @@ class IrqRouter final : public MsiController {
     bool attached = false;  // In `vm_`, or to be when there is one.
     bool routed = false;    // Whether `route` counts: not a fixed GSI's.
     kvm_irq_routing_entry route = {};
+    std::vector<int> others;  // More eventfds (MsiLine::Attach), borrowed.
   };
 
   absl::Status SetMessage(uint32_t gsi, uint64_t address, uint32_t data,
                           uint32_t requester_id);
+  bool AttachEvent(uint32_t gsi, int event);
+  void DetachEvent(uint32_t gsi, int event);
   void Release(uint32_t gsi);
 
   // These two succeed and do nothing while disconnected.

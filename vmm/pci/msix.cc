@@ -108,11 +108,13 @@ void Msix::Update(uint16_t index) {
   const Entry& entry = table_[index];
   if ((control_ & kEnable) == 0) {
     vector.state = State::kOff;
+    AttachAll(index, false);
     vector.pending = false;
     return;
   }
   if ((control_ & kFunctionMask) != 0 || (entry.control & kMaskBit) != 0) {
     vector.state = State::kMasked;
+    AttachAll(index, false);
     return;
   }
   // The hypervisor learns a message only when it matters: guests write it in
@@ -126,6 +128,7 @@ void Msix::Update(uint16_t index) {
     stale_[index] = !status.ok();
   }
   vector.state = State::kOpen;
+  AttachAll(index, !stale_[index]);
   if (vector.pending.exchange(false)) vector.line->Trigger();
 }
 
@@ -140,6 +143,41 @@ void Msix::Trigger(uint16_t index) {
     if (vector.state != State::kOpen || !vector.pending.exchange(false)) return;
   }
   vector.line->Trigger();
+}
+
+void Msix::Bind(uint16_t vector, const EventFd* event) {
+  if (vector >= vectors_.size()) return;
+  MutexLock lock(mutex_);
+  Binding& binding =
+      bindings_.emplace_back(Binding{.vector = vector, .event = event});
+  Attach(binding, vectors_[vector]->state == State::kOpen && !stale_[vector]);
+}
+
+void Msix::Unbind(const EventFd* event) {
+  MutexLock lock(mutex_);
+  const auto it =
+      std::find_if(bindings_.begin(), bindings_.end(),
+                   [event](const Binding& b) { return b.event == event; });
+  if (it == bindings_.end()) return;
+  Attach(*it, false);
+  bindings_.erase(it);
+}
+
+void Msix::Attach(Binding& binding, bool attach) {
+  if (binding.attached == attach) return;
+  MsiLine& line = *vectors_[binding.vector]->line;
+  if (attach) {
+    binding.attached = line.Attach(*binding.event);
+  } else {
+    line.Detach(*binding.event);
+    binding.attached = false;
+  }
+}
+
+void Msix::AttachAll(uint16_t vector, bool attach) {
+  for (Binding& binding : bindings_) {
+    if (binding.vector == vector) Attach(binding, attach);
+  }
 }
 
 void Msix::Reset() {

@@ -10,6 +10,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "base/event_fd.h"
 #include "base/mutex.h"
 #include "vmm/irq_line.h"
 #include "vmm/pci/config_space.h"
@@ -59,6 +60,14 @@ class Msix {
   // guest has not enabled MSI-X, or for a vector that is none, nothing.
   void Trigger(uint16_t vector);
 
+  // From now on a signal of `event` (borrowed until Unbind, bound once) sends
+  // `vector`'s message without this process, as long as the vector is enabled
+  // and unmasked and the line can do so. At all other times it stays in the
+  // event's counter, whose owner clears it and calls Trigger, so that the
+  // pending bits are right. For a vector that is none, that is always.
+  void Bind(uint16_t vector, const EventFd* event);
+  void Unbind(const EventFd* event);
+
   // Disabled, every vector masked, nothing pending.
   void Reset();
 
@@ -81,11 +90,21 @@ class Msix {
   };
   static_assert(sizeof(Entry) == kEntrySize);
   static constexpr uint32_t kMaskBit = 1;
+  struct Binding {
+    uint16_t vector;
+    const EventFd* event;
+    bool attached = false;
+  };
 
   explicit Msix(std::vector<std::unique_ptr<Vector>> vectors);
 
   // Brings a vector's state in line with its entry and the control word.
   void Update(uint16_t vector) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Attaches its event to its vector's line, or detaches it.
+  void Attach(Binding& binding, bool attach)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AttachAll(uint16_t vector, bool attach)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::vector<std::unique_ptr<Vector>> vectors_;
   mutable Mutex mutex_;
@@ -93,6 +112,7 @@ class Msix {
   // Whether the line has yet to learn the entry's message.
   std::vector<bool> stale_ ABSL_GUARDED_BY(mutex_);
   uint16_t control_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<Binding> bindings_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace nacre::vmm

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/event_fd.h"
 #include "gtest/gtest.h"
 #include "vmm/pci/testing/fake_hypervisor.h"
 
@@ -204,6 +205,92 @@ TEST_F(MsixTest, AnswersAnyAccess) {
 TEST_F(MsixTest, RefusesNumbersOfVectorsThatTheCapabilityCannotSay) {
   EXPECT_FALSE(Msix::Create(&controller_, 0, 0).ok());
   EXPECT_FALSE(Msix::Create(&controller_, 0, 2049).ok());
+}
+
+class MsixEventTest : public MsixTest {
+ protected:
+  const EventFd event_ = EventFd::Create().value();
+};
+
+TEST_F(MsixEventTest, ABoundEventSendsTheMessageByItself) {
+  msix_->SetControl(kEnable);
+  Program(1, 41);
+  msix_->Bind(1, &event_);
+  event_.Signal();
+  controller_.Deliver();
+  EXPECT_EQ(controller_.count(41), 1);
+  msix_->Unbind(&event_);
+  EXPECT_FALSE(controller_.attached(event_));
+  msix_->Unbind(&event_);  // Harmless.
+}
+
+// PCI 3.0, 6.8.2.9: nobody sends for a masked vector, and its owner sees to the
+// pending bit.
+TEST_F(MsixEventTest, AMaskedVectorLeavesItsEventToTheOwner) {
+  msix_->SetControl(kEnable);
+  Program(1, 41, /*masked=*/true);
+  msix_->Bind(1, &event_);
+  event_.Signal();
+  controller_.Deliver();
+  EXPECT_EQ(event_.Clear(), 1u);
+  msix_->Trigger(1);
+  EXPECT_TRUE(Pending(1));
+  SetMask(1, false);
+  EXPECT_EQ(controller_.count(41), 1);
+  EXPECT_TRUE(controller_.attached(event_));
+  SetMask(1, true);
+  EXPECT_FALSE(controller_.attached(event_));
+}
+
+TEST_F(MsixEventTest, WhatNobodyTookWhileMaskedIsSentWhenUnmasked) {
+  msix_->SetControl(kEnable);
+  Program(1, 41, /*masked=*/true);
+  msix_->Bind(1, &event_);
+  event_.Signal();
+  SetMask(1, false);
+  controller_.Deliver();
+  EXPECT_EQ(controller_.count(41), 1);
+}
+
+TEST_F(MsixEventTest, TheFunctionMaskAndDisablingDetachToo) {
+  Program(1, 41);
+  msix_->Bind(1, &event_);
+  EXPECT_FALSE(controller_.attached(event_));
+  msix_->SetControl(kEnable);
+  EXPECT_TRUE(controller_.attached(event_));
+  msix_->SetControl(kEnable | kFunctionMask);
+  EXPECT_FALSE(controller_.attached(event_));
+  msix_->SetControl(kEnable);
+  EXPECT_TRUE(controller_.attached(event_));
+  msix_->Reset();
+  EXPECT_FALSE(controller_.attached(event_));
+}
+
+TEST_F(MsixEventTest, EventsMayShareAVector) {
+  const EventFd other = EventFd::Create().value();
+  msix_->SetControl(kEnable);
+  Program(1, 41);
+  msix_->Bind(1, &event_);
+  msix_->Bind(1, &other);
+  event_.Signal();
+  other.Signal();
+  controller_.Deliver();
+  EXPECT_EQ(controller_.count(41), 2);
+  msix_->Unbind(&event_);
+  EXPECT_TRUE(controller_.attached(other));
+  msix_->Unbind(&other);
+}
+
+// Hostile: a vector that is none, and a message that the host refuses.
+TEST_F(MsixEventTest, WithoutAMessageNothingIsAttached) {
+  msix_->SetControl(kEnable);
+  msix_->Bind(0xffff, &event_);
+  msix_->Unbind(&event_);
+  controller_.FailSetMessage(true);
+  Program(1, 41);
+  msix_->Bind(1, &event_);
+  EXPECT_FALSE(controller_.attached(event_));
+  msix_->Unbind(&event_);
 }
 
 // A trigger that meets a vector being unmasked is sent or pending, never lost.

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "base/event_fd.h"
+#include "base/fd.h"
 #include "base/mapping.h"
 #include "gtest/gtest.h"
 #include "vmm/testing/register_device.h"
@@ -271,6 +273,71 @@ TEST_F(KvmInterruptTest, AChangedMessageTakesEffect) {
   line->Trigger();
   guest_->Run();
   EXPECT_EQ(port_.value, 77u);
+}
+
+// The hypervisor takes each signal before anybody who polls the event wakes.
+TEST_F(KvmInterruptTest, AnAttachedEventInterruptsTheGuestAndWakesNobody) {
+  const EventFd event = EventFd::Create().value();
+  std::unique_ptr<MsiLine> line =
+      guest_->vm().irq_router().CreateMsiLine(0).value();
+  LoadWaitingGuest();
+  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector).ok());
+  const Fd epoll(epoll_create1(EPOLL_CLOEXEC));
+  epoll_event watched = {.events = EPOLLIN | EPOLLET, .data = {}};
+  ASSERT_EQ(epoll_ctl(epoll.get(), EPOLL_CTL_ADD, event.fd(), &watched), 0);
+  ASSERT_TRUE(line->Attach(event));
+  event.Signal();
+  guest_->Run();
+  EXPECT_EQ(port_.value, 77u);
+  EXPECT_EQ(epoll_wait(epoll.get(), &watched, 1, /*timeout=*/0), 0);
+
+  line->Detach(event);
+  event.Signal();
+  EXPECT_EQ(epoll_wait(epoll.get(), &watched, 1, /*timeout=*/0), 1);
+  EXPECT_EQ(event.Clear(), 1u);
+}
+
+TEST_F(KvmInterruptTest, AnEventSignalledBeforeItIsAttachedInterrupts) {
+  const EventFd event = EventFd::Create().value();
+  std::unique_ptr<MsiLine> line =
+      guest_->vm().irq_router().CreateMsiLine(0).value();
+  LoadWaitingGuest();
+  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector).ok());
+  event.Signal();
+  ASSERT_TRUE(line->Attach(event));
+  guest_->Run();
+  EXPECT_EQ(port_.value, 77u);
+  line->Detach(event);
+}
+
+TEST_F(KvmInterruptTest, AttachedEventsOutliveAReset) {
+  const EventFd event = EventFd::Create().value();
+  std::unique_ptr<MsiLine> line =
+      guest_->vm().irq_router().CreateMsiLine(0).value();
+  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector).ok());
+  ASSERT_TRUE(line->Attach(event));
+  guest_->Load(kDone);
+  guest_->Run();
+  ASSERT_TRUE(guest_->Reset().ok());
+  LoadWaitingGuest();
+  event.Signal();
+  guest_->Run();
+  EXPECT_EQ(port_.value, 77u);
+  line->Detach(event);
+}
+
+// One event cannot be two inputs of a virtual machine.
+TEST_F(KvmInterruptTest, AnEventIsAttachedToOneLineAtATime) {
+  const EventFd event = EventFd::Create().value();
+  IrqRouter& router = guest_->vm().irq_router();
+  std::unique_ptr<MsiLine> line = router.CreateMsiLine(0).value();
+  std::unique_ptr<MsiLine> other = router.CreateMsiLine(0).value();
+  LoadWaitingGuest();
+  ASSERT_TRUE(line->Attach(event));
+  EXPECT_FALSE(other->Attach(event));
+  line->Detach(event);
+  EXPECT_TRUE(other->Attach(event));
+  other->Detach(event);
 }
 
 TEST_F(KvmInterruptTest, LinesWindowsAndKicksOutliveAReset) {

@@ -219,9 +219,13 @@ absl::Status RemoteDevice::Activate(Activation activation) {
     notifier_ = activation.notifier;
   }
   absl::Status activated = AskDevice(MessageType::kActivate, body, fds);
+  MutexLock lock(notifier_mutex_);
   if (!activated.ok()) {
-    MutexLock lock(notifier_mutex_);
     notifier_ = nullptr;
+    return activated;
+  }
+  for (const ActiveQueue& active : activation.queues) {
+    notifier_->SetQueueEvent(active.index, &interrupts_[active.index]);
   }
   return activated;
 }
@@ -229,6 +233,10 @@ absl::Status RemoteDevice::Activate(Activation activation) {
 void RemoteDevice::Reset() {
   AskDevice(MessageType::kReset, {}, {}).IgnoreError();
   MutexLock lock(notifier_mutex_);
+  if (notifier_ == nullptr) return;
+  for (size_t i = 0; i < interrupts_.size(); ++i) {
+    notifier_->SetQueueEvent(static_cast<uint16_t>(i), nullptr);
+  }
   notifier_ = nullptr;
 }
 
@@ -255,7 +263,9 @@ bool RemoteDevice::ServeEvents() {
       continue;
     }
     MutexLock lock(notifier_mutex_);
+    // Where the hypervisor has the event, it has cleared it.
     if (interrupts_[what].Clear() != 0 && notifier_ != nullptr) {
+      ++relayed_;
       notifier_->NotifyUsedBuffers(static_cast<uint16_t>(what));
     }
   }

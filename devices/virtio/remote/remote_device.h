@@ -41,7 +41,8 @@ namespace nacre::virtio {
 //
 // Threads: a transport calls the VirtioDevice methods, one at a time. One
 // thread of this class serves the device's questions and reports, and relays
-// interrupts that the transport could not bind to the hypervisor.
+// the interrupts that the transport cannot have the hypervisor deliver
+// (DriverNotifier::SetQueueEvent): none, while the driver masks none.
 class RemoteDevice final : public VirtioDevice {
  public:
   struct Loss {
@@ -74,6 +75,8 @@ class RemoteDevice final : public VirtioDevice {
   // The device's counters, opaque, as of now or, once it is lost, as last
   // reported. Any thread, but not at the same time as the transport's calls.
   std::string Counters();
+  // Interrupts that took a wake-up of this class's thread. Any thread.
+  uint64_t relayed_interrupts() const { return relayed_; }
 
   uint16_t device_id() const override { return description_.device_id; }
   uint64_t device_features() const override {
@@ -142,12 +145,14 @@ class RemoteDevice final : public VirtioDevice {
   mutable Mutex control_mutex_;
   mutable Channel control_ ABSL_GUARDED_BY(control_mutex_);
 
-  // Held while the notifier is called, which takes no lock and calls nobody
-  // back, so that nobody calls it any more once Reset has taken it away.
+  // Held while the notifier is called, which calls nobody back, so that nobody
+  // calls it any more once Reset has taken it away.
   Mutex notifier_mutex_;
   DriverNotifier* notifier_ ABSL_GUARDED_BY(notifier_mutex_) = nullptr;
   // By queue; the device signals them.
   std::vector<EventFd> interrupts_ ABSL_GUARDED_BY(notifier_mutex_);
+
+  std::atomic<uint64_t> relayed_ = 0;
 
   mutable std::atomic<bool> lost_ = false;
   mutable Mutex state_mutex_;

@@ -13,12 +13,15 @@
 #include "base/bytes.h"
 #include "base/mapping.h"
 #include "base/mutex.h"
+#include "devices/virtio/common_config.h"
+#include "devices/virtio/pci_transport.h"
 #include "devices/virtio/remote/channel.h"
 #include "devices/virtio/remote/device_server.h"
 #include "devices/virtio/remote/device_services.h"
 #include "devices/virtio/remote/service_client.h"
 #include "devices/virtio/testing/echo_device.h"
 #include "devices/virtio/testing/fake_driver.h"
+#include "devices/virtio/testing/fake_pci_driver.h"
 #include "gtest/gtest.h"
 
 namespace nacre::virtio {
@@ -152,6 +155,49 @@ TEST_F(RemoteDeviceTest, WorksAgainAfterReset) {
     driver.Reset();
     EXPECT_FALSE(echo_.active().has_value());
   }
+}
+
+// Behind a transport that lets the hypervisor have the interrupts.
+TEST_F(RemoteDeviceTest, InterruptsFindTheirVectors) {
+  constexpr vmm::PciAddress kAddress = {.device = 1};
+  ASSERT_TRUE(Connect().ok());
+  FakePciMachine machine;
+  ASSERT_TRUE(
+      machine.bus
+          .Add(kAddress, *PciTransport::Create(
+                             remote_.get(), kAddress, /*device_class=*/0x0380,
+                             {.memory = &machine.ram.memory(),
+                              .mmio_bus = &machine.mmio,
+                              .kick_binder = &machine.kicks,
+                              .memory_windows = &machine.windows,
+                              .msi_controller = &machine.msi}))
+          .ok());
+  FakePciDriver driver(&machine, kAddress);
+  const std::vector<uint8_t> request = {1, 2, 3, 4};
+  for (int i = 0; i < 2; ++i) {
+    driver.Start(kFeatureVersion1);
+    EXPECT_EQ(driver.Call(0, request, 4), request);
+    EXPECT_EQ(driver.Call(1, request, 4), request);
+  }
+  // Masked while the device answers, or before, or after.
+  const uint64_t mask = driver.msix_table() + 16 + 12;
+  for (int i = 0; i < 100; ++i) {
+    const uint32_t message = FakePciDriver::QueueMessage(0);
+    const int before = machine.msi.count(message);
+    driver.queue(0).Chain().Readable(request).Writable(4).Submit();
+    driver.Write<uint32_t>(mask, 1);
+    driver.Kick(0);
+    driver.Write<uint32_t>(mask, 0);
+    machine.msi.WaitForCount(message, before + 1);
+    EXPECT_TRUE(driver.queue(0).PopUsed().has_value());
+  }
+  // Moved to the other queue's vector.
+  driver.WriteCommon<uint16_t>(/*queue_select=*/22, 0);
+  driver.WriteCommon<uint16_t>(/*queue_msix_vector=*/26, 2);
+  const int before = machine.msi.count(FakePciDriver::QueueMessage(1));
+  driver.queue(0).Chain().Readable(request).Writable(4).Submit();
+  driver.Kick(0);
+  machine.msi.WaitForCount(FakePciDriver::QueueMessage(1), before + 1);
 }
 
 TEST_F(RemoteDeviceTest, AFailedActivationIsTheDevices) {

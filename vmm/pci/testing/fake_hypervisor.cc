@@ -24,15 +24,32 @@ class FakeMsiController::Line : public MsiLine {
   }
 
   void Trigger() override {
-    std::optional<MsiMessage> message;
-    {
-      MutexLock lock(mutex_);
-      message = message_;
-    }
-    if (!message.has_value()) return;
+    const std::optional<MsiMessage> sent = message();
+    if (!sent.has_value()) return;
     MutexLock lock(controller_->mutex_);
-    controller_->sent_.push_back(*message);
+    controller_->sent_.push_back(*sent);
     controller_->changed_.SignalAll();
+  }
+
+  bool Attach(const EventFd& event) override {
+    CHECK(!controller_->attached(event)) << "KVM_IRQFD: EBUSY";
+    MutexLock lock(controller_->mutex_);
+    controller_->attached_.push_back({&event, this});
+    return true;
+  }
+  void Detach(const EventFd& event) override {
+    MutexLock lock(controller_->mutex_);
+    controller_->DeliverLocked();
+    const size_t erased =
+        std::erase_if(controller_->attached_, [&](const Attached& attached) {
+          return attached.event == &event && attached.line == this;
+        });
+    CHECK_EQ(erased, 1u) << "not attached";
+  }
+
+  std::optional<MsiMessage> message() {
+    MutexLock lock(mutex_);
+    return message_;
   }
 
  private:
@@ -69,11 +86,37 @@ void FakeMsiController::WaitForCount(uint32_t data, int count) {
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::seconds(30);
   MutexLock lock(mutex_);
-  while (std::count_if(sent_.begin(), sent_.end(), [data](const MsiMessage& m) {
-           return m.data == data;
-         }) < count) {
-    CHECK(changed_.WaitUntil(mutex_, deadline))
-        << "no interrupt " << data << " in 30 s";
+  for (;;) {
+    DeliverLocked();
+    if (std::count_if(sent_.begin(), sent_.end(), [data](const MsiMessage& m) {
+          return m.data == data;
+        }) >= count) {
+      return;
+    }
+    const auto now = std::chrono::steady_clock::now();
+    CHECK(now < deadline) << "no interrupt " << data << " in 30 s";
+    // Nobody tells of an attached event.
+    const bool look_again = !attached_.empty();
+    changed_.WaitUntil(
+        mutex_, look_again ? now + std::chrono::milliseconds(1) : deadline);
+  }
+}
+
+bool FakeMsiController::attached(const EventFd& event) const {
+  MutexLock lock(mutex_);
+  return std::any_of(attached_.begin(), attached_.end(),
+                     [&](const Attached& a) { return a.event == &event; });
+}
+
+void FakeMsiController::Deliver() {
+  MutexLock lock(mutex_);
+  DeliverLocked();
+}
+
+void FakeMsiController::DeliverLocked() {
+  for (const Attached& attached : attached_) {
+    const std::optional<MsiMessage> message = attached.line->message();
+    if (message && attached.event->Clear() != 0) sent_.push_back(*message);
   }
 }
 

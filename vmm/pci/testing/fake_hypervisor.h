@@ -45,14 +45,27 @@ class FakeMsiController : public MsiController {
   // Lets SetMessage fail from now on.
   void FailSetMessage(bool fail);
 
+  // Whether `event` is attached to a line.
+  bool attached(const EventFd& event) const;
+  // Sends the messages of attached events that are signalled, as a hypervisor
+  // does at once. WaitForCount does it, too.
+  void Deliver();
+
  private:
   class Line;
+  struct Attached {
+    const EventFd* event;
+    Line* line;
+  };
+  void DeliverLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   mutable Mutex mutex_;
   CondVar changed_;
   std::vector<MsiMessage> sent_ ABSL_GUARDED_BY(mutex_);
   std::vector<uint32_t> requesters_ ABSL_GUARDED_BY(mutex_);
   int set_messages_ ABSL_GUARDED_BY(mutex_) = 0;
   bool fail_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<Attached> attached_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Not thread-safe.
