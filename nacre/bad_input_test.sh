@@ -5,7 +5,7 @@
 # Built for another machine, it runs in an emulator (bazel/toolchain), which has
 # no namespaces and no filters.
 nacre=(${NACRE_EMULATOR:+"$NACRE_EMULATOR"} "$PWD/$1")
-[[ -z ${NACRE_EMULATOR-} ]] || nacre+=(--gpu-jail=off)
+no_jail=(${NACRE_EMULATOR:+--gpu-jail=off})
 failures=0
 
 # expect WORDS ARGUMENT...: nacre with the arguments complains with all WORDS
@@ -13,6 +13,7 @@ failures=0
 expect() {
   local words=$1 output code word
   shift
+  [[ $* == *--gpu-jail=* ]] || set -- "${no_jail[@]}" "$@"
   output=$("${nacre[@]}" "$@" 2>&1 >/dev/null)
   code=$?
   local complaint="nacre $*: exit code $code, output: $output"
