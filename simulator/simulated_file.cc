@@ -226,7 +226,10 @@ absl::StatusOr<Fd> SimulatedFile::GemSubmit(const msm::SubmitRequest& request) {
     return ErrnoStatus(EINVAL, "FENCE_FD_IN without a descriptor");
   }
   ASSIGN_OR_RETURN(Prepared prepared, Prepare(request));
-  ASSIGN_OR_RETURN(Fd pollable, prepared.job->fence->Pollable());
+  Fd pollable;
+  if (request.fence_out) {
+    ASSIGN_OR_RETURN(pollable, prepared.job->fence->Pollable());
+  }
   msm::SubmitRequest numbered = request;
   numbered.flags |= msm::MSM_SUBMIT_FENCE_SN_IN;
   RETURN_IF_ERROR(Start(numbered, std::move(prepared)).status());

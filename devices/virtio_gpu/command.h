@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -162,6 +163,13 @@ struct CommandHeader {
   bool has_ring;  // VIRTIO_GPU_FLAG_INFO_RING_IDX.
   uint8_t ring_idx;
   uint64_t fence_id;
+
+  // The ring whose work a fence waits for; without one it is the context's
+  // first. Nullopt where there is no fence.
+  std::optional<uint8_t> fence_ring() const {
+    if (!fenced) return std::nullopt;
+    return has_ring ? ring_idx : uint8_t{0};
+  }
 };
 
 enum class QueueKind { kControl, kCursor };

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -88,12 +89,16 @@ class Context {
 
   // SUBMIT_3D: `commands` is a copy of the guest's bytes, ours to read. An
   // error is counted and logged; how the guest learns of it is the dialect's.
-  virtual absl::Status Submit(std::span<const uint8_t> commands) = 0;
+  // `fence_ring` is there where the request has a fence: the ring (0..63) of
+  // the FenceRing that follows. What a fence costs, others need not pay.
+  virtual absl::Status Submit(std::span<const uint8_t> commands,
+                              std::optional<uint8_t> fence_ring) = 0;
 
-  // For a virtio fence on ring `ring_idx` (0..63): a pollable fd that becomes
-  // readable when all work submitted on the ring so far is done, or an invalid
-  // Fd where no such work is outstanding beyond what earlier calls for this
-  // ring returned. (The device keeps the fences of a ring in order itself.)
+  // For the virtio fence of the last Submit, on its `fence_ring`: a pollable fd
+  // that becomes readable when all work submitted on the ring so far is done,
+  // or an invalid Fd where no such work is outstanding beyond what earlier
+  // calls for this ring returned. (The device keeps the fences of a ring in
+  // order itself.)
   virtual absl::StatusOr<Fd> FenceRing(uint8_t ring_idx) = 0;
 
   // Whom to tell of the fences that FenceRing returned; the same for all, or

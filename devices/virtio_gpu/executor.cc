@@ -36,6 +36,7 @@ absl::StatusOr<Response> Executor::Execute(const Target& target,
                                            const Command& command) {
   ctx_id_ = target.header.ctx_id;
   context_ = target.context;
+  fence_ring_ = target.header.fence_ring();
   return std::visit([this](const auto& c) { return Run(c); }, command);
 }
 
@@ -43,6 +44,7 @@ absl::StatusOr<Response> Executor::Execute(const Target& target,
                                            const Submit3d& command) {
   ctx_id_ = target.header.ctx_id;
   context_ = target.context;
+  fence_ring_ = target.header.fence_ring();
   return Run(command);
 }
 
@@ -60,13 +62,11 @@ absl::StatusOr<std::optional<TimelineId>> Executor::TimelineOf(
 
 absl::StatusOr<Fd> Executor::FenceOf(const Target& target) {
   const CommandHeader& header = target.header;
-  if (header.type != wire::Type::kSubmit3d || target.context == nullptr ||
-      target.context->context == nullptr) {
+  if (header.type != wire::Type::kSubmit3d || !header.fenced ||
+      target.context == nullptr || target.context->context == nullptr) {
     return Fd();
   }
-  // Without a ring it is the context's first.
-  return target.context->context->FenceRing(header.has_ring ? header.ring_idx
-                                                            : 0);
+  return target.context->context->FenceRing(*header.fence_ring());
 }
 
 absl::StatusOr<ContextTable::Entry*> Executor::FindContext() const {

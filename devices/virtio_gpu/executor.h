@@ -148,6 +148,7 @@ class Executor {
   // Of the command being executed, until its first call.
   uint32_t ctx_id_ = 0;
   ContextTable::Entry* context_ = nullptr;
+  std::optional<uint8_t> fence_ring_;
   ResourceTable resources_;
   ContextTable contexts_;
   Scanouts scanouts_;

@@ -96,8 +96,9 @@ Executor::Result Executor::Run(const Submit3d& command) {
   }
   env_.stats->submissions.Add();
   env_.stats->submission_bytes.Add(command.commands.size());
-  if (absl::Status status =
-          relay_.Call([&] { return entry->context->Submit(command.commands); });
+  if (absl::Status status = relay_.Call([&, fence_ring = fence_ring_] {
+        return entry->context->Submit(command.commands, fence_ring);
+      });
       !status.ok()) {
     env_.stats->submissions_failed.Add();
     return status;

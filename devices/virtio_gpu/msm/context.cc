@@ -45,8 +45,10 @@ MsmContext::~MsmContext() {
   counters_.contexts.Subtract();
 }
 
-absl::Status MsmContext::Submit(std::span<const uint8_t> commands) {
+absl::Status MsmContext::Submit(std::span<const uint8_t> commands,
+                                std::optional<uint8_t> fence_ring) {
   absl::Status first_error;
+  fence_ring_ = fence_ring;
   CcmdReader reader(commands);
   while (reader.Next([&](const vdrm_ccmd_req& header, const auto& request) {
     counters_.ccmds[header.cmd < MSM_CCMD_LAST ? header.cmd : 0].Add();
@@ -61,6 +63,11 @@ absl::Status MsmContext::Submit(std::span<const uint8_t> commands) {
     counters_.malformed.Add();
     ShowError(absl::InvalidArgumentError("ccmd stream ends within a header"),
               first_error);
+  }
+  if (fence_ring) {
+    if (absl::Status status = queues_.MakeFence(*fence_ring); !status.ok()) {
+      ShowError(std::move(status), first_error);
+    }
   }
   faults_->OnCommands();
   return first_error;

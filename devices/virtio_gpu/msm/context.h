@@ -51,7 +51,8 @@ class MsmContext final : public virtio_gpu::Context {
 
   // Runs every command, also those behind one that fails. The status is that of
   // the first failure that the guest was told by async_error.
-  absl::Status Submit(std::span<const uint8_t> commands) override;
+  absl::Status Submit(std::span<const uint8_t> commands,
+                      std::optional<uint8_t> fence_ring) override;
   // Ring 0 is the CPU's: what was submitted there is done already.
   absl::StatusOr<Fd> FenceRing(uint8_t ring_idx) override;
   std::shared_ptr<virtio_gpu::FenceObserver> fence_observer() override {
@@ -110,6 +111,7 @@ class MsmContext final : public virtio_gpu::Context {
   ObjectTable objects_;
   std::optional<Shmem> shmem_;
   uint32_t shmem_resource_ = 0;                  // 0: none attached.
+  std::optional<uint8_t> fence_ring_;            // Of the Submit under way.
   std::string name_;                             // Scratch.
   const std::shared_ptr<FaultReporter> faults_;  // May outlive the context.
 };

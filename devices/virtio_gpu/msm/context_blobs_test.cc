@@ -277,6 +277,7 @@ TEST_F(ContextWithoutShmemTest, EveryCommandRunsWithoutControlMemory) {
   }
   // A fence on a GPU ring, whose end has nowhere to show a fault.
   ASSERT_TRUE(guest_->Submit({.queue_id = 0}).ok());
+  ASSERT_TRUE(guest_->Flush(2).ok());
   const Fd fence = *guest_->context().FenceRing(2);
   EXPECT_TRUE(fence.valid());
   device_.FinishAll();

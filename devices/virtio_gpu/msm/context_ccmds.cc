@@ -194,8 +194,9 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSubmitCcmd& ccmd) {
   ASSIGN_OR_RETURN(const uint8_t ring, queues_.RingOf(ccmd.queue_id));
   SubmitRequest request;
   RETURN_IF_ERROR(TranslateSubmit(ccmd, objects_, request));
+  request.fence_out = ring == fence_ring_;
   ASSIGN_OR_RETURN(Fd fence, file_->drm().GemSubmit(request));
-  queues_.SetFence(ring, std::move(fence));
+  queues_.SetFence(ring, request.fence_out, std::move(fence));
   counters_.submits.Add();
   counters_.submit_bos.Add(ccmd.nr_bos);
   return absl::OkStatus();

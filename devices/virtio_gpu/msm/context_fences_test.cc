@@ -13,7 +13,17 @@ namespace {
 
 class ContextFencesTest : public ContextTestBase {
  protected:
-  Fd FenceOn(uint8_t ring) { return *guest_->context().FenceRing(ring); }
+  // An EXECBUFFER with FENCE_FD_OUT.
+  Fd FencedSubmit(uint8_t ring, const GuestSubmit& submit) {
+    EXPECT_TRUE(guest_->Submit(submit, ring).ok());
+    return *guest_->context().FenceRing(ring);
+  }
+  // The same without a GEM_SUBMIT in it.
+  Fd FenceOn(uint8_t ring) {
+    EXPECT_TRUE(guest_->Flush(ring).ok());
+    return *guest_->context().FenceRing(ring);
+  }
+  size_t Submits() const { return device_.calls(DrmCall::kGemSubmit); }
 };
 
 TEST_F(ContextFencesTest, TheCpuRingHasNothingOutstanding) {
@@ -39,30 +49,83 @@ TEST_F(ContextFencesTest, TheDriversOwnQueueRunsInTheMiddle) {
 
 TEST_F(ContextFencesTest, TheFenceSignalsWhenTheWorkIsDone) {
   const uint32_t queue = guest_->NewQueue(0);
-  ASSERT_TRUE(guest_->Submit({.queue_id = queue, .fence = 5}).ok());
-  const Fd fence = FenceOn(1);
+  const Fd fence = FencedSubmit(1, {.queue_id = queue, .fence = 5});
   EXPECT_FALSE(Readable(fence));
   device_.Finish(queue, 5);
   EXPECT_TRUE(Readable(fence));
+  EXPECT_EQ(Submits(), 1u);
 }
 
 // A second virtio fence behind one submit has nothing of its own to wait for;
 // the device keeps it behind the first.
 TEST_F(ContextFencesTest, AFenceIsHandedOutOnce) {
-  ASSERT_TRUE(guest_->Submit({.queue_id = guest_->NewQueue(0)}).ok());
-  EXPECT_TRUE(FenceOn(1).valid());
+  EXPECT_TRUE(FencedSubmit(1, {.queue_id = guest_->NewQueue(0)}).valid());
   EXPECT_FALSE(FenceOn(1).valid());
+  EXPECT_EQ(Submits(), 1u);
+}
+
+TEST_F(ContextFencesTest, NobodyAsksForAFenceNobodyWants) {
+  const uint32_t queue = guest_->NewQueue(0);
+  ASSERT_TRUE(guest_->Submit({.queue_id = queue}).ok());
+  EXPECT_FALSE(device_.submits().back().fence_out);
+  // With a fence on the ring of another queue.
+  ASSERT_TRUE(guest_->Submit({.queue_id = queue, .fence = 2}, 2).ok());
+  EXPECT_FALSE(device_.submits().back().fence_out);
+  EXPECT_FALSE((*guest_->context().FenceRing(2)).valid());
 }
 
 TEST_F(ContextFencesTest, TheLastSubmitStandsForThoseBeforeIt) {
   const uint32_t queue = guest_->NewQueue(0);
   ASSERT_TRUE(guest_->Submit({.queue_id = queue, .fence = 1}).ok());
-  ASSERT_TRUE(guest_->Submit({.queue_id = queue, .fence = 2}).ok());
-  const Fd fence = FenceOn(1);
+  const Fd fence = FencedSubmit(1, {.queue_id = queue, .fence = 2});
   device_.Finish(queue, 1);
   EXPECT_FALSE(Readable(fence));
   device_.Finish(queue, 2);
   EXPECT_TRUE(Readable(fence));
+  EXPECT_EQ(Submits(), 2u);
+}
+
+// The driver does what queues of one priority have in its order.
+TEST_F(ContextFencesTest, AFenceThatComesLaterIsASubmitOfNothing) {
+  const uint32_t queue = guest_->NewQueue(1);
+  ASSERT_TRUE(guest_->Submit({.queue_id = queue, .fence = 1}).ok());
+  const Fd fence = FenceOn(2);
+  ASSERT_EQ(device_.submits().size(), 2u);
+  const FakeSubmit behind = device_.submits().back();
+  EXPECT_TRUE(behind.fence_out);
+  EXPECT_TRUE(behind.bos.empty());
+  EXPECT_TRUE(behind.cmds.empty());
+  EXPECT_EQ(device_.priority(behind.queue_id), 1u);
+  device_.Finish(behind.queue_id, behind.fence);
+  EXPECT_TRUE(Readable(fence));
+}
+
+// Nor do they count as the guest's, or end with its queue.
+TEST_F(ContextFencesTest, LaterFencesDoNotUseTheGuestsNumbers) {
+  uint32_t queue = guest_->NewQueue(0);
+  for (uint32_t number = 1; number < 4; ++number) {
+    ASSERT_TRUE(guest_->Submit({.queue_id = queue, .fence = number}).ok());
+    EXPECT_TRUE(FenceOn(1).valid());
+    EXPECT_NE(device_.submits().back().queue_id, queue);
+    EXPECT_EQ(device_.submits().back().fence, number);
+  }
+  EXPECT_EQ(counters().submits.value(), 3u);
+  EXPECT_EQ(counters().submitqueues.value(), 1u);
+  EXPECT_EQ(device_.queues(), 2u) << "one for all fences of the ring";
+  EXPECT_EQ(guest_->CallForResult(MSM_CCMD_WAIT_FENCE, {queue, 4}), -EINVAL);
+}
+
+TEST_F(ContextFencesTest, AFenceThatCannotBeMadeIsALostContext) {
+  const uint32_t queue = guest_->NewQueue(0);
+  ASSERT_TRUE(guest_->Submit({.queue_id = queue}).ok());
+  for (const DrmCall call : {DrmCall::kSubmitqueueNew, DrmCall::kGemSubmit}) {
+    const uint32_t before = guest_->async_error();
+    device_.FailOnce(call, ENOMEM);
+    EXPECT_FALSE(guest_->Flush(1).ok());
+    EXPECT_FALSE((*guest_->context().FenceRing(1)).valid());
+    EXPECT_EQ(guest_->async_error(), before + 1);
+  }
+  EXPECT_TRUE(FenceOn(1).valid());
 }
 
 TEST_F(ContextFencesTest, SubmitsThatNobodyFencesPileNothingUp) {
@@ -81,9 +144,10 @@ TEST_F(ContextFencesTest, AFailedSubmitLeavesTheRingAsItWas) {
   const uint32_t queue = guest_->NewQueue(0);
   ASSERT_TRUE(guest_->Submit({.queue_id = queue, .fence = 1}).ok());
   device_.FailOnce(DrmCall::kGemSubmit, ENOMEM);
-  EXPECT_FALSE(guest_->Submit({.queue_id = queue, .fence = 2}).ok());
-  const Fd fence = FenceOn(1);
-  device_.Finish(queue, 1);
+  EXPECT_FALSE(guest_->Submit({.queue_id = queue, .fence = 2}, 1).ok());
+  const Fd fence = *guest_->context().FenceRing(1);
+  EXPECT_FALSE(Readable(fence));
+  device_.FinishAll();
   EXPECT_TRUE(Readable(fence));
   EXPECT_EQ(guest_->async_error(), 1u);
 }
@@ -97,10 +161,8 @@ TEST_F(ContextFencesTest, RingsBeyondTheLastAreRefused) {
 TEST_F(ContextFencesTest, AFenceOutlivesItsContext) {
   const uint32_t queue = guest_->NewQueue(0);
   const uint32_t buffer = *guest_->NewBuffer(kPage, kIova);
-  ASSERT_TRUE(
-      guest_->Submit({.queue_id = queue, .bos = {{3, buffer, 0}}, .cmds = {}})
-          .ok());
-  const Fd fence = FenceOn(1);
+  const Fd fence =
+      FencedSubmit(1, {.queue_id = queue, .bos = {{3, buffer, 0}}, .cmds = {}});
   guest_->DestroyContext();
   guest_->CloseBuffer(buffer);
   EXPECT_EQ(device_.files(), 0u);
@@ -154,6 +216,7 @@ void RunProgram(MsmContextType& type) {
   batch.Add(MSM_CCMD_GEM_CPU_PREP, {2, 1});
   guest.Flush().IgnoreError();
   guest.Submit({.queue_id = 1, .bos = {{3, 2, 0}}, .cmds = {}}).IgnoreError();
+  guest.Flush(/*fence_ring=*/1).IgnoreError();
   guest.context().FenceRing(1).status().IgnoreError();
   batch.Add(MSM_CCMD_WAIT_FENCE, {1, 1});
   batch.Add(MSM_CCMD_SUBMITQUEUE_QUERY, {1, 0, 8});

@@ -40,6 +40,7 @@ struct SubmitRequest {
   uint32_t fence = 0;
   std::span<const drm_msm_gem_submit_bo> bos;
   std::span<const drm_msm_gem_submit_cmd> cmds;
+  bool fence_out = true;  // MSM_SUBMIT_FENCE_FD_OUT.
 };
 
 // An open render node: its GEM handles, one GPU address space, its
@@ -73,8 +74,9 @@ class DrmFile {
   virtual absl::StatusOr<Fd> GemExport(uint32_t handle) = 0;
   virtual absl::StatusOr<uint32_t> GemImport(int dmabuf) = 0;
 
-  // GEM_SUBMIT; returns the out-fence, a sync_file that polls readable when
-  // the work is done.
+  // GEM_SUBMIT, also of nothing, which is done when what came before is.
+  // Returns the out-fence, a sync_file that polls readable when the work is
+  // done, or an invalid Fd where none was asked for.
   virtual absl::StatusOr<Fd> GemSubmit(const SubmitRequest& request) = 0;
   // WAIT_FENCE with a deadline in the past: ETIMEDOUT instead of waiting.
   // `flags` may have MSM_WAIT_FENCE_BOOST.

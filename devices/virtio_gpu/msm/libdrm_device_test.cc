@@ -301,6 +301,16 @@ TEST_F(LibdrmFileTest, SubmitNamesItsFenceAndAsksForAnother) {
   EXPECT_EQ(argument.pad, 0u);
 }
 
+TEST_F(LibdrmFileTest, SubmitAsksForNoFenceThatNobodyWants) {
+  kernel_.answer = {{32, 0}};
+  SubmitRequest request;
+  request.flags = MSM_PIPE_3D0;
+  request.fence_out = false;
+  EXPECT_FALSE(file_->GemSubmit(request)->valid());
+  EXPECT_EQ(kernel_.last<drm_msm_gem_submit>().flags,
+            MSM_PIPE_3D0 | MSM_SUBMIT_FENCE_SN_IN);
+}
+
 TEST_F(LibdrmFileTest, WaitFenceHasADeadlineInThePast) {
   kernel_.error = ETIMEDOUT;
   EXPECT_EQ(StatusErrno(file_->WaitFence(5, 77, MSM_WAIT_FENCE_BOOST)),

@@ -120,8 +120,8 @@ absl::StatusOr<uint32_t> LibdrmFile::GemImport(int dmabuf) {
 
 absl::StatusOr<Fd> LibdrmFile::GemSubmit(const SubmitRequest& request) {
   drm_msm_gem_submit argument{};
-  argument.flags =
-      request.flags | MSM_SUBMIT_FENCE_SN_IN | MSM_SUBMIT_FENCE_FD_OUT;
+  argument.flags = request.flags | MSM_SUBMIT_FENCE_SN_IN;
+  if (request.fence_out) argument.flags |= MSM_SUBMIT_FENCE_FD_OUT;
   argument.fence = request.fence;
   argument.nr_bos = static_cast<uint32_t>(request.bos.size());
   argument.nr_cmds = static_cast<uint32_t>(request.cmds.size());
@@ -130,7 +130,8 @@ absl::StatusOr<Fd> LibdrmFile::GemSubmit(const SubmitRequest& request) {
   argument.fence_fd = -1;
   argument.queueid = request.queue_id;
   RETURN_IF_ERROR(Call(DRM_IOCTL_MSM_GEM_SUBMIT, &argument, "MSM_GEM_SUBMIT"));
-  return Fd(argument.fence_fd);
+  // What the kernel was not asked for it leaves as it was.
+  return request.fence_out ? Fd(argument.fence_fd) : Fd();
 }
 
 absl::Status LibdrmFile::WaitFence(uint32_t queue_id, uint32_t fence,

@@ -16,6 +16,7 @@ namespace {
 uint32_t DefaultPriority(uint32_t priorities) { return priorities / 2; }
 
 uint8_t RingOfPriority(uint32_t prio) { return static_cast<uint8_t>(prio + 1); }
+uint32_t PriorityOfRing(uint8_t ring) { return ring - 1u; }
 
 }  // namespace
 
@@ -31,6 +32,9 @@ Submitqueues::~Submitqueues() {
     if (queue.id == 0) continue;
     drm_.SubmitqueueClose(queue.id).IgnoreError();
     counters_.submitqueues.Subtract();
+  }
+  for (const auto& [ring, queue] : fence_queues_) {
+    drm_.SubmitqueueClose(queue.id).IgnoreError();
   }
 }
 
@@ -56,6 +60,26 @@ absl::Status Submitqueues::Close(uint32_t id) {
   RETURN_IF_ERROR(drm_.SubmitqueueClose(id));
   queues_.erase(queues_.begin() + (queue - queues_.data()));
   counters_.submitqueues.Subtract();
+  return absl::OkStatus();
+}
+
+absl::Status Submitqueues::SubmitFence(uint8_t ring) {
+  auto queue = fence_queues_.find(ring);
+  if (queue == fence_queues_.end()) {
+    ASSIGN_OR_RETURN(const uint32_t id,
+                     drm_.SubmitqueueNew(/*flags=*/0, PriorityOfRing(ring)));
+    queue = fence_queues_.emplace(ring, FenceQueue{id, 0}).first;
+  }
+  // From INT32_MAX on to 1, as the guest's.
+  uint32_t& number = queue->second.last_fence;
+  number = number == INT32_MAX ? 1 : number + 1;
+  ASSIGN_OR_RETURN(Fd fence, drm_.GemSubmit({.flags = MSM_PIPE_3D0,
+                                             .queue_id = queue->second.id,
+                                             .fence = number,
+                                             .bos = {},
+                                             .cmds = {},
+                                             .fence_out = true}));
+  SetFence(ring, /*has_fence=*/true, std::move(fence));
   return absl::OkStatus();
 }
 

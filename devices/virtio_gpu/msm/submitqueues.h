@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/base/optimization.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/fd.h"
@@ -19,6 +20,10 @@ namespace nacre::msm {
 // A context's submitqueues, and per virtio-gpu ring the fence of the last
 // submit. Queues of priority p run on ring p + 1 (the msm driver keeps all
 // queues of one file and priority in one order); ring 0 is the CPU's.
+//
+// A fence is a descriptor to make and to close, for which nobody asks with most
+// submits. So it is made where it is asked for: with the work, or, for work
+// that has none, by a submit of nothing behind it.
 class Submitqueues {
  public:
   static constexpr size_t kRings = 64;  // ring_idx of virtio-gpu: 0..63.
@@ -44,8 +49,22 @@ class Submitqueues {
     return queue->ring;
   }
 
-  // The work on the ring is done when `fence` is readable.
-  void SetFence(uint8_t ring, Fd fence) { fences_[ring] = std::move(fence); }
+  // More work is on the ring; if `has_fence`, all of it is done when `fence` is
+  // readable.
+  void SetFence(uint8_t ring, bool has_fence, Fd fence) {
+    if (ABSL_PREDICT_TRUE(!has_fence)) {
+      unfenced_ |= uint64_t{1} << ring;
+      return;
+    }
+    unfenced_ &= ~(uint64_t{1} << ring);
+    fences_[ring] = std::move(fence);
+  }
+  // Sees to it that TakeFence has a fence for all work on the ring that it did
+  // not have one for yet. Rings beyond the last have none.
+  absl::Status MakeFence(uint8_t ring) {
+    if (ring >= kRings || (unfenced_ >> ring & 1) == 0) return {};
+    return SubmitFence(ring);
+  }
   // The fence since the last call, or an invalid one.
   Fd TakeFence(uint8_t ring) { return std::move(fences_[ring]); }
 
@@ -64,6 +83,7 @@ class Submitqueues {
     return nullptr;
   }
   static absl::Status NoQueue(uint32_t id);
+  absl::Status SubmitFence(uint8_t ring);
 
   DrmFile& drm_;
   const size_t max_queues_;
@@ -71,6 +91,14 @@ class Submitqueues {
   // Queue 0, the driver's own, is in here too: the first.
   std::vector<Queue> queues_;
   std::array<Fd, kRings> fences_;
+  uint64_t unfenced_ = 0;  // Bit n: the last work on ring n has no fence.
+  // By ring, of few: submitqueues of our own, for fences behind the guest's
+  // work, whose fence numbers are not the guest's.
+  struct FenceQueue {
+    uint32_t id;
+    uint32_t last_fence;
+  };
+  absl::flat_hash_map<uint8_t, FenceQueue> fence_queues_;
 };
 
 }  // namespace nacre::msm

@@ -99,7 +99,8 @@ class FakeGpu::FakeContext : public Context {
     gpu_->contexts_.erase(id_);
   }
 
-  absl::Status Submit(std::span<const uint8_t> bytes) override {
+  absl::Status Submit(std::span<const uint8_t> bytes,
+                      std::optional<uint8_t> /*fence_ring*/) override {
     const Call call(gpu_, id_);
     ByteReader reader(bytes);
     MutexLock lock(gpu_->mutex_);

@@ -125,6 +125,11 @@ size_t FakeDrmDevice::queues() const {
   return count;
 }
 
+uint32_t FakeDrmDevice::priority(uint32_t queue_id) const {
+  CHECK_EQ(files(), 1u);
+  return (*state_->files.begin())->priority(queue_id);
+}
+
 size_t FakeDrmDevice::objects() const {
   return std::count_if(
       state_->by_inode.begin(), state_->by_inode.end(),

@@ -44,6 +44,7 @@ struct FakeSubmit {
   uint32_t fence;
   std::vector<drm_msm_gem_submit_bo> bos;
   std::vector<drm_msm_gem_submit_cmd> cmds;
+  bool fence_out;
 };
 
 struct FakeDrmState;
@@ -92,6 +93,8 @@ class FakeDrmDevice final : public DrmDevice {
   size_t files() const;
   size_t handles() const;
   size_t queues() const;  // Beside each file's queue 0.
+  // The only open file's priority of the queue.
+  uint32_t priority(uint32_t queue_id) const;
   // GEM objects in memory: with a handle somewhere, or a dma-buf held.
   size_t objects() const;
   // The only open file's address of the handle; 0 without one.

@@ -207,14 +207,18 @@ absl::StatusOr<Fd> FakeDrmFile::GemSubmit(const SubmitRequest& request) {
     }
   }
   ASSIGN_OR_RETURN(EventFd done, EventFd::Create());
-  Fd fd(fcntl(done.fd(), F_DUPFD_CLOEXEC, 0));
-  if (!fd.valid()) return ErrnoStatus("GEM_SUBMIT fence");
+  Fd fd;
+  if (request.fence_out) {
+    fd.Reset(fcntl(done.fd(), F_DUPFD_CLOEXEC, 0));
+    if (!fd.valid()) return ErrnoStatus("GEM_SUBMIT fence");
+  }
   queue->second = request.fence;
   state_->submits.push_back({request.flags,
                              request.queue_id,
                              request.fence,
                              {request.bos.begin(), request.bos.end()},
-                             {request.cmds.begin(), request.cmds.end()}});
+                             {request.cmds.begin(), request.cmds.end()},
+                             request.fence_out});
   state_->pending.push_back({this, request.queue_id, request.fence,
                              std::move(done), std::move(objects)});
   return fd;
@@ -248,6 +252,7 @@ absl::StatusOr<uint32_t> FakeDrmFile::SubmitqueueNew(uint32_t flags,
     return ErrnoStatus(EINVAL, "SUBMITQUEUE_NEW");
   }
   last_fences_[next_queue_] = 0;
+  priorities_[next_queue_] = prio;
   return next_queue_++;
 }
 

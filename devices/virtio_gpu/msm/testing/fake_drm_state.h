@@ -89,6 +89,9 @@ class FakeDrmFile final : public DrmFile {
 
   const std::map<uint32_t, FakeHandle>& handles() const { return handles_; }
   size_t queues() const { return last_fences_.size() - 1; }
+  uint32_t priority(uint32_t queue_id) const {
+    return priorities_.at(queue_id);
+  }
 
  private:
   uint32_t AddHandle(std::shared_ptr<FakeObject> object);
@@ -97,6 +100,7 @@ class FakeDrmFile final : public DrmFile {
   const std::shared_ptr<FakeDrmState> state_;
   std::map<uint32_t, FakeHandle> handles_;
   std::map<uint32_t, uint32_t> last_fences_{{0, 0}};  // By queue.
+  std::map<uint32_t, uint32_t> priorities_;           // By queue.
   uint32_t next_queue_ = 1;
 };
 

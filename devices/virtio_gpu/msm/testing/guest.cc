@@ -58,10 +58,10 @@ Guest::Guest(virtio_gpu::ContextType& type, uint64_t shmem_size) {
   rsp_mem_offset_ = Shmem().rsp_mem_offset;
 }
 
-absl::Status Guest::Flush() {
+absl::Status Guest::Flush(std::optional<uint8_t> fence_ring) {
   const std::vector<uint8_t> stream = std::exchange(batch_.bytes(), {});
-  if (stream.empty()) return absl::OkStatus();
-  return context_->Submit(stream);
+  if (stream.empty() && !fence_ring) return absl::OkStatus();
+  return context_->Submit(stream, fence_ring);
 }
 
 std::vector<uint8_t> Guest::Call(uint32_t cmd,
@@ -114,7 +114,8 @@ uint32_t Guest::NewQueue(uint32_t prio) {
   return queue.id;
 }
 
-absl::Status Guest::Submit(const GuestSubmit& submit) {
+absl::Status Guest::Submit(const GuestSubmit& submit,
+                           std::optional<uint8_t> fence_ring) {
   CHECK(Flush().ok());
   std::vector<uint8_t> arrays;
   const auto append = [&arrays](std::span<const uint8_t> bytes) {
@@ -126,7 +127,7 @@ absl::Status Guest::Submit(const GuestSubmit& submit) {
              {submit.flags, submit.queue_id, Low(submit.bos.size()),
               Low(submit.cmds.size()), submit.fence},
              arrays);
-  return Flush();
+  return Flush(fence_ring);
 }
 
 absl::StatusOr<uint32_t> Guest::NewBuffer(uint64_t size, uint64_t iova,

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -71,8 +72,8 @@ class Guest {
 
   // Commands that wait for the next Flush, as Mesa's batch.
   CcmdStream& batch() { return batch_; }
-  // SUBMIT_3D of the batch.
-  absl::Status Flush();
+  // SUBMIT_3D of the batch. With a fence, also of an empty one.
+  absl::Status Flush(std::optional<uint8_t> fence_ring = {});
 
   // A command with its answer: room for `room` bytes of it, flushed, waited for
   // (that is: the seqno must be there). Returns what was written, its length
@@ -90,7 +91,8 @@ class Guest {
 
   // SUBMITQUEUE_NEW that must succeed.
   uint32_t NewQueue(uint32_t prio);
-  absl::Status Submit(const GuestSubmit& submit);
+  absl::Status Submit(const GuestSubmit& submit,
+                      std::optional<uint8_t> fence_ring = {});
 
   // Of the guest's kernel, the host's at first.
   void set_page_size(uint64_t page_size) { page_size_ = page_size; }

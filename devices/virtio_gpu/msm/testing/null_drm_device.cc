@@ -49,8 +49,8 @@ class NullFile final : public DrmFile {
   }
   absl::StatusOr<Fd> GemExport(uint32_t) override { return Fd(dup(memory_)); }
   absl::StatusOr<uint32_t> GemImport(int) override { return next_handle_++; }
-  absl::StatusOr<Fd> GemSubmit(const SubmitRequest&) override {
-    return fence_ < 0 ? Fd() : Fd(dup(fence_));
+  absl::StatusOr<Fd> GemSubmit(const SubmitRequest& request) override {
+    return request.fence_out && fence_ >= 0 ? Fd(dup(fence_)) : Fd();
   }
   absl::Status WaitFence(uint32_t, uint32_t, uint32_t) override { return {}; }
   absl::StatusOr<uint32_t> SubmitqueueNew(uint32_t, uint32_t) override {

@@ -21,8 +21,8 @@ class NullDrmDevice final : public DrmDevice {
  public:
   static constexpr uint32_t kMarkParam = 0x6d61726b;
 
-  // What a GEM_SUBMIT gives back: a fence that has been signalled (a descriptor
-  // to make and to close, as a driver's), or none.
+  // What a GEM_SUBMIT gives back that asks for a fence: a fence that has been
+  // signalled (a descriptor to make and to close, as a driver's), or none.
   enum class Fences { kNone, kSignalled };
 
   // Whether the GPU is at work on every object when it is first asked, by

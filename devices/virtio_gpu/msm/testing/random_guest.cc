@@ -109,8 +109,9 @@ void RandomGuest::Step() {
       return;
     }
     case 17: {
-      absl::StatusOr<Fd> fence =
-          context_->FenceRing(static_cast<uint8_t>(Below(66)));
+      const auto ring = static_cast<uint8_t>(Below(66));
+      context_->Submit({}, ring).IgnoreError();
+      absl::StatusOr<Fd> fence = context_->FenceRing(ring);
       if (fence.ok() && fence->valid()) fences_.push_back(*std::move(fence));
       return;
     }
@@ -254,7 +255,7 @@ void RandomGuest::CreateBlob(uint32_t resource_id, uint64_t blob_id,
 void RandomGuest::Flush() {
   batched_ = 0;
   const std::vector<uint8_t> stream = std::exchange(batch_.bytes(), {});
-  if (!stream.empty()) context_->Submit(stream).IgnoreError();
+  if (!stream.empty()) context_->Submit(stream, std::nullopt).IgnoreError();
 }
 
 }  // namespace nacre::msm
