@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -62,6 +63,17 @@ absl::Status CheckSpecs(std::span<const GuestMemory::RegionSpec> sorted) {
     previous = &spec;
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckFileHolds(const GuestMemory::SharedRegion& region) {
+  struct stat file;
+  if (fstat(region.fd.get(), &file) != 0) return ErrnoStatus("fstat");
+  if (region.size <= static_cast<uint64_t>(file.st_size)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "guest memory region of %#x bytes at %#x is more than its file has, %#x",
+      region.size, region.guest_address, file.st_size));
 }
 
 absl::Status ReadFully(int fd, uint64_t offset, std::span<uint8_t> out) {
@@ -128,6 +140,7 @@ absl::StatusOr<GuestMemory> GuestMemory::Import(
   RETURN_IF_ERROR(CheckSpecs(specs));
   std::vector<Region> result;
   for (SharedRegion& region : regions) {
+    RETURN_IF_ERROR(CheckFileHolds(region));
     ASSIGN_OR_RETURN(
         Mapping mapping,
         Mapping::SharedAligned(region.fd.get(), region.size, kHugePageSize));

@@ -103,7 +103,8 @@ class GuestMemory {
       std::span<const RegionSpec> regions);
 
   // The same memory in another process, to which Share's result was sent. Not
-  // for a hypervisor: it has no host_regions. Errors: as Create.
+  // for a hypervisor: it has no host_regions. Errors: as Create; and
+  // InvalidArgument for a file that is smaller than its region.
   static absl::StatusOr<GuestMemory> Import(std::vector<SharedRegion> regions);
 
   GuestMemory(GuestMemory&&) = default;

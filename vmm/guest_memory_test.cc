@@ -54,6 +54,14 @@ TEST_F(GuestMemoryTest, OverlappingSharedRegionsAreRefused) {
       GuestMemory::Import(std::move(regions)).status()));
 }
 
+// Its end would be a SIGBUS for whoever touches it.
+TEST_F(GuestMemoryTest, SharedRegionLargerThanItsFileIsRefused) {
+  std::vector<GuestMemory::SharedRegion> regions = *memory_.Share();
+  regions.back().size += kPage;
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      GuestMemory::Import(std::move(regions)).status()));
+}
+
 TEST_F(GuestMemoryTest, StartsZeroed) {
   Bytes out(2 * kPage, 0xff);
   ASSERT_TRUE(memory_.Read(kLow, out).ok());
