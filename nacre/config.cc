@@ -6,6 +6,7 @@
 #include <iterator>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/checked.h"
@@ -97,7 +98,7 @@ absl::Status CheckGpuTime(const Gpu& gpu, bool is_simulated) {
   if (!is_simulated) {
     return absl::InvalidArgumentError(absl::StrCat(
         "gpu.time is for simulated GPUs (sim:a660 for example); gpu.device is ",
-        gpu.device()));
+        absl::CEscape(gpu.device())));
   }
   const GpuTime& time = gpu.time();
   if (time.has_submission_us()) {
@@ -122,7 +123,7 @@ absl::Status CheckGpu(const Gpu& gpu) {
   const bool is_simulated = device.rfind("sim:", 0) == 0;
   if (device != "none" && !is_simulated && device.rfind('/', 0) != 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat("gpu.device is \"", device,
+        absl::StrCat("gpu.device is \"", absl::CEscape(device),
                      "\"; it must be sim:CHIP (sim:a660 for example), the "
                      "path of a render node (/dev/dri/renderD128) or none"));
   }
@@ -136,7 +137,7 @@ absl::Status CheckGpu(const Gpu& gpu) {
   if (gpu.jail() != "off" && gpu.jail() != "best-effort" &&
       gpu.jail() != "required") {
     return absl::InvalidArgumentError(
-        absl::StrCat("gpu.jail is \"", gpu.jail(),
+        absl::StrCat("gpu.jail is \"", absl::CEscape(gpu.jail()),
                      "\"; it must be off, best-effort or required"));
   }
   RETURN_IF_ERROR(CheckRange("gpu.scanouts", gpu.scanouts(), 0, kMaxScanouts));

@@ -56,6 +56,13 @@ TEST(ConfigTest, MissingKernelSaysHowToGiveOne) {
   EXPECT_THAT(ErrorOf(""), HasSubstr("--kernel"));
 }
 
+TEST(ConfigTest, ErrorsAreOneLineWhateverTheFieldHolds) {
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { device: 'a\\nb' }"),
+              HasSubstr("a\\nb"));
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { jail: '\\n' }"),
+              HasSubstr("gpu.jail"));
+}
+
 TEST(ConfigTest, OverlappingMemorySaysWhereToMove) {
   EXPECT_THAT(ErrorOf("boot { kernel: 'k' }"
                       "memory_region { guest_address: 0 size: 0x200000 }"

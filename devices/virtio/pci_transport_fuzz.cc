@@ -1,6 +1,6 @@
-// A guest that accesses the registers and configuration space of a virtio PCI
-// device in any order. The input is a sequence of accesses, each a byte that
-// says which and the values it takes; see the switch.
+// A guest that accesses the registers, configuration space and queues of a
+// virtio PCI device in any order. The input is a sequence of accesses, each a
+// byte that says which and the values it takes; see the switch.
 
 #include <algorithm>
 #include <array>
@@ -14,7 +14,10 @@
 #include "base/bytes.h"
 #include "devices/virtio/common_config.h"
 #include "devices/virtio/pci_transport.h"
+#include "devices/virtio/split_ring.h"
 #include "devices/virtio/testing/fake_pci_driver.h"
+#include "devices/virtio/testing/fake_queue.h"
+#include "devices/virtio/testing/guest_ram.h"
 #include "devices/virtio/virtio_device.h"
 #include "glog/logging.h"
 
@@ -23,6 +26,7 @@ namespace {
 
 constexpr vmm::PciAddress kAddress = {.device = 1};
 constexpr uint64_t kBarBytes = 0x8000;
+constexpr uint64_t kRingFeatures = kFeatureEventIdx | kFeatureIndirectDesc;
 
 // Serves its queues when told to, on the caller's thread.
 class SteppedDevice : public VirtioDevice {
@@ -79,6 +83,28 @@ class SteppedDevice : public VirtioDevice {
   std::optional<Activation> active_;
 };
 
+// By the two highest bits of `step`: chains made available as they should be,
+// or what no driver writes.
+void FillQueue(FakeQueue& queue, uint8_t step, ByteReader& input) {
+  if ((step & 0x40) != 0 && queue.free_descriptors() > 2) {
+    static constexpr std::array<uint8_t, 16> kRequest = {};
+    queue.Chain().Readable(kRequest).Writable(8).Submit();
+  }
+  if ((step & 0x80) != 0) {
+    const auto value = input.ReadZeroExtended<uint16_t>();
+    if ((step & 0x20) != 0) {
+      queue.WriteAvailableIndex(value);
+    } else {
+      queue.WriteUsedEvent(value);
+      queue.WriteDescriptor(value & 7,
+                            {.address = GuestRam::kBase,
+                             .length = value,
+                             .flags = kDescriptorNext,
+                             .next = input.ReadZeroExtended<uint8_t>()});
+    }
+  }
+}
+
 void Run(ByteReader input) {
   static auto* const region = new std::vector<uint8_t>(0x1000);
   SteppedDevice device(*region);
@@ -93,6 +119,7 @@ void Run(ByteReader input) {
   CHECK(transport.ok());
   CHECK(machine.bus.Add(kAddress, *std::move(transport)).ok());
 
+  bool started = false;
   std::array<uint8_t, 8> data = {};
   while (input.remaining() > 0) {
     const auto step = input.ReadZeroExtended<uint8_t>();
@@ -123,9 +150,11 @@ void Run(ByteReader input) {
       }
       case 4:  // All that a driver does to begin.
         machine.bus.Reset();
-        driver.Start(kFeatureVersion1);
+        driver.Start(kFeatureVersion1 | ((step & 8) != 0 ? kRingFeatures : 0));
+        started = true;
         break;
       case 5:
+        if (started) FillQueue(driver.queue(step >> 3 & 1), step, input);
         device.Step();
         break;
       case 6:

@@ -1,9 +1,10 @@
-// The whole device behind its control queue. The input is a list of commands,
+// The whole device behind its two queues. The input is a list of commands,
 // compressed so that they find each other's traces: a byte for the type, one
-// for the fence, one for the context, then one for each word of the body, which
-// is that small number, or a size, or a piece of RAM, or four bytes that
-// follow. Afterwards the GPU finishes its work, every command must have been
-// answered, and a reset must leave nothing.
+// for the fence and the queue, one for the context, then one for each word of
+// the body, which is that small number, or a size, or a piece of RAM, or four
+// bytes that follow. Between them the host has bad luck. Afterwards the GPU
+// finishes its work, every command must have been answered, and a reset must
+// leave nothing.
 
 #include <cstddef>
 #include <cstdint>
@@ -82,11 +83,9 @@ uint32_t Word(ByteReader& reader) {
   return reader.ReadZeroExtended<uint32_t>();
 }
 
-Request ReadRequest(ByteReader& reader) {
-  const auto selector = reader.ReadZeroExtended<uint8_t>();
+Request ReadRequest(uint8_t selector, uint8_t fence, ByteReader& reader) {
   const Shape& shape = kShapes[selector % std::size(kShapes)];
   Request request(shape.type);
-  const auto fence = reader.ReadZeroExtended<uint8_t>();
   if ((fence & 1) != 0) {
     if ((fence & 2) != 0) {
       request.Fence(fence, fence >> 2);
@@ -99,6 +98,87 @@ Request ReadRequest(ByteReader& reader) {
   return request;
 }
 
+class Session {
+ public:
+  Session(GpuDriver& g, std::span<const uint8_t> data) : g_(g), reader_(data) {}
+
+  void Run() {
+    while (reader_.remaining() != 0 && commands_ < kMaxCommands &&
+           cursor_commands_ < kMaxCursorCommands) {
+      const auto selector = reader_.ReadZeroExtended<uint8_t>();
+      if (selector < kHostSteps) {
+        Submit(selector);
+      } else {
+        HostStep(selector);
+      }
+    }
+    g_.driver().Kick(wire::kCursorQueue);
+    // Once this is answered the GPU has been given everything.
+    Barrier();
+    g_.gpu().FinishAll();
+    while (answered_ < commands_) Wait();
+    while (cursor_commands_-- != 0) g_.driver().WaitUsed(wire::kCursorQueue);
+    CHECK(!g_.driver().needs_reset());
+  }
+
+ private:
+  // Selectors from here on are what happens to the host.
+  static constexpr uint8_t kHostSteps = std::size(kShapes) * 8;
+
+  void Submit(uint8_t selector) {
+    const auto fence = reader_.ReadZeroExtended<uint8_t>();
+    const Request request = ReadRequest(selector, fence, reader_);
+    bool to_cursor =
+        request.header().type >= static_cast<uint32_t>(Type::kUpdateCursor);
+    // Some to the wrong queue.
+    if ((fence & 3) == 2) to_cursor = !to_cursor;
+    if (!to_cursor) {
+      g_.Submit(request);
+      ++commands_;
+      return;
+    }
+    auto chain = g_.driver().queue(wire::kCursorQueue).Chain();
+    chain.Readable(request.bytes());
+    // As Linux, without room for an answer; some with.
+    if ((fence & 4) != 0) chain.Writable(sizeof(wire::CtrlHeader));
+    chain.Submit();
+    ++cursor_commands_;
+  }
+
+  void HostStep(uint8_t selector) {
+    // Behind what has been submitted, so that the same happens every time.
+    Barrier();
+    switch (selector % 4) {
+      case 0:
+        return g_.gpu().FailWith(absl::ResourceExhaustedError("bad luck"));
+      case 1:
+        return g_.gpu().FailWith(absl::InternalError("bad luck"));
+      case 2:
+        return g_.gpu().FailWith(absl::OkStatus());
+      default:
+        return g_.gpu().FinishAll();
+    }
+  }
+
+  uint16_t Wait() {
+    ++answered_;
+    return g_.driver().WaitUsed(wire::kControlQueue).head;
+  }
+  void Barrier() {
+    const uint16_t barrier = g_.Submit(Request(Type::kGetDisplayInfo));
+    ++commands_;
+    g_.Kick();
+    while (Wait() != barrier) {
+    }
+  }
+
+  GpuDriver& g_;
+  ByteReader reader_;
+  int commands_ = 0;  // Of the control queue.
+  int answered_ = 0;
+  int cursor_commands_ = 0;
+};
+
 void Fuzz(std::span<const uint8_t> data) {
   // A new one now and then: the fake driver never frees its rings.
   static std::unique_ptr<GpuDriver> g;
@@ -107,37 +187,9 @@ void Fuzz(std::span<const uint8_t> data) {
     g = std::make_unique<GpuDriver>(Config());
     g->driver().Reset();
   }
+  g->gpu().FailWith(absl::OkStatus());
   CHECK(g->driver().Start().ok());
-  ByteReader reader(data);
-  int commands = 0;
-  int cursor_commands = 0;
-  while (reader.remaining() != 0 && commands < kMaxCommands &&
-         cursor_commands < kMaxCursorCommands) {
-    const Request request = ReadRequest(reader);
-    if (request.header().type < static_cast<uint32_t>(Type::kUpdateCursor)) {
-      g->Submit(request);
-      ++commands;
-    } else {
-      g->driver()
-          .queue(wire::kCursorQueue)
-          .Chain()
-          .Readable(request.bytes())
-          .Submit();
-      ++cursor_commands;
-    }
-  }
-  g->driver().Kick(wire::kCursorQueue);
-  // Once this one is answered the GPU has been given everything.
-  const uint16_t barrier = g->Submit(Request(Type::kGetDisplayInfo));
-  g->Kick();
-  int answered = 0;
-  while (g->driver().WaitUsed(wire::kControlQueue).head != barrier) ++answered;
-  g->gpu().FinishAll();
-  for (; answered < commands; ++answered) {
-    g->driver().WaitUsed(wire::kControlQueue);
-  }
-  while (cursor_commands-- != 0) g->driver().WaitUsed(wire::kCursorQueue);
-  CHECK(!g->driver().needs_reset());
+  Session(*g, data).Run();
 
   g->driver().Reset();
   CHECK(g->gpu().contexts().empty());
