@@ -14,6 +14,7 @@
 #include "base/status_macros.h"
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/text_format.h"
+#include "nacre/gpu_limits.h"
 
 namespace nacre {
 namespace {
@@ -134,6 +135,7 @@ absl::Status CheckGpu(const Gpu& gpu) {
   RETURN_IF_ERROR(
       CheckRange("gpu.window_mib", gpu.window_mib(), 1, kMaxWindowMib));
   RETURN_IF_ERROR(CheckGpuTime(gpu, is_simulated));
+  RETURN_IF_ERROR(ValidateGpuLimits(gpu));
   if (gpu.jail() != "off" && gpu.jail() != "best-effort" &&
       gpu.jail() != "required") {
     return absl::InvalidArgumentError(
@@ -161,14 +163,20 @@ absl::StatusOr<VmConfig> LoadConfig(const std::string& path) {
 
 absl::StatusOr<VmConfig> ParseConfig(const std::string& text,
                                      const std::string& name) {
+  VmConfig config;
+  RETURN_IF_ERROR(MergeText(text, name, config));
+  return config;
+}
+
+absl::Status MergeText(const std::string& text, const std::string& name,
+                       google::protobuf::Message& message) {
   FirstError error;
   google::protobuf::TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
-  VmConfig config;
-  if (!parser.ParseFromString(text, &config)) {
+  if (!parser.MergeFromString(text, &message)) {
     return absl::InvalidArgumentError(absl::StrCat(name, ":", error.text()));
   }
-  return config;
+  return absl::OkStatus();
 }
 
 absl::Status ValidateConfig(const VmConfig& config) {

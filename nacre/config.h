@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "google/protobuf/message.h"
 #include "proto/vm_config.pb.h"
 
 namespace nacre {
@@ -15,6 +16,10 @@ absl::StatusOr<VmConfig> LoadConfig(const std::string& path);
 // As LoadConfig, from the text itself; `name` stands for it in messages.
 absl::StatusOr<VmConfig> ParseConfig(const std::string& text,
                                      const std::string& name);
+
+// As ParseConfig, of a part of a config: what the text does not name stays.
+absl::Status MergeText(const std::string& text, const std::string& name,
+                       google::protobuf::Message& message);
 
 // Checks what can be checked before anything is opened: every error is one
 // line that says which field, what it is and what it may be. What only the

@@ -27,6 +27,7 @@ struct Flags {
   std::optional<uint32_t> gpu_submission_us;
   std::optional<uint32_t> gpu_megabytes_per_second;
   std::optional<uint32_t> gpu_megapixels_per_second;
+  std::optional<std::string> gpu_limits;
   std::optional<std::string> summary;
 };
 
@@ -60,6 +61,15 @@ void Declare(CLI::App& app, Flags& flags) {
                  "long each submission takes (default: unlimited)");
   app.add_option("--gpu-megapixels-per-second", flags.gpu_megapixels_per_second,
                  "The same of its fill rate (default: unlimited)");
+  app.add_option(
+      "--gpu-limits", flags.gpu_limits,
+      "What the guest may hold through the device, fields of GpuLimits "
+      "(proto/vm_config.proto says what the guest gets beyond each): "
+      "'contexts: 16 buffers_mib: 1024' for example. Defaults: contexts: 4096 "
+      "native_contexts: 1024 resources: 131072 buffers_mib: 16384 "
+      "context_buffers_mib: 16384 submitqueues: 256 pending_fences: 512 "
+      "mapped_blobs: 24000 mapped_mib: the window's size "
+      "log_lines_per_second: 10");
   app.add_option("--summary", flags.summary,
                  "A file to write the summary to, as JSON");
   app.add_flag("--probe", flags.probe,
@@ -68,7 +78,7 @@ void Declare(CLI::App& app, Flags& flags) {
 }
 
 // A flag overrides the field, so that giving memory by flag replaces regions.
-VmConfig Overlay(const Flags& flags, VmConfig config) {
+absl::StatusOr<VmConfig> Overlay(const Flags& flags, VmConfig config) {
   if (flags.kernel) config.mutable_boot()->set_kernel(*flags.kernel);
   if (flags.initrd) config.mutable_boot()->set_initrd(*flags.initrd);
   if (flags.command_line) {
@@ -95,6 +105,10 @@ VmConfig Overlay(const Flags& flags, VmConfig config) {
   if (flags.gpu_megapixels_per_second) {
     config.mutable_gpu()->mutable_time()->set_megapixels_per_second(
         *flags.gpu_megapixels_per_second);
+  }
+  if (flags.gpu_limits) {
+    RETURN_IF_ERROR(MergeText(*flags.gpu_limits, "--gpu-limits",
+                              *config.mutable_gpu()->mutable_limits()));
   }
   if (flags.summary) config.set_summary_path(*flags.summary);
   return config;
@@ -126,7 +140,7 @@ absl::StatusOr<Command> ParseCommandLine(int argc, const char* const* argv) {
   if (!flags.config.empty()) {
     ASSIGN_OR_RETURN(config, LoadConfig(flags.config));
   }
-  config = Overlay(flags, std::move(config));
+  ASSIGN_OR_RETURN(config, Overlay(flags, std::move(config)));
   RETURN_IF_ERROR(ValidateConfig(config));
   return RunVm{std::move(config)};
 }

@@ -76,5 +76,24 @@ TEST(FlagsTest, ProbeNeedsNoKernel) {
   EXPECT_TRUE(std::holds_alternative<Probe>(*command));
 }
 
+TEST(FlagsTest, LimitsAreLaidOverThoseOfTheConfig) {
+  const absl::StatusOr<Command> command =
+      Parse({"--kernel=k", "--gpu-limits=contexts: 16 mapped_mib: 64"});
+  ASSERT_TRUE(command.ok()) << command.status();
+  const GpuLimits& limits = std::get<RunVm>(*command).config.gpu().limits();
+  EXPECT_EQ(limits.contexts(), 16u);
+  EXPECT_EQ(limits.mapped_mib(), 64u);
+  EXPECT_EQ(limits.resources(), GpuLimits().resources());
+}
+
+TEST(FlagsTest, WrongLimitsAreNamed) {
+  EXPECT_THAT(
+      Parse({"--kernel=k", "--gpu-limits=contexts: 0"}).status().message(),
+      HasSubstr("gpu.limits.contexts"));
+  EXPECT_THAT(
+      Parse({"--kernel=k", "--gpu-limits=contexs: 1"}).status().message(),
+      HasSubstr("--gpu-limits:1:"));
+}
+
 }  // namespace
 }  // namespace nacre

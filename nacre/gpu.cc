@@ -10,6 +10,7 @@
 #include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/display/headless_sink.h"
 #include "nacre/gpu_counters.h"
+#include "nacre/gpu_limits.h"
 #include "simulator/gpu_clock.h"
 #include "vmm/guest_caching.h"
 
@@ -33,6 +34,7 @@ absl::StatusOr<std::unique_ptr<GpuStack>> GpuStack::Create(const Gpu& config,
   stack->name_ = config.device();
 
   msm::MsmConfig msm_config;
+  msm_config.limits = MsmLimitsOf(config);
   absl::string_view chip = config.device();
   if (absl::ConsumePrefix(&chip, kSimulatorPrefix)) {
     simulator::SimulatorConfig simulator_config;
@@ -64,6 +66,7 @@ absl::StatusOr<std::unique_ptr<GpuStack>> GpuStack::Create(const Gpu& config,
   device_config.width = config.width();
   device_config.height = config.height();
   device_config.window_bytes = config.window_mib() << 20;
+  device_config.limits = DeviceLimitsOf(config);
   ASSIGN_OR_RETURN(stack->device_,
                    virtio_gpu::VirtioGpu::Create(
                        device_config, std::move(context_types),

@@ -16,10 +16,10 @@
 #include "base/status_macros.h"
 #include "devices/virtio/remote/channel.h"
 #include "devices/virtio_gpu/host_visible_window.h"
-#include "devices/virtio_gpu/limits.h"
 #include "devices/virtio_gpu/wire.h"
 #include "glog/logging.h"
 #include "google/protobuf/map.h"
+#include "nacre/gpu_limits.h"
 #include "nacre/gpu_process.h"
 #include "nacre/jail/filter.h"
 #include "proto/gpu_process.pb.h"
@@ -94,7 +94,7 @@ absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Start(const Gpu& config,
                                                             bool namespaces) {
   ASSIGN_OR_RETURN(virtio_gpu::HostVisibleWindow window,
                    virtio_gpu::HostVisibleWindow::Create(
-                       config.window_mib() << 20, virtio_gpu::Limits()));
+                       config.window_mib() << 20, DeviceLimitsOf(config)));
   ASSIGN_OR_RETURN(auto control, Channel::CreatePair());
   ASSIGN_OR_RETURN(auto services, Channel::CreatePair());
   ASSIGN_OR_RETURN(

@@ -194,6 +194,48 @@ TEST_F(JailedGpuTest, TheProcessGoesWithIt) {
   EXPECT_EQ(errno, ESRCH);
 }
 
+// Here for what the process maps, there for the rest.
+TEST(JailedGpuLimitsTest, AreKeptOnBothSides) {
+  Gpu config = Config();
+  config.mutable_limits()->set_contexts(2);
+  config.mutable_limits()->set_resources(3);
+  config.mutable_limits()->set_mapped_blobs(1);
+  const auto gpu = *JailedGpu::Create(config);
+  virtio::FakeDriver driver(&gpu->device());
+  ASSERT_TRUE(driver.Start().ok());
+  const auto call = [&driver](const Request& request) {
+    const std::vector<uint8_t> answer = driver.Call(
+        0, request.bytes(), sizeof(virtio_gpu::wire::CtrlHeader) + 8);
+    return static_cast<Type>(
+        ByteReader(answer)
+            .ReadZeroExtended<virtio_gpu::wire::CtrlHeader>()
+            .type);
+  };
+  const auto create_context = [&call](uint32_t id) {
+    return call(
+        virtio_gpu::CreateContextRequest(id, msm::VIRTIO_GPU_CAPSET_DRM));
+  };
+  EXPECT_EQ(create_context(1), Type::kOkNodata);
+  EXPECT_EQ(create_context(2), Type::kOkNodata);
+  EXPECT_EQ(create_context(3), Type::kErrOutOfMemory);
+  // Control memory of each.
+  const auto create_blob = [&call](uint32_t id) {
+    virtio_gpu::wire::ResourceCreateBlob blob = {};
+    blob.resource_id = id;
+    blob.blob_mem = static_cast<uint32_t>(virtio_gpu::wire::BlobMem::kHost3d);
+    blob.blob_flags = virtio_gpu::wire::kBlobFlagUseMappable;
+    blob.size = kPage;
+    return call(Request(Type::kResourceCreateBlob).Context(id).With(blob));
+  };
+  EXPECT_EQ(create_blob(1), Type::kOkNodata);
+  EXPECT_EQ(create_blob(2), Type::kOkNodata);
+  EXPECT_EQ(call(virtio_gpu::MapRequest(1, 0)), Type::kOkMapInfo);
+  EXPECT_EQ(call(virtio_gpu::MapRequest(2, kPage)), Type::kErrOutOfMemory);
+  EXPECT_EQ(call(virtio_gpu::ResourceRequest(Type::kResourceUnmapBlob, 1)),
+            Type::kOkNodata);
+  EXPECT_EQ(call(virtio_gpu::MapRequest(2, kPage)), Type::kOkMapInfo);
+}
+
 TEST(JailedGpuCreateTest, ErrorsAreThoseOfTheDevice) {
   EXPECT_THAT(
       std::string(JailedGpu::Create(Config("sim:a999")).status().message()),

@@ -16,9 +16,10 @@ struct Limits {
   // OUT_OF_MEMORY.
   uint64_t max_files = 1024;
   // Attack stopped: the host's memory used up by buffers; in bytes, of all
-  // contexts. GEM_NEW fails with ENOMEM, which shows in
-  // msm_shmem::async_error, as nothing answers it; the RESOURCE_CREATE_BLOB
-  // behind it answers INVALID_PARAMETER, as there is no object.
+  // contexts. GEM_NEW fails with ENOMEM: its SUBMIT_3D answers
+  // OUT_OF_MEMORY, msm_shmem::async_error counts up, and the
+  // RESOURCE_CREATE_BLOB behind it answers INVALID_PARAMETER, as there is no
+  // object.
   uint64_t max_object_bytes = uint64_t{16} << 30;
   // Attack stopped: one program of the guest taking all of that. In bytes, of
   // the objects that a context made and that it or a blob still holds. As

@@ -26,8 +26,9 @@ VirtioGpu::Config MsmDriver::DefaultConfig() {
   return config;
 }
 
-MsmDriver::MsmDriver(DrmDevice& drm, const VirtioGpu::Config& config) {
-  auto type = *MsmContextType::Create(drm);
+MsmDriver::MsmDriver(DrmDevice& drm, const VirtioGpu::Config& config,
+                     const MsmConfig& msm_config) {
+  auto type = *MsmContextType::Create(drm, msm_config);
   counters_ = &type->counters();
   std::vector<std::unique_ptr<virtio_gpu::ContextType>> types;
   types.push_back(std::move(type));

@@ -33,7 +33,8 @@ class MsmDriver {
   // `drm` outlives this.
   explicit MsmDriver(
       DrmDevice& drm,
-      const virtio_gpu::VirtioGpu::Config& config = DefaultConfig());
+      const virtio_gpu::VirtioGpu::Config& config = DefaultConfig(),
+      const MsmConfig& msm_config = {});
 
   static virtio_gpu::VirtioGpu::Config DefaultConfig();
 

@@ -1,0 +1,238 @@
+// Every limit of the device and of the context type, over real queues: what is
+// within works, one more is refused with the error that the limit names, and
+// what is given back can be had again.
+
+#include "devices/virtio_gpu/msm/limits.h"
+
+#include <cerrno>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "devices/virtio_gpu/msm/testing/context_test_base.h"
+#include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
+#include "devices/virtio_gpu/msm/testing/msm_driver.h"
+#include "devices/virtio_gpu/msm/uapi.h"
+#include "gtest/gtest.h"
+
+namespace nacre::msm {
+namespace {
+
+using virtio_gpu::Request;
+using virtio_gpu::VirtioGpu;
+using virtio_gpu::wire::Type;
+
+constexpr uint64_t kPage = kLargestPageSize;
+constexpr uint8_t kRing = 2;  // Of queue 0.
+// In the window, behind all control memories.
+constexpr uint64_t kBuffersOffset = 16 * kPage;
+static_assert(kBuffersOffset >=
+              (MsmDriver::kContexts + 1) * MsmDriver::kShmemSize);
+
+class LimitsTest : public testing::Test {
+ protected:
+  void Start(const virtio_gpu::Limits& device, const Limits& msm = {}) {
+    VirtioGpu::Config config = MsmDriver::DefaultConfig();
+    config.limits = device;
+    g_.emplace(drm_, config, MsmConfig{.limits = msm});
+  }
+  void Start(const Limits& msm) { Start({}, msm); }
+  void StartContext(uint32_t ctx_id) {
+    ASSERT_EQ(g_->CreateContext(ctx_id), Type::kOkNodata);
+    g_->CreateShmem(ctx_id);
+  }
+  Type Unref(uint32_t resource_id) {
+    return g_->OnResource(Type::kResourceUnref, 0, resource_id);
+  }
+  Type Map(uint32_t resource_id, uint64_t offset) {
+    return g_->Call(
+        virtio_gpu::MapRequest(resource_id, kBuffersOffset + offset));
+  }
+  int32_t NewQueue(uint32_t ctx_id) {
+    const drm_msm_submitqueue queue = {.flags = 0, .prio = 0, .id = 0};
+    return g_
+        ->Ccmd(ctx_id, MSM_CCMD_IOCTL_SIMPLE, {DRM_IOCTL_MSM_SUBMITQUEUE_NEW},
+               AsBytes(queue))
+        .ret;
+  }
+  // Work that ends when the test says so, with a fence on its ring.
+  void SubmitFenced(uint32_t ctx_id, uint32_t fence) {
+    CcmdStream stream;
+    stream.Add(MSM_CCMD_GEM_SUBMIT, {MSM_PIPE_3D0, 0, 0, 0, fence});
+    const std::vector<uint8_t> request =
+        virtio_gpu::SubmitRequest(ctx_id, stream.bytes())
+            .Fence(fence, kRing)
+            .bytes();
+    g_->driver().queue(0).Chain().Readable(request).Writable(24).Submit();
+    g_->driver().Kick(0);
+  }
+  virtio_gpu::wire::CtrlHeader WaitAnswer() {
+    const std::vector<uint8_t> response = g_->driver().WaitUsed(0).response;
+    return ByteReader(response)
+        .ReadZeroExtended<virtio_gpu::wire::CtrlHeader>();
+  }
+
+  void TearDown() override {
+    g_->driver().Reset();
+    drm_.FinishAll();
+    EXPECT_EQ(g_->counters().files.value(), 0u);
+    EXPECT_EQ(g_->counters().object_bytes.value(), 0u);
+    EXPECT_EQ(g_->counters().submitqueues.value(), 0u);
+    EXPECT_EQ(g_->stats().contexts.value(), 0u);
+    EXPECT_EQ(g_->stats().resources.value(), 0u);
+    EXPECT_EQ(g_->stats().mapped_bytes.value(), 0u);
+    EXPECT_EQ(g_->stats().fences_pending.value(), 0u);
+    g_.reset();
+    EXPECT_EQ(CountFds(), fds_);
+    EXPECT_EQ(CountMappings(), mappings_);
+  }
+
+  const size_t fds_ = CountFds();
+  const size_t mappings_ = CountMappings();
+  FakeDrmDevice drm_;
+  std::optional<MsmDriver> g_;
+};
+
+TEST_F(LimitsTest, OfContexts) {
+  Start({.max_contexts = 2});
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(g_->CreateContext(1), Type::kOkNodata);
+    EXPECT_EQ(g_->CreateContext(2), Type::kOkNodata);
+    EXPECT_EQ(g_->CreateContext(3), Type::kErrOutOfMemory);
+    EXPECT_EQ(g_->DestroyContext(1), Type::kOkNodata);
+    EXPECT_EQ(g_->CreateContext(3), Type::kOkNodata);
+    g_->DestroyContext(2);
+    g_->DestroyContext(3);
+  }
+}
+
+TEST_F(LimitsTest, OfNativeContexts) {
+  Start(Limits{.max_files = 2});
+  EXPECT_EQ(g_->CreateContext(1), Type::kOkNodata);
+  EXPECT_EQ(g_->CreateContext(2), Type::kOkNodata);
+  EXPECT_EQ(g_->CreateContext(3), Type::kErrOutOfMemory);
+  EXPECT_EQ(g_->DestroyContext(1), Type::kOkNodata);
+  EXPECT_EQ(g_->CreateContext(3), Type::kOkNodata);
+}
+
+TEST_F(LimitsTest, OfResources) {
+  Start({.max_resources = 3});
+  StartContext(1);  // Its control memory is one.
+  EXPECT_EQ(g_->NewBuffer(1, 20), Type::kOkNodata);
+  EXPECT_EQ(g_->NewBuffer(1, 21), Type::kOkNodata);
+  EXPECT_EQ(g_->NewBuffer(1, 22), Type::kErrOutOfMemory);
+  EXPECT_EQ(Unref(20), Type::kOkNodata);
+  EXPECT_EQ(g_->NewBuffer(1, 23), Type::kOkNodata);
+}
+
+TEST_F(LimitsTest, OfBuffersOfAllContexts) {
+  Start(Limits{.max_object_bytes = 4 * kPage});
+  StartContext(1);
+  StartContext(2);
+  EXPECT_EQ(g_->NewBuffer(1, 20, 3 * kPage), Type::kOkNodata);
+  EXPECT_EQ(g_->NewBuffer(2, 21, kPage), Type::kOkNodata);
+  EXPECT_EQ(g_->shmem(2).async_error, 0u);
+  // There is no object for the blob, and Mesa is told.
+  EXPECT_EQ(g_->NewBuffer(2, 22, kPage), Type::kErrInvalidParameter);
+  EXPECT_EQ(g_->shmem(2).async_error, 1u);
+  // Ends with its context and its blob.
+  EXPECT_EQ(g_->DestroyContext(1), Type::kOkNodata);
+  EXPECT_EQ(Unref(20), Type::kOkNodata);
+  EXPECT_EQ(g_->NewBuffer(2, 23, 3 * kPage), Type::kOkNodata);
+}
+
+TEST_F(LimitsTest, OfBuffersOfOneContext) {
+  Start(Limits{.max_context_object_bytes = 2 * kPage});
+  StartContext(1);
+  StartContext(2);
+  EXPECT_EQ(g_->NewBuffer(1, 20, 2 * kPage), Type::kOkNodata);
+  EXPECT_EQ(g_->NewBuffer(1, 21, kPage), Type::kErrInvalidParameter);
+  EXPECT_EQ(g_->shmem(1).async_error, 1u);
+  // Another one has its own.
+  EXPECT_EQ(g_->NewBuffer(2, 22, 2 * kPage), Type::kOkNodata);
+  EXPECT_EQ(g_->shmem(2).async_error, 0u);
+  EXPECT_EQ(Unref(20), Type::kOkNodata);
+  EXPECT_EQ(g_->NewBuffer(1, 23, 2 * kPage), Type::kOkNodata);
+}
+
+TEST_F(LimitsTest, OfSubmitqueues) {
+  Start(Limits{.max_submitqueues = 2});
+  StartContext(1);
+  StartContext(2);
+  EXPECT_EQ(NewQueue(1), 0);
+  EXPECT_EQ(NewQueue(1), 0);
+  EXPECT_EQ(NewQueue(1), -ENOSPC);
+  EXPECT_EQ(NewQueue(2), 0);
+  EXPECT_EQ(g_->counters().submitqueues.value(), 3u);
+  // A context that ends gives back all of its own.
+  EXPECT_EQ(g_->DestroyContext(1), Type::kOkNodata);
+  EXPECT_EQ(g_->counters().submitqueues.value(), 1u);
+}
+
+TEST_F(LimitsTest, OfMappedBlobs) {
+  Start({.max_mapped_blobs = 2});
+  StartContext(1);  // Its control memory is mapped.
+  ASSERT_EQ(g_->NewBuffer(1, 20), Type::kOkNodata);
+  ASSERT_EQ(g_->NewBuffer(1, 21), Type::kOkNodata);
+  EXPECT_EQ(Map(20, 0), Type::kOkMapInfo);
+  EXPECT_EQ(Map(21, kPage), Type::kErrOutOfMemory);
+  EXPECT_EQ(Unref(20), Type::kOkNodata);
+  EXPECT_EQ(Map(21, kPage), Type::kOkMapInfo);
+}
+
+TEST_F(LimitsTest, OfMappedBytes) {
+  Start({.max_mapped_bytes = MsmDriver::kShmemSize + 2 * kPage});
+  StartContext(1);
+  ASSERT_EQ(g_->NewBuffer(1, 20, 2 * kPage), Type::kOkNodata);
+  ASSERT_EQ(g_->NewBuffer(1, 30, kPage), Type::kOkNodata);
+  EXPECT_EQ(Map(20, 0), Type::kOkMapInfo);
+  EXPECT_EQ(Map(30, 2 * kPage), Type::kErrOutOfMemory);
+  EXPECT_EQ(g_->OnResource(Type::kResourceUnmapBlob, 0, 20), Type::kOkNodata);
+  EXPECT_EQ(Map(30, 2 * kPage), Type::kOkMapInfo);
+}
+
+TEST_F(LimitsTest, OfPendingFences) {
+  Start({.max_pending_fences = 2});
+  StartContext(1);
+  for (uint32_t fence = 1; fence <= 3; ++fence) SubmitFenced(1, fence);
+  // Commands that wait for nothing go on, and so do submissions without a
+  // fence.
+  EXPECT_EQ(g_->Submit(1, 4).type, Type::kOkNodata);
+  ASSERT_EQ(drm_.submits().size(), 3u);
+  EXPECT_EQ(drm_.submits().back().fence, 4u);
+  // The third was refused, and says so behind the two before it.
+  drm_.FinishAll();
+  for (uint32_t fence = 1; fence <= 3; ++fence) {
+    const virtio_gpu::wire::CtrlHeader answer = WaitAnswer();
+    EXPECT_EQ(answer.fence_id, fence);
+    EXPECT_NE(answer.flags & virtio_gpu::wire::kFlagFence, 0u);
+    EXPECT_EQ(answer.type,
+              static_cast<uint32_t>(fence < 3 ? Type::kOkNodata
+                                              : Type::kErrOutOfMemory));
+  }
+  // Both are back.
+  SubmitFenced(1, 5);
+  SubmitFenced(1, 6);
+  // Executed behind them.
+  EXPECT_EQ(g_->Submit(1, 7).type, Type::kOkNodata);
+  drm_.FinishAll();
+  EXPECT_EQ(WaitAnswer().type, static_cast<uint32_t>(Type::kOkNodata));
+  EXPECT_EQ(WaitAnswer().type, static_cast<uint32_t>(Type::kOkNodata));
+}
+
+TEST_F(LimitsTest, PendingFencesAreBackAfterAReset) {
+  Start({.max_pending_fences = 1});
+  for (int round = 0; round < 2; ++round) {
+    StartContext(1);
+    SubmitFenced(1, 1);
+    SubmitFenced(1, 2);
+    EXPECT_EQ(g_->Submit(1, 3).type, Type::kOkNodata);
+    EXPECT_EQ(g_->stats().errors(Type::kErrOutOfMemory).value(), round + 1u);
+    g_->driver().Reset();
+    ASSERT_TRUE(g_->driver().Start().ok());
+  }
+}
+
+}  // namespace
+}  // namespace nacre::msm
