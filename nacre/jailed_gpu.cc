@@ -32,7 +32,7 @@ namespace {
 using virtio::Channel;
 using ProcessEnd = jail::Process::End;
 
-// For the process to end by itself.
+// For the process to end, by itself or killed.
 constexpr std::chrono::seconds kPatience{5};
 
 bool IsSimulated(const Gpu& config) {
@@ -122,6 +122,7 @@ absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Start(const Gpu& config,
           std::move(control.first), std::move(services.first), &gpu->services_,
           {.configuration = process.SerializeAsString(),
            .regions = std::move(regions),
+           .stop = [g = gpu.get()] { g->StopProcess(); },
            .on_lost = [g = gpu.get()](const auto& loss) { g->OnLost(loss); }});
   {
     MutexLock lock(gpu->mutex_);
@@ -139,17 +140,34 @@ absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Start(const Gpu& config,
 JailedGpu::~JailedGpu() {
   // Closes the channels.
   remote_.reset();
-  if (!process_.Wait(kPatience)) {
+  MutexLock lock(process_mutex_);
+  if (!process_.Wait(stopped_ ? std::chrono::milliseconds(0) : kPatience)) {
     LOG(WARNING) << "the GPU's process does not end: killing it";
   }
 }
 
+void JailedGpu::StopProcess() {
+  MutexLock lock(process_mutex_);
+  if (stopped_) return;
+  // One that ends already keeps its exit code: the kernel closes descriptors
+  // after it has noted that.
+  process_.Kill();
+  // A call into the kernel that cannot be interrupted may hold it up. None of
+  // its own code runs any more, and a guest's CPU is not to wait for ever.
+  LOG_IF(ERROR, !process_.Wait(kPatience))
+      << "the GPU's process is killed, and does not end: it is in a system "
+         "call that does not";
+  stopped_ = true;
+}
+
 void JailedGpu::OnLost(const virtio::RemoteDevice::Loss& loss) {
-  // Closed channels are the end of it, and it may take a moment to be over;
-  // anything else is a process that is still there and is not to be.
+  StopProcess();
+  // Closed channels were the end of it; anything else was a process that was
+  // still there.
   std::optional<ProcessEnd> end;
-  if (absl::IsUnavailable(loss.why) || loss.refused_call) {
-    end = process_.Wait(kPatience);
+  if (absl::IsUnavailable(loss.why)) {
+    MutexLock lock(process_mutex_);
+    end = process_.Wait(std::chrono::milliseconds(0));
   }
   std::string failure;
   if (loss.refused_call) {
@@ -160,7 +178,6 @@ void JailedGpu::OnLost(const virtio::RemoteDevice::Loss& loss) {
   } else {
     failure = absl::StrCat("stopped: ", std::string(loss.why.message()));
   }
-  process_.Kill();
   MutexLock lock(mutex_);
   failure_ = failure;
   failed_.SignalAll();

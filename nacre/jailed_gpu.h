@@ -47,12 +47,17 @@ class JailedGpu final : public GpuBackend {
   static absl::StatusOr<std::unique_ptr<JailedGpu>> Start(const Gpu& config,
                                                           bool namespaces);
 
+  // Kills the process, if it still runs, and waits for its end, though not for
+  // ever. Any thread.
+  void StopProcess();
   // On the remote device's thread.
   void OnLost(const virtio::RemoteDevice::Loss& loss);
 
   const std::string name_;
   GpuServices services_;  // The remote device's thread's, once there is one.
+  Mutex process_mutex_;   // For waiting for its end.
   jail::Process process_;
+  bool stopped_ ABSL_GUARDED_BY(process_mutex_) = false;
   std::unique_ptr<virtio::RemoteDevice> remote_;
   Mutex mutex_;
   CondVar failed_;

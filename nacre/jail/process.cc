@@ -114,7 +114,8 @@ absl::StatusOr<Process> Process::Start(const std::string& argument,
 Process::~Process() {
   if (!pid_fd_.valid() || end_) return;
   Kill();
-  (void)Wait(std::chrono::milliseconds(-1));
+  constexpr std::chrono::seconds kLimit{5};
+  LOG_IF(ERROR, !Wait(kLimit)) << "process " << pid_ << " does not end";
 }
 
 void Process::Kill() const {

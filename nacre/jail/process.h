@@ -16,7 +16,9 @@
 namespace nacre::jail {
 
 // A process of this program's own executable, started for Confine. Destroying
-// it kills it and waits for its end. No lock: one caller at a time.
+// it kills it and waits for its end, some seconds at most: one that hangs in a
+// system call is left to whoever reaps orphans. One caller at a time, but for
+// Kill.
 //
 // Executed anew rather than only forked: it shares no memory with its parent,
 // neither secrets nor where things are in its address space, and it may be

@@ -136,8 +136,9 @@ absl::StatusOr<Channel::Packet> Channel::Receive(size_t max_fds,
         recvmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (size < 0) {
       const int error = errno;
-      if (error == EINTR) continue;
-      if (error == ECONNRESET) return PeerIsGone();
+      // Told once, before what the peer sent last, where it has gone without
+      // reading all that we sent.
+      if (error == EINTR || error == ECONNRESET) continue;
       if (error != EAGAIN) return ErrnoStatus(error, "recvmsg");
       if (absl::Status waited = WaitFor(socket_.get(), POLLIN, deadline);
           !waited.ok()) {
@@ -157,6 +158,11 @@ absl::StatusOr<Channel::Packet> Channel::Receive(size_t max_fds,
     return Packet{std::span(buffer_).first(static_cast<size_t>(size)),
                   std::move(fds)};
   }
+}
+
+bool Channel::Readable() const {
+  pollfd poll_fd = {socket_.get(), POLLIN, 0};
+  return poll(&poll_fd, 1, /*timeout=*/0) > 0;
 }
 
 void Channel::Shutdown() const { shutdown(socket_.get(), SHUT_RDWR); }

@@ -53,6 +53,9 @@ class Channel {
   // `max_fds` descriptors, which is gone with them; the errno.
   absl::StatusOr<Packet> Receive(size_t max_fds, TimeLimit limit);
 
+  // Whether Receive would not wait: for a packet, or for the end.
+  bool Readable() const;
+
   // To wait on with others, and for a process to inherit.
   int fd() const { return socket_.get(); }
   // Ends both directions: whoever waits at either end wakes up.

@@ -61,6 +61,16 @@ TEST_F(ChannelTest, AClosedPeerIsUnavailable) {
   EXPECT_TRUE(absl::IsUnavailable(ours_.Send(kHead, {}, {}, std::nullopt)));
 }
 
+// The kernel tells of what the peer did not read before it gives what it sent.
+TEST_F(ChannelTest, LastWordsOfAPeerThatDoesNotReadArrive) {
+  ASSERT_TRUE(ours_.Send(kHead, {}, {}, std::nullopt).ok());
+  ASSERT_TRUE(theirs_.Send(kHead, kBody, {}, std::nullopt).ok());
+  theirs_ = Channel(Fd());
+  EXPECT_TRUE(ours_.Readable());
+  EXPECT_EQ(ours_.Receive(0, std::nullopt)->bytes.size(), 5u);
+  EXPECT_TRUE(absl::IsUnavailable(ours_.Receive(0, std::nullopt).status()));
+}
+
 TEST_F(ChannelTest, ShutdownIsSeenAtBothEnds) {
   ours_.Shutdown();
   EXPECT_TRUE(absl::IsUnavailable(ours_.Receive(0, std::nullopt).status()));

@@ -1,6 +1,7 @@
 #include "devices/virtio/remote/messages.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -124,7 +125,13 @@ absl::StatusOr<Reply> Ask(Channel& channel, MessageType type,
                           std::span<const uint8_t> body,
                           std::span<const int> fds, size_t max_fds,
                           Channel::TimeLimit limit) {
+  const auto start = std::chrono::steady_clock::now();
   RETURN_IF_ERROR(SendMessage(channel, type, body, fds, limit));
+  if (limit) {
+    const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - start);
+    limit = std::max(*limit - taken, std::chrono::milliseconds::zero());
+  }
   ASSIGN_OR_RETURN(Channel::Packet packet, channel.Receive(max_fds, limit));
   return ParseReply(std::move(packet));
 }

@@ -168,7 +168,8 @@ absl::Status SendReply(const Channel& channel, const absl::Status& status,
                        Channel::TimeLimit limit);
 inline constexpr size_t kMaxReplyText = 512;
 
-// Asks, and waits for the answer, which has at most `max_fds` descriptors.
+// Asks, and waits for the answer, which has at most `max_fds` descriptors, for
+// `limit` in all.
 // Errors are the channel's, or InvalidArgument for what is no answer: the peer
 // is of no more use.
 absl::StatusOr<Reply> Ask(Channel& channel, MessageType type,

@@ -24,13 +24,18 @@ namespace {
 // What an epoll event is about: a queue's interrupt, or one of these.
 constexpr uint64_t kServices = kMaxRemoteQueues;
 constexpr uint64_t kStop = kMaxRemoteQueues + 1;
+constexpr uint64_t kControl = kMaxRemoteQueues + 2;
+
+// Attack stopped: a lost device that cannot be ended talks without end.
+constexpr int kMaxLastWords = 1024;
 
 void AppendBytes(std::vector<uint8_t>& to, std::span<const uint8_t> bytes) {
   to.insert(to.end(), bytes.begin(), bytes.end());
 }
 
-absl::Status AddToEpoll(const Fd& epoll, int fd, uint64_t what) {
-  epoll_event event = {.events = EPOLLIN, .data = {.u64 = what}};
+absl::Status AddToEpoll(const Fd& epoll, int fd, uint64_t what,
+                        uint32_t mode = 0) {
+  epoll_event event = {.events = EPOLLIN | mode, .data = {.u64 = what}};
   if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     return ErrnoStatus("epoll_ctl(EPOLL_CTL_ADD)");
   }
@@ -53,7 +58,7 @@ absl::StatusOr<std::unique_ptr<RemoteDevice>> RemoteDevice::Create(
       device->AskDevice(MessageType::kConfigure,
                         {reinterpret_cast<const uint8_t*>(configuration.data()),
                          configuration.size()},
-                        {}));
+                        {}, device->ReplyDeadline()));
   RETURN_IF_ERROR(device->Describe());
   return device;
 }
@@ -69,12 +74,16 @@ absl::Status RemoteDevice::MakeEvents() {
   if (!epoll_.valid()) return ErrnoStatus("epoll_create1");
   ASSIGN_OR_RETURN(stop_, EventFd::Create());
   RETURN_IF_ERROR(AddToEpoll(epoll_, stop_->fd(), kStop));
-  return AddToEpoll(epoll_, services_channel_.fd(), kServices);
+  RETURN_IF_ERROR(AddToEpoll(epoll_, services_channel_.fd(), kServices));
+  MutexLock lock(control_mutex_);
+  // By edges: an answer stays there until who asked for it has read it.
+  return AddToEpoll(epoll_, control_.fd(), kControl, EPOLLET);
 }
 
 absl::Status RemoteDevice::Describe() {
   std::vector<uint8_t> answer;
-  RETURN_IF_ERROR(AskDevice(MessageType::kDescribe, {}, {}, &answer));
+  RETURN_IF_ERROR(
+      AskDevice(MessageType::kDescribe, {}, {}, ReplyDeadline(), &answer));
   ByteReader reader(answer);
   const auto description = reader.Read<Description>();
   if (!description || description->num_queues > kMaxRemoteQueues ||
@@ -102,11 +111,15 @@ absl::Status RemoteDevice::Describe() {
 absl::Status RemoteDevice::AskDevice(MessageType type,
                                      std::span<const uint8_t> body,
                                      std::span<const int> fds,
+                                     Deadline deadline,
                                      std::vector<uint8_t>* answer) const {
   if (lost_) return absl::UnavailableError("the device's process is gone");
   MutexLock lock(control_mutex_);
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+      deadline - std::chrono::steady_clock::now());
   absl::StatusOr<Reply> reply =
-      Ask(control_, type, body, fds, /*max_fds=*/0, config_.reply_limit);
+      Ask(control_, type, body, fds, /*max_fds=*/0,
+          std::max(left, std::chrono::milliseconds::zero()));
   if (!reply.ok()) {
     Lose(reply.status());
     return reply.status();
@@ -114,7 +127,17 @@ absl::Status RemoteDevice::AskDevice(MessageType type,
   if (reply->status.ok() && answer != nullptr) {
     answer->assign(reply->body.begin(), reply->body.end());
   }
+  CheckSilence();
   return std::move(reply->status);
+}
+
+void RemoteDevice::CheckSilence() const {
+  if (!control_.Readable()) return;
+  const absl::Status said =
+      control_.Receive(/*max_fds=*/0, std::chrono::milliseconds::zero())
+          .status();
+  Lose(said.ok() ? absl::InvalidArgumentError("an answer that nobody asked for")
+                 : said);
 }
 
 void RemoteDevice::Lose(const absl::Status& why) const {
@@ -130,7 +153,7 @@ void RemoteDevice::Lose(const absl::Status& why) const {
 std::string RemoteDevice::Counters() {
   std::vector<uint8_t> answer;
   const absl::Status asked =
-      AskDevice(MessageType::kReadCounters, {}, {}, &answer);
+      AskDevice(MessageType::kReadCounters, {}, {}, ReplyDeadline(), &answer);
   MutexLock lock(state_mutex_);
   if (asked.ok() && answer.size() <= kMaxCountersBytes) {
     counters_.assign(answer.begin(), answer.end());
@@ -142,7 +165,8 @@ bool RemoteDevice::AcceptsFeatures(uint64_t driver_features) const {
   const FeaturesQuestion question = {.driver_features = driver_features};
   std::vector<uint8_t> answer;
   const absl::Status asked =
-      AskDevice(MessageType::kAcceptsFeatures, AsBytes(question), {}, &answer);
+      AskDevice(MessageType::kAcceptsFeatures, AsBytes(question), {},
+                ReplyDeadline(), &answer);
   return asked.ok() && answer.size() == 1 && answer[0] != 0;
 }
 
@@ -151,7 +175,9 @@ void RemoteDevice::ReadConfig(uint64_t offset, std::span<uint8_t> data) {
   if (data.size() > kMaxConfigAccess) return;
   const ConfigAccess access = {.offset = offset, .size = data.size()};
   std::vector<uint8_t> answer;
-  if (AskDevice(MessageType::kReadConfig, AsBytes(access), {}, &answer).ok() &&
+  if (AskDevice(MessageType::kReadConfig, AsBytes(access), {}, ReplyDeadline(),
+                &answer)
+          .ok() &&
       answer.size() == data.size()) {
     std::copy(answer.begin(), answer.end(), data.begin());
   }
@@ -163,10 +189,11 @@ void RemoteDevice::WriteConfig(uint64_t offset, std::span<const uint8_t> data) {
   std::vector<uint8_t> body;
   AppendBytes(body, AsBytes(access));
   AppendBytes(body, data);
-  AskDevice(MessageType::kWriteConfig, body, {}).IgnoreError();
+  AskDevice(MessageType::kWriteConfig, body, {}, ReplyDeadline()).IgnoreError();
 }
 
-absl::Status RemoteDevice::ShareMemory(const vmm::GuestMemory& memory) {
+absl::Status RemoteDevice::ShareMemory(const vmm::GuestMemory& memory,
+                                       Deadline deadline) {
   ASSIGN_OR_RETURN(const std::vector<vmm::GuestMemory::SharedRegion> regions,
                    memory.Share());
   std::vector<uint8_t> body;
@@ -182,16 +209,18 @@ absl::Status RemoteDevice::ShareMemory(const vmm::GuestMemory& memory) {
         absl::StrCat(fds.size(), " regions of guest memory: at most ",
                      Channel::kMaxFds, " can be shared"));
   }
-  RETURN_IF_ERROR(AskDevice(MessageType::kShareMemory, body, fds));
+  RETURN_IF_ERROR(AskDevice(MessageType::kShareMemory, body, fds, deadline));
   shared_memory_ = &memory;
   return absl::OkStatus();
 }
 
 absl::Status RemoteDevice::Activate(Activation activation) {
-  Reset();
+  // For all of it: the guest's CPU waits.
+  const Deadline deadline = ReplyDeadline();
+  ResetBy(deadline);
   if (lost_) return absl::UnavailableError("the device's process is gone");
   if (shared_memory_ != activation.memory) {
-    RETURN_IF_ERROR(ShareMemory(*activation.memory));
+    RETURN_IF_ERROR(ShareMemory(*activation.memory, deadline));
   }
   std::vector<uint8_t> body;
   std::vector<int> fds;
@@ -218,7 +247,8 @@ absl::Status RemoteDevice::Activate(Activation activation) {
     }
     notifier_ = activation.notifier;
   }
-  absl::Status activated = AskDevice(MessageType::kActivate, body, fds);
+  absl::Status activated =
+      AskDevice(MessageType::kActivate, body, fds, deadline);
   MutexLock lock(notifier_mutex_);
   if (!activated.ok()) {
     notifier_ = nullptr;
@@ -230,8 +260,12 @@ absl::Status RemoteDevice::Activate(Activation activation) {
   return activated;
 }
 
-void RemoteDevice::Reset() {
-  AskDevice(MessageType::kReset, {}, {}).IgnoreError();
+void RemoteDevice::Reset() { ResetBy(ReplyDeadline()); }
+
+void RemoteDevice::ResetBy(Deadline deadline) {
+  AskDevice(MessageType::kReset, {}, {}, deadline).IgnoreError();
+  // It did not let go of the guest's memory by itself.
+  if (lost_ && config_.stop) config_.stop();
   MutexLock lock(notifier_mutex_);
   if (notifier_ == nullptr) return;
   for (size_t i = 0; i < interrupts_.size(); ++i) {
@@ -260,6 +294,15 @@ bool RemoteDevice::ServeEvents() {
         Lose(served);
         return false;
       }
+      continue;
+    }
+    if (what == kControl) {
+      // Else the answer is to somebody, who looks for more behind it.
+      if (control_mutex_.TryLock()) {
+        CheckSilence();
+        control_mutex_.Unlock();
+      }
+      if (lost_) return false;
       continue;
     }
     MutexLock lock(notifier_mutex_);
@@ -330,7 +373,23 @@ absl::Status RemoteDevice::Serve(RefusedCall& message) {
   return absl::PermissionDeniedError("its filter refused a system call");
 }
 
+void RemoteDevice::ReadLastWords() {
+  for (int i = 0; i < kMaxLastWords; ++i) {
+    absl::StatusOr<Channel::Packet> packet =
+        services_channel_.Receive(1, std::chrono::milliseconds::zero());
+    if (!packet.ok()) return;
+    absl::StatusOr<ServiceMessage> message =
+        ParseServiceMessage(*std::move(packet));
+    if (!message.ok()) return;
+    if (const auto* refused = std::get_if<RefusedCall>(&*message)) {
+      refused_call_ = *refused;
+    }
+  }
+}
+
 void RemoteDevice::TellLost() {
+  if (config_.stop) config_.stop();
+  ReadLastWords();
   {
     MutexLock lock(notifier_mutex_);
     if (notifier_ != nullptr) notifier_->SetNeedsReset();

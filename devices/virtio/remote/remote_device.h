@@ -32,12 +32,15 @@ namespace nacre::virtio {
 // does only the mapping of memory is a message.
 //
 // The device's process is not trusted: a guest may have taken it over. It can
-// lie to the guest about its device, and read and write the guest's RAM, as the
-// device it is. It cannot make this process wait beyond `reply_limit`, crash,
-// allocate without bound, or touch memory other than by DeviceServices, which
-// does not trust it either. A process that breaks the protocol, closes its
-// sockets or does not answer is lost: the driver is told by
-// DEVICE_NEEDS_RESET, and every later Activate fails.
+// lie to the guest about its device, interrupt it, and read and write its RAM,
+// as the device it is. It cannot make a caller here wait longer than
+// `reply_limit` and then `stop`, crash this process, have it allocate without
+// bound, or touch its memory other than by DeviceServices, which does not trust
+// it either. A process that breaks the protocol, says something on the control
+// channel without being asked, closes one of its sockets or does not answer in
+// time is lost: it is stopped, what it had mapped is taken away, the driver, if
+// there is one, is told by DEVICE_NEEDS_RESET, and every later Activate is
+// Unavailable. Nothing brings it back.
 //
 // Threads: a transport calls the VirtioDevice methods, one at a time. One
 // thread of this class serves the device's questions and reports, and relays
@@ -56,9 +59,16 @@ class RemoteDevice final : public VirtioDevice {
     std::string configuration;
     // What DeviceServices maps into, if anything.
     std::vector<SharedMemoryRegion> regions;
-    // How long a device may take to answer: a Reset waits for one command.
+    // How long a device may take for one method of a VirtioDevice: a Reset
+    // waits for one command.
     std::chrono::milliseconds reply_limit{10'000};
-    // Called once if the device is lost, on this class's thread. May be empty.
+    // Ends the device's process. Once it has returned that writes no guest
+    // memory any more, which a driver may then reuse: called before a lost
+    // device's driver is told so and before its Reset returns, on any thread,
+    // also more than once. May be empty, as for a device in this process.
+    std::function<void()> stop = nullptr;
+    // Called once if the device is lost, on this class's thread, after `stop`.
+    // May be empty.
     std::function<void(const Loss&)> on_lost;
   };
 
@@ -105,13 +115,22 @@ class RemoteDevice final : public VirtioDevice {
 
   absl::Status Describe();
   absl::Status MakeEvents();
-  absl::Status ShareMemory(const vmm::GuestMemory& memory);
+  using Deadline = std::chrono::steady_clock::time_point;
+  Deadline ReplyDeadline() const {
+    return std::chrono::steady_clock::now() + config_.reply_limit;
+  }
+  absl::Status ShareMemory(const vmm::GuestMemory& memory, Deadline deadline);
+  void ResetBy(Deadline deadline);
 
   // Asks the device; a failure of the channel means that it is lost. `answer`
   // has the reply's body copied into it.
   absl::Status AskDevice(MessageType type, std::span<const uint8_t> body,
-                         std::span<const int> fds,
+                         std::span<const int> fds, Deadline deadline,
                          std::vector<uint8_t>* answer = nullptr) const;
+  // Loses a device whose control channel has something, or has ended, without
+  // a question: what nobody reads would hold descriptors under way, of which
+  // its user may have only so many.
+  void CheckSilence() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(control_mutex_);
   // From any thread: the first reason stays.
   void Lose(const absl::Status& why) const;
 
@@ -130,6 +149,8 @@ class RemoteDevice final : public VirtioDevice {
   absl::Status Serve(RefusedCall& message);
   absl::Status Answer(const absl::Status& status, std::span<const int> fds);
   void TellLost();
+  // What the device sent last may say why it ended.
+  void ReadLastWords();
 
   const Config config_;
   DeviceServices* const services_;
@@ -141,7 +162,7 @@ class RemoteDevice final : public VirtioDevice {
 
   Channel services_channel_;  // This class's thread receives and sends.
 
-  // One question at a time.
+  // One question at a time; held until it is answered.
   mutable Mutex control_mutex_;
   mutable Channel control_ ABSL_GUARDED_BY(control_mutex_);
 

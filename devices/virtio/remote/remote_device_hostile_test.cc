@@ -1,9 +1,11 @@
 // A device's process in the hands of a guest, against the VMM's process.
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -96,12 +98,14 @@ class HostileDeviceTest : public testing::Test {
         {.configuration = {},
          .regions = {},
          .reply_limit = limit,
-         .on_lost = [this](const RemoteDevice::Loss& loss) {
-           MutexLock lock(mutex_);
-           why_ = loss.why;
-           refused_call_ = loss.refused_call;
-           lost_.SignalAll();
-         }});
+         .stop = [this] { stopped_ = true; },
+         .on_lost =
+             [this](const RemoteDevice::Loss& loss) {
+               MutexLock lock(mutex_);
+               why_ = loss.why;
+               refused_call_ = loss.refused_call;
+               lost_.SignalAll();
+             }});
     if (!remote.ok()) return remote.status();
     remote_ = *std::move(remote);
     return absl::OkStatus();
@@ -126,6 +130,7 @@ class HostileDeviceTest : public testing::Test {
   std::thread answering_;
   std::unique_ptr<RemoteDevice> remote_;
 
+  std::atomic<bool> stopped_ = false;
   Mutex mutex_;
   CondVar lost_;
   std::optional<absl::Status> why_ ABSL_GUARDED_BY(mutex_);
@@ -167,6 +172,68 @@ TEST_F(HostileDeviceTest, ADeviceThatDoesNotAnswerIsLost) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(WaitLost()));
   EXPECT_TRUE(remote_->lost());
   remote_->Reset();  // At once.
+}
+
+// The driver reuses its rings' memory once a reset is over: nobody writes it.
+TEST_F(HostileDeviceTest, ALostDeviceIsStoppedBeforeItsResetReturns) {
+  Answer([](MessageType type) { return type == MessageType::kReset; });
+  ASSERT_TRUE(Connect(50ms).ok());
+  EXPECT_FALSE(stopped_);
+  remote_->Reset();
+  EXPECT_TRUE(stopped_);
+}
+
+TEST_F(HostileDeviceTest, ALostDeviceIsStoppedBeforeTheDriverIsTold) {
+  Answer({});
+  ASSERT_TRUE(Connect().ok());
+  FakeDriver driver(remote_.get());
+  ASSERT_TRUE(driver.Start().ok());
+  device_services_.Shutdown();
+  driver.WaitNeedsReset();
+  EXPECT_TRUE(stopped_);
+}
+
+// The guest's CPU waits for all that an activation takes together.
+TEST_F(HostileDeviceTest, AnActivationHasOneTimeLimit) {
+  std::atomic<int> questions = 0;
+  Answer([&](MessageType type) {
+    if (type != MessageType::kReset && type != MessageType::kShareMemory) {
+      return false;
+    }
+    // Slower, but answered: by the third all the time has passed.
+    ++questions;
+    pollfd never = {-1, 0, 0};
+    poll(&never, 1, 1200);
+    return false;
+  });
+  ASSERT_TRUE(Connect(2000ms).ok());
+  FakeDriver driver(remote_.get());
+  EXPECT_FALSE(driver.Start().ok());
+  EXPECT_TRUE(absl::IsDeadlineExceeded(WaitLost()));
+  EXPECT_LE(questions, 2);
+}
+
+// Attack: descriptors under way, which count for the user until they are read.
+TEST_F(HostileDeviceTest, WhatNobodyAskedForLosesTheDevice) {
+  Answer({});
+  ASSERT_TRUE(Connect().ok());
+  const Fd memfd = *CreateMemfd("test", 4096);
+  const std::vector<int> fds(Channel::kMaxFds, memfd.get());
+  SendReply(control_, absl::OkStatus(), {}, fds, kForEver).IgnoreError();
+  EXPECT_TRUE(absl::IsInvalidArgument(WaitLost()));
+}
+
+TEST_F(HostileDeviceTest, TwoAnswersToOneQuestionLoseTheDevice) {
+  Answer([this](MessageType type) {
+    if (type != MessageType::kWriteConfig) return false;
+    for (int i = 0; i < 2; ++i) {
+      SendReply(control_, absl::OkStatus(), {}, {}, kForEver).IgnoreError();
+    }
+    return true;
+  });
+  ASSERT_TRUE(Connect().ok());
+  remote_->WriteConfig(0, {});
+  EXPECT_TRUE(absl::IsInvalidArgument(WaitLost()));
 }
 
 TEST_F(HostileDeviceTest, AnAnswerThatIsNoneLosesTheDevice) {
@@ -283,6 +350,20 @@ TEST_F(HostileDeviceTest, ARefusedCallIsTheReason) {
   Send(MessageType::kRefusedCall, AsBytes(body));
   EXPECT_TRUE(absl::IsPermissionDenied(WaitLost()));
   MutexLock lock(mutex_);
+  EXPECT_EQ(refused_call_->number, 59);
+}
+
+// It ended while it was being answered, or asked, something else.
+TEST_F(HostileDeviceTest, ARefusedCallIsTheReasonWhateverElseIsUnderWay) {
+  Answer({});
+  ASSERT_TRUE(Connect().ok());
+  for (int i = 0; i < 3; ++i) Send(MessageType::kOpenNode, {});
+  const RefusedCallBody body = {.number = 59, .architecture = 0xc000003e};
+  Send(MessageType::kRefusedCall, AsBytes(body));
+  device_services_ = Channel(Fd());
+  EXPECT_FALSE(WaitLost().ok());
+  MutexLock lock(mutex_);
+  ASSERT_TRUE(refused_call_.has_value());
   EXPECT_EQ(refused_call_->number, 59);
 }
 
