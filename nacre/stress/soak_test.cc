@@ -1,0 +1,28 @@
+// The soak in short: whatever a few thousand contexts did, nothing of it is
+// left.
+
+#include "nacre/stress/soak.h"
+
+#include "gtest/gtest.h"
+
+namespace nacre {
+namespace {
+
+TEST(SoakTest, ThousandsOfContextsLeaveNothing) {
+  const SoakReport report = Soak({.contexts = 3000,
+                                  .duration = std::chrono::seconds(20),
+                                  .warm_up_contexts = 300,
+                                  .calls_between_resets = 10'000},
+                                 nullptr);
+  EXPECT_GT(report.contexts, 300u);
+  EXPECT_GT(report.submissions, 300u);
+  EXPECT_EQ(report.left, 0u);
+  EXPECT_EQ(report.after.fds, report.before.fds);
+  EXPECT_EQ(report.after.threads, report.before.threads);
+  EXPECT_EQ(report.after.file_mappings, report.before.file_mappings);
+  // 16 bytes of each program would be more.
+  EXPECT_LE(report.after.heap_bytes, report.before.heap_bytes + 32 * 1024);
+}
+
+}  // namespace
+}  // namespace nacre
