@@ -40,14 +40,15 @@ class ByteReader {
   // As Read, but bytes that the sender's older structure lacks read as zero.
   template <WireType T>
   T ReadZeroExtended() {
-    T value{};
-    if (bytes_.size() >= sizeof(T)) {
+    T value;
+    if (bytes_.size() >= sizeof(T)) [[likely]] {
       std::memcpy(&value, bytes_.data(), sizeof(T));
       bytes_ = bytes_.subspan(sizeof(T));
-    } else if (!bytes_.empty()) {
-      std::memcpy(&value, bytes_.data(), bytes_.size());
-      bytes_ = {};
+      return value;
     }
+    value = {};
+    if (!bytes_.empty()) std::memcpy(&value, bytes_.data(), bytes_.size());
+    bytes_ = {};
     return value;
   }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/base/optimization.h"
 #include "devices/virtio_gpu/msm/gem.h"
 
 namespace nacre::msm {
@@ -25,9 +26,11 @@ class AttachedObjects {
   size_t size() const { return size_; }
 
   // The GEM handle, or 0 where there is no such resource.
-  uint32_t FindHandle(uint32_t resource_id) const {
-    return slots_[IndexOf(resource_id)].handle;
-  }
+  uint32_t FindHandle(uint32_t resource_id) const;
+  // FindHandle for many: valid until the table changes.
+  class Handles;
+  Handles handles() const;
+
   // Null where there is no such resource.
   GemObject* Find(uint32_t resource_id) const {
     return objects_[IndexOf(resource_id)].get();
@@ -67,6 +70,36 @@ class AttachedObjects {
   std::vector<Slot> slots_{mask_ + 1};
   std::vector<std::shared_ptr<GemObject>> objects_{mask_ + 1};  // As slots_.
 };
+
+// What a look-up needs, where a loop has it in registers.
+class AttachedObjects::Handles {
+ public:
+  explicit Handles(const AttachedObjects& objects)
+      : factor_(objects.factor_),
+        shift_(objects.shift_),
+        slots_(objects.slots_.data()),
+        objects_(objects) {}
+
+  uint32_t Find(uint32_t resource_id) const {
+    const Slot slot = slots_[resource_id * factor_ >> shift_];
+    // A free one has the id 0, and the handle of none.
+    if (ABSL_PREDICT_TRUE(slot.resource_id == resource_id)) return slot.handle;
+    return objects_.slots_[objects_.IndexOf(resource_id)].handle;
+  }
+
+ private:
+  const uint64_t factor_;
+  const int shift_;
+  const Slot* const slots_;
+  const AttachedObjects& objects_;
+};
+
+inline AttachedObjects::Handles AttachedObjects::handles() const {
+  return Handles(*this);
+}
+inline uint32_t AttachedObjects::FindHandle(uint32_t resource_id) const {
+  return handles().Find(resource_id);
+}
 
 }  // namespace nacre::msm
 

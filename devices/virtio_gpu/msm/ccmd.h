@@ -2,6 +2,7 @@
 #define NACRE_DEVICES_VIRTIO_GPU_MSM_CCMD_H_
 
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "base/bytes.h"
@@ -214,24 +215,25 @@ void Decode(uint32_t cmd, ByteReader body, Handle& handle) {
 template <typename Handle>
 bool CcmdReader::Next(Handle&& handle) {
   if (rest_.empty()) return false;
-  const auto header = ByteReader(rest_).Read<vdrm_ccmd_req>();
-  if (!header) {
+  if (rest_.size() < sizeof(vdrm_ccmd_req)) {
     rest_ = {};
     complete_ = false;
     return false;
   }
+  vdrm_ccmd_req header;
+  std::memcpy(&header, rest_.data(), sizeof(header));
   const auto with_header = [&](const auto& request) {
-    handle(*header, request);
+    handle(header, request);
   };
-  if (header->len < sizeof(vdrm_ccmd_req) || header->len % 4 != 0 ||
-      header->len > rest_.size()) {
+  if (header.len < sizeof(vdrm_ccmd_req) || header.len % 4 != 0 ||
+      header.len > rest_.size()) {
     rest_ = {};
     with_header(MalformedCcmd{"length of a ccmd out of range"});
     return true;
   }
-  const ByteReader command(rest_.first(header->len));
-  rest_ = rest_.subspan(header->len);
-  ccmd_internal::Decode(header->cmd, command, with_header);
+  const ByteReader command(rest_.first(header.len));
+  rest_ = rest_.subspan(header.len);
+  ccmd_internal::Decode(header.cmd, command, with_header);
   return true;
 }
 

@@ -191,7 +191,8 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSetNameCcmd& ccmd) {
 absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSubmitCcmd& ccmd) {
   busy_.Sweep(&file_->drm());
   // The virtio header names a ring only where the guest wants a fence.
-  ASSIGN_OR_RETURN(const uint8_t ring, queues_.RingOf(ccmd.queue_id));
+  uint8_t ring = 0;
+  RETURN_IF_ERROR(queues_.GetRing(ccmd.queue_id, ring));
   SubmitRequest request;
   RETURN_IF_ERROR(TranslateSubmit(ccmd, objects_, request));
   request.fence_out = ring == fence_ring_;

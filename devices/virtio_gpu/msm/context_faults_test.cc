@@ -1,7 +1,9 @@
 // How a guest learns that the GPU hung: msm_shmem::global_faults.
 
+#include <chrono>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "devices/virtio_gpu/msm/fault_reporter.h"
 #include "devices/virtio_gpu/msm/testing/context_test_base.h"
@@ -77,6 +79,26 @@ TEST_F(ContextFaultsTest, FencesArriveAtAnyTime) {
   }
   guest_->DestroyContext();
   reactor.join();
+}
+
+// Each may have asked before the other's answer.
+TEST_F(ContextFaultsTest, FaultsNeverBecomeFewer) {
+  std::vector<std::thread> threads;
+  device_.SetParam(MSM_PARAM_FAULTS, 7);
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([observer = Observer()] {
+      for (int n = 0; n < 1000; ++n) observer->OnFenceSignalled();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(guest_->global_faults(), 7u);
+  device_.SetParam(MSM_PARAM_FAULTS, 6);
+  const auto interval = FaultReporter::kFenceInterval;
+  for (const auto start = std::chrono::steady_clock::now();
+       std::chrono::steady_clock::now() < start + 4 * interval;) {
+    Observer()->OnFenceSignalled();
+  }
+  EXPECT_EQ(guest_->global_faults(), 7u);
 }
 
 }  // namespace

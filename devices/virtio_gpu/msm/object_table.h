@@ -47,10 +47,8 @@ class ObjectTable {
     if (ABSL_PREDICT_FALSE(object == nullptr)) return NotAttached(resource_id);
     return object;
   }
-  // The GEM handle, or 0 where no such resource is attached.
-  uint32_t FindHandle(uint32_t resource_id) const {
-    return attached_.FindHandle(resource_id);
-  }
+  // By resource id the GEM handle, or 0 where no such resource is attached.
+  AttachedObjects::Handles handles() const { return attached_.handles(); }
 
  private:
   static absl::Status NotAttached(uint32_t resource_id);

@@ -57,8 +57,8 @@ TEST_F(TranslateSubmitTest, ResourcesBecomeHandlesInTheirOrder) {
   EXPECT_EQ(request->queue_id, 4u);
   EXPECT_EQ(request->fence, 5u);
   ASSERT_EQ(request->bos.size(), 3u);
-  EXPECT_EQ(request->bos[0].handle, objects_.FindHandle(12));
-  EXPECT_EQ(request->bos[1].handle, objects_.FindHandle(10));
+  EXPECT_EQ(request->bos[0].handle, objects_.handles().Find(12));
+  EXPECT_EQ(request->bos[1].handle, objects_.handles().Find(10));
   EXPECT_EQ(request->bos[2].flags, 7u);
   EXPECT_EQ(request->bos[2].presumed, 0u);
 }

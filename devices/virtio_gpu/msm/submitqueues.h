@@ -43,10 +43,11 @@ class Submitqueues {
   absl::Status Close(uint32_t id);
 
   // ENOENT for an unknown queue.
-  absl::StatusOr<uint8_t> RingOf(uint32_t id) const {
+  absl::Status GetRing(uint32_t id, uint8_t& ring) const {
     const Queue* const queue = Find(id);
     if (ABSL_PREDICT_FALSE(queue == nullptr)) return NoQueue(id);
-    return queue->ring;
+    ring = queue->ring;
+    return {};
   }
 
   // More work is on the ring; if `has_fence`, all of it is done when `fence` is

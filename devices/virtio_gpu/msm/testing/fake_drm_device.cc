@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/errno_status.h"
+#include "base/mutex.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_state.h"
 #include "glog/logging.h"
 
@@ -10,6 +11,7 @@ namespace nacre::msm {
 
 int FakeDrmState::Enter(DrmCall call) {
   const size_t index = static_cast<size_t>(call);
+  MutexLock lock(mutex);
   ++calls[index];
   if (fail_always[index] != 0) return fail_always[index];
   return std::exchange(fail_once[index], 0);
@@ -70,19 +72,23 @@ CpuCaching FakeDrmDevice::CachingOf(uint32_t flags) const {
 }
 
 void FakeDrmDevice::FailOnce(DrmCall call, int error) {
+  MutexLock lock(state_->mutex);
   state_->fail_once[static_cast<size_t>(call)] = error;
 }
 
 void FakeDrmDevice::FailAlways(DrmCall call, int error) {
+  MutexLock lock(state_->mutex);
   state_->fail_always[static_cast<size_t>(call)] = error;
 }
 
 void FakeDrmDevice::FailNoMore() {
+  MutexLock lock(state_->mutex);
   state_->fail_once.fill(0);
   state_->fail_always.fill(0);
 }
 
 size_t FakeDrmDevice::calls(DrmCall call) const {
+  MutexLock lock(state_->mutex);
   return state_->calls[static_cast<size_t>(call)];
 }
 

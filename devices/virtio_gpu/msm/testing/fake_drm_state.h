@@ -11,8 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "base/event_fd.h"
 #include "base/fd.h"
+#include "base/mutex.h"
 #include "base/page_size.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 
@@ -49,13 +51,17 @@ struct FakeDrmState {
   bool cached_coherent = true;
   bool always_cached = false;
   uint64_t page_size = HostPageSize();
-  std::array<int, static_cast<size_t>(DrmCall::kCount)> fail_once{};
-  std::array<int, static_cast<size_t>(DrmCall::kCount)> fail_always{};
-  std::array<size_t, static_cast<size_t>(DrmCall::kCount)> calls{};
   std::set<const FakeDrmFile*> files;
   std::map<uint64_t, std::weak_ptr<FakeObject>> by_inode;
   std::vector<FakeSubmit> submits;
   std::vector<FakePending> pending;
+
+  // GetParam comes from any thread.
+  static constexpr size_t kCalls = static_cast<size_t>(DrmCall::kCount);
+  mutable Mutex mutex;
+  std::array<int, kCalls> fail_once ABSL_GUARDED_BY(mutex){};
+  std::array<int, kCalls> fail_always ABSL_GUARDED_BY(mutex){};
+  std::array<size_t, kCalls> calls ABSL_GUARDED_BY(mutex){};
 
   // Counts the call; the errno it is to fail with, or 0.
   int Enter(DrmCall call);
