@@ -44,11 +44,13 @@ absl::StatusOr<Kvm> Kvm::Open() {
         "load the kernel's module (x86: kvm_intel or kvm_amd)"));
   }
   const int version = ioctl(fd.get(), KVM_GET_API_VERSION, 0);
+  if (version < 0) return ErrnoStatus("KVM_GET_API_VERSION");
   if (version != KVM_API_VERSION) {
     return absl::UnavailableError(absl::StrCat(
         kPath, " has API version ", version, "; needed is ", KVM_API_VERSION));
   }
   const int run_size = ioctl(fd.get(), KVM_GET_VCPU_MMAP_SIZE, 0);
+  if (run_size < 0) return ErrnoStatus("KVM_GET_VCPU_MMAP_SIZE");
   if (run_size < static_cast<int>(sizeof(kvm_run))) {
     return absl::UnavailableError(
         absl::StrCat(kPath, ": kvm_run of ", run_size, " bytes"));

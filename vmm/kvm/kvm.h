@@ -13,7 +13,8 @@ namespace nacre::vmm {
 class Kvm {
  public:
   // Opens it and checks that it can do what KvmVm and KvmVcpu need. Errors:
-  // Unavailable where there is none or it is too old, PermissionDenied.
+  // Unavailable where there is none or it is too old, PermissionDenied; the
+  // errno of a call that fails all the same.
   static absl::StatusOr<Kvm> Open();
 
   // KVM_CHECK_EXTENSION: 0 where `capability` is absent.

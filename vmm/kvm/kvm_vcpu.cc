@@ -89,8 +89,15 @@ absl::StatusOr<std::unique_ptr<KvmVcpu>> KvmVcpu::Create(const KvmVm& vm,
 
 absl::Status KvmVcpu::Control(unsigned long request, void* argument,
                               absl::string_view what) {
-  if (ioctl(fd_.get(), request, argument) < 0) return ErrnoStatus(what);
-  return absl::OkStatus();
+  return ControlNumber(request, argument, what).status();
+}
+
+absl::StatusOr<int> KvmVcpu::ControlNumber(unsigned long request,
+                                           void* argument,
+                                           absl::string_view what) {
+  const int number = ioctl(fd_.get(), request, argument);
+  if (number < 0) return ErrnoStatus(what);
+  return number;
 }
 
 void KvmVcpu::RequestStop() {

@@ -43,6 +43,9 @@ class KvmVcpu {
   // architecture's register state.
   absl::Status Control(unsigned long request, void* argument,
                        absl::string_view what);
+  // The same, for those that return a number.
+  absl::StatusOr<int> ControlNumber(unsigned long request, void* argument,
+                                    absl::string_view what);
 
   // Runs the guest, its I/O answered by the buses, until RequestStop or
   // something that only the whole machine can answer. Counts exits. Where the

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 
+#include "absl/strings/str_format.h"
 #include "base/bytes.h"
 #include "base/status_macros.h"
 #include "vmm/x86_64/layout.h"
@@ -80,7 +81,15 @@ absl::Status SetMsrs(KvmVcpu& vcpu) {
     }};
   } msrs;
   msrs.header.nmsrs = msrs.entries.size();
-  return vcpu.Control(KVM_SET_MSRS, &msrs, "KVM_SET_MSRS");
+  // Stops at the first that KVM does not take, without an error.
+  ASSIGN_OR_RETURN(const int set,
+                   vcpu.ControlNumber(KVM_SET_MSRS, &msrs, "KVM_SET_MSRS"));
+  if (set != static_cast<int>(msrs.entries.size())) {
+    return absl::InternalError(
+        absl::StrFormat("KVM_SET_MSRS: KVM does not take register %#x",
+                        msrs.entries[set].index));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace

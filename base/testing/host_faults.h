@@ -1,0 +1,41 @@
+#ifndef NACRE_BASE_TESTING_HOST_FAULTS_H_
+#define NACRE_BASE_TESTING_HOST_FAULTS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace nacre {
+
+// The host's bad luck: while one of these exists, calls that our code makes of
+// the host fail as planned, without being made. They are those of the C
+// library that host_faults.cc lists, from ioctl to memfd_create, on any thread;
+// the libraries that we use make theirs as ever. One at a time.
+//
+// Works by the linker (--wrap), so that a test that depends on this must be
+// linked statically: linkstatic = True.
+class HostFault {
+ public:
+  struct Plan {
+    uint64_t first = UINT64_MAX;  // Of those made from now on; from 0.
+    bool repeatedly = false;      // And all behind it.
+    int error = 0;                // Their errno. Where it is 0 ...
+    int result = 0;               // ... they return this.
+    // Only ioctls of this code count, where there is one.
+    std::optional<unsigned long> request = std::nullopt;
+  };
+
+  explicit HostFault(const Plan& plan);
+  ~HostFault();
+  HostFault(const HostFault&) = delete;
+  HostFault& operator=(const HostFault&) = delete;
+
+  // Made so far, failed ones included.
+  uint64_t calls() const;
+  // The first that failed, as "ioctl(0xae80)"; empty where none did.
+  std::string failed() const;
+};
+
+}  // namespace nacre
+
+#endif  // NACRE_BASE_TESTING_HOST_FAULTS_H_

@@ -1,0 +1,209 @@
+// A host that refuses: a virtual machine is made, runs a small guest that
+// resets itself once, and goes, with each call of the host failing in turn.
+// Whichever it is, the machine runs all the same or says in a line why it does
+// not, and nothing of it is left.
+
+#include "base/testing/host_faults.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/event_fd.h"
+#include "base/mapping.h"
+#include "base/status_macros.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "vmm/event_loop.h"
+#include "vmm/kvm/kvm.h"
+#include "vmm/kvm/kvm_api.h"
+#include "vmm/machine.h"
+#include "vmm/x86_64/layout.h"
+#include "vmm/x86_64/testing/elf_image.h"
+
+namespace nacre::vmm::x86_64 {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr uint32_t kKernel = 0x1000000;
+constexpr uint8_t kScratchPort = kReportPort + 1;
+
+// in al, kScratchPort; test al, al; jnz second; mov al, 1; out kScratchPort,
+// al; mov al, 0xfe; out 0x64, al; hlt; second: mov dx, kPowerPort; mov al,
+// 0x34; out dx, al; hlt
+const std::vector<uint8_t> kResetThenPowerOff = {
+    0xe4,
+    kScratchPort,
+    0x84,
+    0xc0,
+    0x75,
+    0x0b,
+    0xb0,
+    0x01,
+    0xe6,
+    kScratchPort,
+    0xb0,
+    0xfe,
+    0xe6,
+    0x64,
+    0xf4,
+    0xeb,
+    0xfd,
+    0x66,
+    0xba,
+    static_cast<uint8_t>(kPowerPort & 0xff),
+    static_cast<uint8_t>(kPowerPort >> 8),
+    0xb0,
+    0x34,
+    0xee,
+    0xf4,
+    0xeb,
+    0xfd};
+
+// What a process has of the host.
+struct Held {
+  size_t fds;
+  size_t threads;
+  size_t file_mappings;
+  bool operator==(const Held&) const = default;
+};
+std::ostream& operator<<(std::ostream& out, const Held& held) {
+  return out << held.fds << " descriptors, " << held.threads << " threads, "
+             << held.file_mappings << " mappings";
+}
+Held Measure() {
+  const auto count = [](const char* directory) -> size_t {
+    return std::distance(std::filesystem::directory_iterator(directory),
+                         std::filesystem::directory_iterator());
+  };
+  Held held = {count("/proc/self/fd"), count("/proc/self/task"), 0};
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find(" /") != std::string::npos ||
+        line.find("anon_inode") != std::string::npos) {
+      ++held.file_mappings;
+    }
+  }
+  return held;
+}
+
+class HostFaultsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const absl::Status status = Kvm::Open().status(); !status.ok()) {
+      GTEST_SKIP() << status;
+    }
+    config_.vcpus = 2;
+    config_.memory = {{0, uint64_t{64} << 20}};
+    config_.kernel_path = testing::TempDir() + "/kernel";
+    const std::vector<uint8_t> elf = MakeElf(
+        kKernel, {{kKernel, kResetThenPowerOff, kResetThenPowerOff.size()}});
+    std::ofstream(config_.kernel_path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(elf.data()),
+               static_cast<std::streamsize>(elf.size()));
+  }
+
+  // A life of a machine that has what a GPU's transport asks for.
+  absl::Status Live() {
+    ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop,
+                     EventLoop::Create());
+    ASSIGN_OR_RETURN(const Mapping window,
+                     Mapping::Anonymous(1 << 20, 2 << 20));
+    ASSIGN_OR_RETURN(const EventFd kick, EventFd::Create());
+    ASSIGN_OR_RETURN(const std::unique_ptr<Machine> machine,
+                     Machine::Create(config_));
+    const uint64_t pci = machine->pci_ranges().window64.address;
+    RETURN_IF_ERROR(machine->memory_windows().AddWindow(pci, window.bytes()));
+    RETURN_IF_ERROR(machine->kick_binder().BindKick(pci + (4 << 20), 2, kick));
+    ASSIGN_OR_RETURN(const std::unique_ptr<MsiLine> line,
+                     machine->msi_controller().CreateMsiLine(0));
+    RETURN_IF_ERROR(line->SetMessage(0xfee00000, 0x20));
+    for (const Outcome::Kind kind :
+         {Outcome::Kind::kReset, Outcome::Kind::kPowerOff}) {
+      const Outcome outcome = machine->Run(*loop);
+      if (outcome.kind != kind) {
+        return absl::InternalError(outcome.message);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // A life with a fault; it must end as it may.
+  void LiveWith(const HostFault::Plan& plan) {
+    const Held before = Measure();
+    std::string failed;
+    {
+      const HostFault fault(plan);
+      const absl::Status lived = Live();
+      failed = fault.failed();
+      if (!lived.ok()) {
+        EXPECT_FALSE(failed.empty()) << lived;
+        EXPECT_THAT(lived.message(), Not(testing::IsEmpty())) << failed;
+        EXPECT_THAT(lived.message(), Not(HasSubstr("\n"))) << failed;
+        ++told_;
+      }
+    }
+    EXPECT_EQ(Measure(), before)
+        << failed << ", call " << plan.first << ", errno " << plan.error;
+  }
+
+  MachineConfig config_;
+  int told_ = 0;
+};
+
+TEST_F(HostFaultsTest, EachCallMayFail) {
+  uint64_t calls = 0;
+  {
+    const HostFault none({});
+    const absl::Status lived = Live();
+    ASSERT_TRUE(lived.ok()) << lived;
+    calls = none.calls();
+  }
+  std::cout << calls << " calls in a machine's life\n";
+  ASSERT_GT(calls, 50u);
+  constexpr int kErrors[] = {ENOMEM, EINVAL, EIO,    EBUSY, EMFILE,
+                             EPERM,  ENOSPC, ENOSYS, EFAULT};
+  for (uint64_t call = 0; call < calls; ++call) {
+    // Each call with another errno, so that all have their turns.
+    const int error = kErrors[call % std::size(kErrors)];
+    LiveWith({.first = call, .error = error});
+    LiveWith({.first = call, .repeatedly = true, .error = error});
+  }
+  EXPECT_GT(told_, 50);
+}
+
+// A signal, or a vCPU that got its start-up interrupt, is no failure.
+TEST_F(HostFaultsTest, AnInterruptedRunGoesOn) {
+  for (const int error : {EINTR, EAGAIN}) {
+    LiveWith({.first = 0, .error = error, .request = KVM_RUN});
+  }
+  EXPECT_EQ(told_, 0);
+}
+
+TEST_F(HostFaultsTest, AnInterruptedCreationIsTriedAgain) {
+  LiveWith({.first = 0, .error = EINTR, .request = KVM_CREATE_VM});
+  EXPECT_EQ(told_, 0);
+}
+
+// KVM_SET_MSRS returns how many it set, and fails only for none (KVM's api.rst,
+// 4.19).
+TEST_F(HostFaultsTest, AnMsrThatIsNotSetIsNoticed) {
+  const HostFault fault({.first = 0, .result = 1, .request = KVM_SET_MSRS});
+  const absl::Status lived = Live();
+  EXPECT_THAT(std::string(lived.message()), HasSubstr("KVM_SET_MSRS"));
+}
+
+}  // namespace
+}  // namespace nacre::vmm::x86_64
