@@ -20,11 +20,12 @@ void SharedDriver::Activate() {
                                 .notifier = this,
                                 .queues = {}};
   MutexLock lock(mutex_);
-  queue_.emplace(&ram_, virtio::FakeQueue::Options{.size = kQueueSize});
-  activation.memory = &ram_.memory();
+  ram_.emplace();
+  queue_.emplace(&*ram_, virtio::FakeQueue::Options{.size = kQueueSize});
+  activation.memory = &ram_->memory();
   activation.queues.push_back(
       {.index = 0,
-       .queue = *virtio::Virtqueue::Create(&ram_.memory(), queue_->layout()),
+       .queue = *virtio::Virtqueue::Create(&ram_->memory(), queue_->layout()),
        .kick = *kick_.Duplicate()});
   // It notifies nobody before it has work.
   CHECK(device_->Activate(std::move(activation)).ok());

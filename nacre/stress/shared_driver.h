@@ -56,7 +56,8 @@ class SharedDriver final : private virtio::DriverNotifier {
 
   mutable Mutex mutex_;
   CondVar changed_;
-  virtio::GuestRam ram_ ABSL_GUARDED_BY(mutex_);
+  // Another one after each reset, as of a guest that boots.
+  std::optional<virtio::GuestRam> ram_ ABSL_GUARDED_BY(mutex_);
   // Absent during a reset.
   std::optional<virtio::FakeQueue> queue_ ABSL_GUARDED_BY(mutex_);
   uint64_t resets_ ABSL_GUARDED_BY(mutex_) = 0;

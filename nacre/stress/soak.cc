@@ -150,6 +150,8 @@ Holdings MeasureHoldings() {
 
 SoakReport Soak(const SoakOptions& options,
                 const std::function<void(const SoakReport&)>& progress) {
+  // One heap, of which mallinfo2 tells all; before there are threads.
+  mallopt(M_ARENA_MAX, 1);
   Soaker soaker(options);
   soaker.RunUntil(options.warm_up_contexts, nullptr);
   const Holdings before = MeasureHoldings();
