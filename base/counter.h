@@ -59,11 +59,18 @@ class SharedCounter {
 class SharedGauge {
  public:
   void Add(uint64_t n = 1) {
-    const uint64_t value = value_.fetch_add(n, std::memory_order_relaxed) + n;
-    uint64_t most = peak();
-    while (value > most && !peak_.compare_exchange_weak(
-                               most, value, std::memory_order_relaxed)) {
-    }
+    RaisePeak(value_.fetch_add(n, std::memory_order_relaxed) + n);
+  }
+  // Add, unless there would be more than `most`: then false. Whatever others
+  // add at the same time, there never is.
+  bool AddUpTo(uint64_t most, uint64_t n = 1) {
+    uint64_t before = value();
+    do {
+      if (before > most || n > most - before) return false;
+    } while (!value_.compare_exchange_weak(before, before + n,
+                                           std::memory_order_relaxed));
+    RaisePeak(before + n);
+    return true;
   }
   void Subtract(uint64_t n = 1) {
     value_.fetch_sub(n, std::memory_order_relaxed);
@@ -72,6 +79,13 @@ class SharedGauge {
   uint64_t peak() const { return peak_.load(std::memory_order_relaxed); }
 
  private:
+  void RaisePeak(uint64_t value) {
+    uint64_t most = peak();
+    while (value > most && !peak_.compare_exchange_weak(
+                               most, value, std::memory_order_relaxed)) {
+    }
+  }
+
   std::atomic<uint64_t> value_{0};
   std::atomic<uint64_t> peak_{0};
 };

@@ -110,6 +110,11 @@ class Context {
   virtual absl::StatusOr<std::unique_ptr<Blob>> CreateBlob(
       const BlobRequest& request) = 0;
 
+  // The device refused the RESOURCE_CREATE_BLOB of this blob_id, or the context
+  // itself did: what waits for it here has nobody to claim it. The id may be
+  // unknown.
+  virtual void CancelBlob(uint64_t /*blob_id*/) {}
+
   // The resource may be used in this context's commands from now on. Attaching
   // one that is attached already is fine. `blob` outlives the attachment.
   virtual absl::Status AttachResource(uint32_t resource_id, Blob& blob) = 0;

@@ -118,6 +118,7 @@ class Executor {
   Result Run(const ResourceDetachBacking& command);
   Result Run(const ResourceAssignUuid& command);
   Result Run(const ResourceCreateBlob& command);
+  Result CreateBlob(const ResourceCreateBlob& command);
   Result Run(const ResourceMapBlob& command);
   Result Run(const ResourceUnmapBlob& command);
   // Counts and refuses what is no multiple of the host's page.

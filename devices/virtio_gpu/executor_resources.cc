@@ -62,6 +62,16 @@ Executor::Result Executor::Run(const ResourceAssignUuid& command) {
 }
 
 Executor::Result Executor::Run(const ResourceCreateBlob& command) {
+  ContextTable::Entry* const entry = context_;
+  Result result = CreateBlob(command);
+  if (!result.ok() && command.mem != wire::BlobMem::kGuest &&
+      entry != nullptr && entry->context != nullptr) {
+    relay_.Call([&] { entry->context->CancelBlob(command.request.blob_id); });
+  }
+  return result;
+}
+
+Executor::Result Executor::CreateBlob(const ResourceCreateBlob& command) {
   RETURN_IF_ERROR(resources_.CheckNew(command.request.resource_id));
   // Pages of the guest alone never meet the host's, unless the driver promised
   // that they do (virtio 1.4, RESOURCE_CREATE_BLOB: size MUST be aligned).

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/base/optimization.h"
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "base/checked.h"
 #include "base/page_size.h"
@@ -21,7 +22,7 @@ constexpr uint32_t kMinorWithWaitBoost = 11;
 
 }  // namespace
 
-MsmContext::MsmContext(std::unique_ptr<DrmFile> drm,
+MsmContext::MsmContext(std::shared_ptr<DrmFile> drm,
                        const ContextEnvironment& environment)
     : counters_(environment.counters),
       busy_(environment.busy),
@@ -127,13 +128,16 @@ absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> MsmContext::CreateShmem(
     return absl::AlreadyExistsError(absl::StrCat(
         "the context has control memory, resource ", shmem_resource_));
   }
-  if (counters_.control_memories.value() >= limits_.max_control_memories) {
+  // Counted first: other contexts may be here at the same time.
+  if (!counters_.control_memories.AddUpTo(limits_.max_control_memories)) {
     return absl::ResourceExhaustedError(
         absl::StrCat(limits_.max_control_memories, " control memories exist"));
   }
+  absl::Cleanup uncount = [this] { counters_.control_memories.Subtract(); };
   ASSIGN_OR_RETURN(Shmem shmem, Shmem::Create(request.size));
   ASSIGN_OR_RETURN(std::unique_ptr<virtio_gpu::Blob> blob,
                    shmem.MakeBlob(request.mappable, counters_));
+  std::move(uncount).Cancel();
   faults_->SetShmem(nullptr);
   shmem_.emplace(std::move(shmem));
   shmem_resource_ = request.resource_id;

@@ -43,7 +43,7 @@ struct ContextEnvironment {
 // command waits: CPU_PREP answers -EBUSY and WAIT_FENCE -ETIMEDOUT.
 class MsmContext final : public virtio_gpu::Context {
  public:
-  MsmContext(std::unique_ptr<DrmFile> drm,
+  MsmContext(std::shared_ptr<DrmFile> drm,
              const ContextEnvironment& environment);
   ~MsmContext() override;
   MsmContext(const MsmContext&) = delete;
@@ -60,6 +60,7 @@ class MsmContext final : public virtio_gpu::Context {
   }
   absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> CreateBlob(
       const virtio_gpu::BlobRequest& request) override;
+  void CancelBlob(uint64_t blob_id) override { objects_.TakePending(blob_id); }
   absl::Status AttachResource(uint32_t resource_id,
                               virtio_gpu::Blob& blob) override;
   void DetachResource(uint32_t resource_id) override;

@@ -264,6 +264,20 @@ TEST_F(ContextBlobsTest, TheUploadMappingGoesWithTheHandle) {
   EXPECT_EQ(guest_->Map(buffer).data()[0], 0);
 }
 
+// RESOURCE_CREATE_BLOB that the device refuses.
+TEST_F(ContextBlobsTest, WhatACancelledBlobWaitedForIsGone) {
+  guest_->batch().Add(MSM_CCMD_GEM_NEW, {0, 0, Low(kPage), 0, MSM_BO_WC, 9});
+  ASSERT_TRUE(guest_->Flush().ok());
+  EXPECT_EQ(counters().objects.value(), 1u);
+  guest_->context().CancelBlob(8);
+  EXPECT_EQ(counters().objects.value(), 1u);
+  guest_->context().CancelBlob(9);
+  EXPECT_EQ(counters().objects.value(), 0u);
+  EXPECT_FALSE(guest_->context()
+                   .CreateBlob({.resource_id = 9, .blob_id = 9, .size = kPage})
+                   .ok());
+}
+
 class ContextWithoutShmemTest : public ContextTestBase {
  protected:
   ContextWithoutShmemTest() : ContextTestBase(0) {}

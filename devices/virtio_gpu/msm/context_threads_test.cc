@@ -1,5 +1,6 @@
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -73,6 +74,44 @@ TEST(ContextThreadsTest, ContextsWorkAtTheSameTime) {
   EXPECT_EQ(counters.objects.value(), 0u);
   EXPECT_EQ(counters.object_bytes.value(), 0u);
   EXPECT_EQ(counters.files.value(), 0u);
+}
+
+// However many ask at once.
+TEST(ContextThreadsTest, LimitsHoldForAllThreadsTogether) {
+  constexpr uint64_t kFiles = 2;
+  NullDrmDevice device;
+  const uint64_t bytes = 3 * HostPageSize();
+  const auto type =
+      *MsmContextType::Create(device, {.limits = {.max_files = kFiles,
+                                                  .max_object_bytes = bytes,
+                                                  .max_control_memories = 1}});
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&type] {
+      for (int round = 0; round < kRounds; ++round) {
+        const auto context = type->CreateContext(1, "");
+        if (!context.ok()) continue;
+        const auto shmem = (*context)->CreateBlob({.resource_id = 1,
+                                                   .blob_id = 0,
+                                                   .size = kLargestPageSize,
+                                                   .mappable = true});
+        CcmdStream stream;
+        const uint32_t size = static_cast<uint32_t>(HostPageSize());
+        for (uint32_t blob = 2; blob < 5; ++blob) {
+          stream.Add(MSM_CCMD_GEM_NEW, {0, 0, size, 0, MSM_BO_WC, blob});
+        }
+        (*context)->Submit(stream.bytes(), std::nullopt).IgnoreError();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const Counters& counters = type->counters();
+  EXPECT_LE(counters.files.peak(), kFiles);
+  EXPECT_LE(counters.object_bytes.peak(), bytes);
+  EXPECT_LE(counters.control_memories.peak(), 1u);
+  EXPECT_EQ(counters.files.value(), 0u);
+  EXPECT_EQ(counters.object_bytes.value(), 0u);
+  EXPECT_EQ(counters.control_memories.value(), 0u);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/msm/capset.h"
 #include "devices/virtio_gpu/msm/context.h"
+#include "devices/virtio_gpu/msm/gem.h"
 #include "devices/virtio_gpu/msm/uapi.h"
 
 namespace nacre::msm {
@@ -37,12 +38,8 @@ absl::StatusOr<std::unique_ptr<virtio_gpu::Context>>
 MsmContextType::CreateContext(uint32_t /*ctx_id*/,
                               const std::string& /*name*/) {
   busy_.Sweep();
-  if (counters_.files.value() >= config_.limits.max_files) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        counters_.files.value(), " msm contexts are open: at most ",
-        config_.limits.max_files));
-  }
-  ASSIGN_OR_RETURN(std::unique_ptr<DrmFile> drm, device_.Open());
+  ASSIGN_OR_RETURN(std::shared_ptr<DrmFile> drm,
+                   OpenCounted(device_, counters_, config_.limits));
   // Makes the file's address space before a guest can: kernels from 6.17 on
   // dereference it unmade where GEM_SUBMIT is the first call. And the driver
   // tells its place only if it is the file's own. Attack stopped: memory of the

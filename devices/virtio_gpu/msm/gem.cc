@@ -22,7 +22,6 @@ GemObject::GemObject(std::shared_ptr<GemFile> file, Origin origin,
   counters.objects.Add();
   if (origin_ == Origin::kCreated) {
     counters.objects_created.Add();
-    counters.object_bytes.Add(size_);
     file_->object_bytes_ += size_;
   } else {
     counters.objects_imported.Add();
@@ -116,19 +115,33 @@ absl::StatusOr<Fd> GemObject::Export() {
   return dmabuf;
 }
 
-GemFile::GemFile(std::unique_ptr<DrmFile> drm, const DrmDevice& device,
+absl::StatusOr<std::shared_ptr<DrmFile>> OpenCounted(DrmDevice& device,
+                                                     Counters& counters,
+                                                     const Limits& limits) {
+  // Counted first: opening may take its time, and others open meanwhile.
+  if (!counters.files.AddUpTo(limits.max_files)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(counters.files.value(), " msm contexts are open: at most ",
+                     limits.max_files));
+  }
+  absl::StatusOr<std::unique_ptr<DrmFile>> file = device.Open();
+  if (!file.ok()) {
+    counters.files.Subtract();
+    return std::move(file).status();
+  }
+  return std::shared_ptr<DrmFile>(file->release(), [&counters](DrmFile* drm) {
+    delete drm;
+    counters.files.Subtract();
+  });
+}
+
+GemFile::GemFile(std::shared_ptr<DrmFile> drm, const DrmDevice& device,
                  BusyObjects& busy, Counters& counters, const Limits& limits)
-    : drm_(drm.release(),
-           [&counters](DrmFile* file) {
-             delete file;
-             counters.files.Subtract();
-           }),
+    : drm_(std::move(drm)),
       device_(device),
       busy_(busy),
       counters_(counters),
-      limits_(limits) {
-  counters_.files.Add();
-}
+      limits_(limits) {}
 
 absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
                                                         uint32_t flags,
@@ -139,23 +152,28 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
   if (!rounded || *rounded == 0) {
     return ErrnoStatus(EINVAL, absl::StrCat("GEM_NEW of ", size, " bytes"));
   }
-  const uint64_t taken = counters_.object_bytes.value();
-  const uint64_t most = limits_.max_object_bytes;
-  if (taken > most || *rounded > most - taken) {
-    return ErrnoStatus(ENOMEM,
-                       absl::StrCat("GEM_NEW of ", size, " bytes with ", taken,
-                                    " taken by all contexts: at most ", most));
-  }
   const uint64_t most_here = limits_.max_context_object_bytes;
   if (object_bytes_ > most_here || *rounded > most_here - object_bytes_) {
     return ErrnoStatus(
         ENOMEM, absl::StrCat("GEM_NEW of ", size, " bytes with ", object_bytes_,
                              " taken by the context: at most ", most_here));
   }
-  ASSIGN_OR_RETURN(const uint32_t handle, drm_->GemNew(*rounded, flags));
+  // Counted first: other contexts may be here at the same time.
+  const uint64_t most = limits_.max_object_bytes;
+  if (!counters_.object_bytes.AddUpTo(most, *rounded)) {
+    return ErrnoStatus(ENOMEM,
+                       absl::StrCat("GEM_NEW of ", size, " bytes with ",
+                                    counters_.object_bytes.value(),
+                                    " taken by all contexts: at most ", most));
+  }
+  const absl::StatusOr<uint32_t> handle = drm_->GemNew(*rounded, flags);
+  if (!handle.ok()) {
+    counters_.object_bytes.Subtract(*rounded);
+    return handle.status();
+  }
   std::shared_ptr<GemObject> object(new GemObject(shared_from_this(),
                                                   GemObject::Origin::kCreated,
-                                                  handle, *rounded, flags));
+                                                  *handle, *rounded, flags));
   if (iova != 0) RETURN_IF_ERROR(object->SetIova(iova));
   return object;
 }

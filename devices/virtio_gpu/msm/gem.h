@@ -71,12 +71,18 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
   bool in_shared_ = false;  // Listed in GemFile::shared_.
 };
 
+// A file of `device`, in `counters` as long as it is open. ResourceExhausted
+// where the limit's number of files are. All outlive it.
+absl::StatusOr<std::shared_ptr<DrmFile>> OpenCounted(DrmDevice& device,
+                                                     Counters& counters,
+                                                     const Limits& limits = {});
+
 // An open render node and its GEM objects. Lives as long as its context and any
 // object: a blob may be exported and mapped after its context is gone.
 class GemFile : public std::enable_shared_from_this<GemFile> {
  public:
   // `drm` is a file of `device`; all but `drm` outlive it.
-  GemFile(std::unique_ptr<DrmFile> drm, const DrmDevice& device,
+  GemFile(std::shared_ptr<DrmFile> drm, const DrmDevice& device,
           BusyObjects& busy, Counters& counters, const Limits& limits = {});
   GemFile(const GemFile&) = delete;
   GemFile& operator=(const GemFile&) = delete;
@@ -96,7 +102,7 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
  private:
   friend class GemObject;
 
-  const std::shared_ptr<DrmFile> drm_;  // Counted in Counters::files.
+  const std::shared_ptr<DrmFile> drm_;
   const DrmDevice& device_;
   BusyObjects& busy_;
   Counters& counters_;

@@ -20,8 +20,8 @@ class GemTest : public testing::Test {
   FakeDrmDevice device_;
   Counters counters_;
   BusyObjects busy_{device_.version(), counters_};
-  std::shared_ptr<GemFile> file_ =
-      std::make_shared<GemFile>(*device_.Open(), device_, busy_, counters_);
+  std::shared_ptr<GemFile> file_ = std::make_shared<GemFile>(
+      *OpenCounted(device_, counters_), device_, busy_, counters_);
 };
 
 TEST_F(GemTest, AnObjectThatCannotHaveItsAddressIsNotMade) {

@@ -17,9 +17,7 @@ class ShmemBlob final : public virtio_gpu::Blob {
       : memory_(std::move(memory)),
         size_(size),
         mappable_(mappable),
-        counters_(counters) {
-    counters_.control_memories.Add();
-  }
+        counters_(counters) {}
   ~ShmemBlob() override { counters_.control_memories.Subtract(); }
 
   uint64_t size() const override { return size_; }

@@ -42,8 +42,9 @@ class Shmem {
   // above kMaxSize.
   static absl::StatusOr<Shmem> Create(uint64_t size);
 
-  // The guest's share in the memory; independent of this object's life, and
-  // counted in `counters`, which outlive it, as long as it exists.
+  // The guest's share in the memory; independent of this object's life. The
+  // caller has counted it in `counters`, which outlive it, where it counts
+  // itself out when it ends.
   absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> MakeBlob(
       bool mappable, Counters& counters) const;
 

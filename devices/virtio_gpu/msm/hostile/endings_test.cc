@@ -176,5 +176,14 @@ TEST_F(EndingsTest, TheNextDriverFindsNothingOfTheOneBefore) {
   }
 }
 
+// Nobody is left to claim its object.
+TEST_F(EndingsTest, OfABlobThatTheDeviceRefuses) {
+  StartContext(1);
+  ASSERT_EQ(g_->NewBuffer(1, 20), Type::kOkNodata);
+  EXPECT_EQ(g_->NewBuffer(1, 20), Type::kErrInvalidResourceId);
+  EXPECT_EQ(g_->counters().objects.value(), 1u);
+  EXPECT_EQ(g_->NewBuffer(1, 21), Type::kOkNodata);
+}
+
 }  // namespace
 }  // namespace nacre::msm
