@@ -41,12 +41,13 @@ bool IsSimulated(const Gpu& config) {
 
 absl::StatusOr<jail::Process> StartProcess(const Gpu& config, bool namespaces,
                                            const Channel& control,
-                                           const Channel& services) {
+                                           const Channel& services,
+                                           int error_output) {
   const std::array<int, 2> fds = {control.fd(), services.fd()};
   absl::StatusOr<jail::Process> process = jail::Process::Start(
       GpuProcessArgument(
           {.namespaces = namespaces, .render_node = !IsSimulated(config)}),
-      fds, namespaces);
+      fds, error_output, namespaces);
   if (!process.ok() && namespaces && config.jail() == "required") {
     return absl::FailedPreconditionError(absl::StrCat(
         "gpu.jail is required, and this system gives no namespaces (",
@@ -97,9 +98,14 @@ absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Start(const Gpu& config,
                        config.window_mib() << 20, DeviceLimitsOf(config)));
   ASSIGN_OR_RETURN(auto control, Channel::CreatePair());
   ASSIGN_OR_RETURN(auto services, Channel::CreatePair());
-  ASSIGN_OR_RETURN(
-      jail::Process started,
-      StartProcess(config, namespaces, control.second, services.second));
+  ASSIGN_OR_RETURN(std::unique_ptr<jail::LogRelay> log,
+                   jail::LogRelay::Create([](const std::string& line) {
+                     LOG(WARNING) << "the GPU's process: " << line;
+                   }));
+  ASSIGN_OR_RETURN(jail::Process started,
+                   StartProcess(config, namespaces, control.second,
+                                services.second, log->writer()));
+  log->CloseWriter();
   // Or the process's end would not be one of its channels.
   control.second = Channel(Fd());
   services.second = Channel(Fd());
@@ -108,7 +114,7 @@ absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Start(const Gpu& config,
       new JailedGpu(config.device(),
                     GpuServices(std::move(window),
                                 IsSimulated(config) ? "" : config.device()),
-                    std::move(started)));
+                    std::move(log), std::move(started)));
   GpuProcess process;
   *process.mutable_gpu() = config;
   process.set_guests_always_cached(
@@ -201,7 +207,7 @@ GpuSummary JailedGpu::Summary() {
 }
 
 uint64_t JailedGpu::MemoryBytes() const {
-  return vmm::MemoryBytesOf(process_.pid()).value_or(0);
+  return vmm::MemoryBytesOf(process_.folder()).value_or(0);
 }
 
 }  // namespace nacre

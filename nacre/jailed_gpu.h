@@ -12,6 +12,7 @@
 #include "devices/virtio/remote/remote_device.h"
 #include "nacre/gpu_backend.h"
 #include "nacre/gpu_services.h"
+#include "nacre/jail/log_relay.h"
 #include "nacre/jail/process.h"
 #include "proto/vm_config.pb.h"
 #include "proto/vm_summary.pb.h"
@@ -39,9 +40,11 @@ class JailedGpu final : public GpuBackend {
   const jail::Process& process() const { return process_; }
 
  private:
-  JailedGpu(std::string name, GpuServices services, jail::Process process)
+  JailedGpu(std::string name, GpuServices services,
+            std::unique_ptr<jail::LogRelay> log, jail::Process process)
       : name_(std::move(name)),
         services_(std::move(services)),
+        log_(std::move(log)),
         process_(std::move(process)) {}
 
   static absl::StatusOr<std::unique_ptr<JailedGpu>> Start(const Gpu& config,
@@ -55,7 +58,8 @@ class JailedGpu final : public GpuBackend {
 
   const std::string name_;
   GpuServices services_;  // The remote device's thread's, once there is one.
-  Mutex process_mutex_;   // For waiting for its end.
+  std::unique_ptr<jail::LogRelay> log_;  // Ends after the process.
+  Mutex process_mutex_;                  // For waiting for its end.
   jail::Process process_;
   bool stopped_ ABSL_GUARDED_BY(process_mutex_) = false;
   std::unique_ptr<virtio::RemoteDevice> remote_;

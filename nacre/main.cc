@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "base/descriptor_room.h"
+#include "base/standard_streams.h"
 #include "glog/logging.h"
 #include "nacre/flags.h"
 #include "nacre/gpu_process.h"
@@ -109,6 +110,7 @@ int Main(int argc, char** argv) {
 }  // namespace nacre
 
 int main(int argc, char** argv) {
+  nacre::OpenStandardStreams();
   FLAGS_logtostderr = true;
   google::InitGoogleLogging(argv[0]);
   return nacre::Main(argc, argv);

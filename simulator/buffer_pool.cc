@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/checked.h"
 #include "base/errno_status.h"
+#include "base/file_status.h"
 #include "base/mapping.h"
 #include "base/status_macros.h"
 
@@ -30,7 +31,7 @@ absl::StatusOr<std::shared_ptr<Buffer>> BufferPool::Allocate(uint64_t size,
 
 absl::StatusOr<Fd> BufferPool::Export(const std::shared_ptr<Buffer>& buffer) {
   struct stat file = {};
-  if (fstat(buffer->fd(), &file) != 0) return ErrnoStatus("fstat(buffer)");
+  if (FileStatus(buffer->fd(), &file) != 0) return ErrnoStatus("fstat(buffer)");
   ASSIGN_OR_RETURN(Fd copy, buffer->memfd_.Duplicate());
   MutexLock lock(mutex_);
   buffer->identity_ = {file.st_dev, file.st_ino};
@@ -40,7 +41,7 @@ absl::StatusOr<Fd> BufferPool::Export(const std::shared_ptr<Buffer>& buffer) {
 
 absl::StatusOr<std::shared_ptr<Buffer>> BufferPool::Import(int dmabuf) {
   struct stat file = {};
-  if (fstat(dmabuf, &file) != 0) return ErrnoStatus("fstat(dma-buf)");
+  if (FileStatus(dmabuf, &file) != 0) return ErrnoStatus("fstat(dma-buf)");
   const Identity identity{file.st_dev, file.st_ino};
   {
     MutexLock lock(mutex_);

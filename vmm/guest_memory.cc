@@ -13,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "base/checked.h"
 #include "base/errno_status.h"
+#include "base/file_status.h"
 #include "base/page_size.h"
 #include "base/status_macros.h"
 #include "glog/logging.h"
@@ -67,7 +68,7 @@ absl::Status CheckSpecs(std::span<const GuestMemory::RegionSpec> sorted) {
 
 absl::Status CheckFileHolds(const GuestMemory::SharedRegion& region) {
   struct stat file;
-  if (fstat(region.fd.get(), &file) != 0) return ErrnoStatus("fstat");
+  if (FileStatus(region.fd.get(), &file) != 0) return ErrnoStatus("fstat");
   if (region.size <= static_cast<uint64_t>(file.st_size)) {
     return absl::OkStatus();
   }

@@ -1,7 +1,6 @@
 #include "vmm/process_stats.h"
 
 #include <time.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <string>
@@ -31,10 +30,12 @@ absl::Duration TimeSinceProcessStart() {
   return MonotonicNow() - kProcessStart;
 }
 
-absl::StatusOr<uint64_t> OwnMemoryBytes() { return MemoryBytesOf(getpid()); }
+absl::StatusOr<uint64_t> OwnMemoryBytes() {
+  return MemoryBytesOf("/proc/self");
+}
 
-absl::StatusOr<uint64_t> MemoryBytesOf(pid_t pid) {
-  const std::string path = absl::StrCat("/proc/", pid, "/status");
+absl::StatusOr<uint64_t> MemoryBytesOf(const std::string& folder) {
+  const std::string path = absl::StrCat(folder, "/status");
   std::ifstream status(path);
   uint64_t total = 0;
   int found = 0;

@@ -1,9 +1,8 @@
 #ifndef NACRE_VMM_PROCESS_STATS_H_
 #define NACRE_VMM_PROCESS_STATS_H_
 
-#include <sys/types.h>
-
 #include <cstdint>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -18,8 +17,8 @@ absl::Duration TimeSinceProcessStart();
 // counts as shared, so this is what the VMM itself costs. Errors: where /proc
 // is not mounted.
 absl::StatusOr<uint64_t> OwnMemoryBytes();
-// The same of another process.
-absl::StatusOr<uint64_t> MemoryBytesOf(pid_t pid);
+// The same of another process, which `folder` is proc(5)'s of.
+absl::StatusOr<uint64_t> MemoryBytesOf(const std::string& folder);
 
 }  // namespace nacre::vmm
 

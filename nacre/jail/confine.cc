@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -57,7 +58,20 @@ absl::Status EmptyFileSystem() {
   return absl::OkStatus();
 }
 
+absl::Status LimitDescriptors() {
+  // Attack stopped: the kernel counts descriptors that are under way in sockets
+  // for all of a user's processes together, and lets one send while they are no
+  // more than its own limit.
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return ErrnoStatus("getrlimit");
+  limit.rlim_max = std::min<rlim_t>(limit.rlim_max, kMaxDescriptors);
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return ErrnoStatus("setrlimit");
+  return absl::OkStatus();
+}
+
 absl::Status LimitResources() {
+  RETURN_IF_ERROR(LimitDescriptors());
   // A core would hold the guest's memory; the others are not needed.
   for (const auto resource : {RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE}) {
     const rlimit none = {.rlim_cur = 0, .rlim_max = 0};

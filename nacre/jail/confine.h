@@ -12,6 +12,10 @@ namespace nacre::jail {
 // Whether this build has a system call filter.
 bool HasFilter();
 
+// The most descriptors, for good. A simulated GPU has one for each buffer, each
+// GPU one for each fence and each open file.
+inline constexpr uint64_t kMaxDescriptors = 1 << 16;
+
 struct Confinement {
   // Whether this process has namespaces of its own (StartProcess), which can
   // then be emptied.
@@ -29,7 +33,8 @@ struct Confinement {
 //   an empty, read-only file system   where it has a mount namespace
 //   Landlock: no file, no TCP port,   where the kernel has it
 //   no signal or abstract socket
-//   no capability, no new privileges, no core dump, not to be traced
+//   kMaxDescriptors, no core dump, no locked memory
+//   no capability, no new privileges, not to be traced
 //   the system call filter            but in sanitizer builds, whose runtime
 //                                     needs other calls
 //

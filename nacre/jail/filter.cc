@@ -39,8 +39,9 @@ constexpr const char* kAllowed[] = {
 
 // What libraries try: they go on without.
 constexpr const char* kRefusedSoftly[] = {
-    "access",   "faccessat",  "faccessat2", "getcwd", "open",  "openat",
-    "readlink", "readlinkat", "stat",       "lstat",  "statx", "sysinfo",
+    "access", "faccessat", "faccessat2", "getcwd",     "newfstatat",
+    "open",   "openat",    "readlink",   "readlinkat", "stat",
+    "lstat",  "statx",     "sysinfo",
 };
 
 constexpr scmp_datum_t kInt = 0xffff'ffff;  // What the kernel takes of an int.
@@ -127,15 +128,18 @@ void AddConditionalRules(Rules& rules) {
        {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_ADD_SEALS, F_GET_SEALS}) {
     rules.AllowIf("fcntl", {Masked(1, kInt, command)});
   }
-  // fstat, as glibc asks for it.
-  rules.AllowIf("newfstatat", {Masked(3, kInt, AT_EMPTY_PATH)});
-  rules.Refuse("newfstatat", EPERM, {Masked(3, AT_EMPTY_PATH, 0)});
   for (const scmp_datum_t option : {PR_SET_NAME, PR_SET_TIMERSLACK}) {
     rules.AllowIf("prctl", {Masked(0, kInt, option)});
   }
-  // Limits can be read.
-  rules.AllowIf("prlimit64", {Equal(2, 0)});
-  rules.AllowIf("rt_sigaction", {scmp_arg_cmp{0, SCMP_CMP_NE, SIGSYS, 0}});
+  // Our own limits can be read.
+  rules.AllowIf("prlimit64", {Equal(0, 0), Equal(2, 0)});
+  // abort(3) and threads have handlers. Each by equality, rather than all but
+  // SIGSYS: the kernel ignores half of the argument, a filter does not.
+  for (int signal = 1; signal < _NSIG; ++signal) {
+    if (signal == SIGSYS) continue;
+    rules.AllowIf("rt_sigaction",
+                  {Equal(0, static_cast<scmp_datum_t>(signal))});
+  }
   // abort(3).
   rules.AllowIf("tgkill", {Equal(0, static_cast<scmp_datum_t>(getpid()))});
   // isatty(3).

@@ -17,6 +17,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -25,6 +26,9 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -32,10 +36,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/fd.h"
+#include "base/file_status.h"
 #include "gtest/gtest.h"
 #include "nacre/jail/confine.h"
 #include "nacre/jail/filter.h"
 #include "nacre/jail/landlock.h"
+#include "nacre/jail/log_relay.h"
 #include "nacre/jail/process.h"
 
 namespace nacre::jail {
@@ -76,6 +82,13 @@ constexpr Attempt kAttempts[] = {
      kEnded, EROFS},
     {"LookUpAPath",
      [] { return syscall(SYS_faccessat, AT_FDCWD, "/etc/passwd", R_OK); },
+     EPERM, ENOENT},
+    {"LookUpAPathAsIfItWereEmpty",
+     [] {
+       struct stat status = {};
+       return syscall(SYS_newfstatat, AT_FDCWD, "/etc/passwd", &status,
+                      AT_EMPTY_PATH);
+     },
      EPERM, ENOENT},
     {"MakeASocket", [] { return long{socket(AF_INET, SOCK_STREAM, 0)}; },
      kEnded, std::nullopt},
@@ -158,6 +171,14 @@ constexpr Attempt kAttempts[] = {
     {"ReplaceTheHandler",
      [] { return long(signal(SIGSYS, SIG_IGN) == SIG_ERR); }, kEnded,
      std::nullopt},
+    {"ReplaceTheHandlerByMoreBits",
+     [] {
+       // The kernel's structure: a handler and no flags.
+       const std::array<unsigned long, 4> action = {};
+       return syscall(SYS_rt_sigaction, SIGSYS | uint64_t{1} << 32,
+                      action.data(), nullptr, sizeof(unsigned long));
+     },
+     kEnded, std::nullopt},
     {"BeDumpable", [] { return long{prctl(PR_SET_DUMPABLE, 1)}; }, kEnded,
      std::nullopt},
     {"RaiseALimit",
@@ -166,6 +187,30 @@ constexpr Attempt kAttempts[] = {
        return long{setrlimit(RLIMIT_CORE, &limit)};
      },
      kEnded, EPERM},
+    {"ReadAnothersLimit",
+     [] {
+       rlimit limit = {};
+       return syscall(SYS_prlimit64, 1234, RLIMIT_NOFILE, nullptr, &limit);
+     },
+     kEnded, std::nullopt},
+    {"HaveMoreDescriptors",
+     [] {
+       return long{
+           fcntl(NullFd(), F_DUPFD_CLOEXEC, static_cast<int>(kMaxDescriptors))};
+     },
+     EINVAL, EINVAL},
+    {"ReadStandardError",
+     [] {
+       char byte = 0;
+       return long{read(STDERR_FILENO, &byte, 1)};
+     },
+     EBADF, EBADF},
+    {"StatAFile",
+     [] {
+       struct stat status = {};
+       return long{FileStatus(NullFd(), &status)};
+     },
+     0, 0},
     {"LoadAProgramIntoTheKernel",
      [] { return syscall(SYS_bpf, BPF_PROG_LOAD, nullptr, 0); }, kEnded,
      std::nullopt},
@@ -225,6 +270,11 @@ int MakeAttempt(const std::string& argument) {
   return CodeOf(error);
 }
 
+std::unique_ptr<LogRelay> Relay() {
+  return *LogRelay::Create(
+      [](const std::string& line) { std::cerr << line << "\n"; });
+}
+
 struct Result {
   Process::End end;
   int number = 0;  // An errno, or the refused call's number negated less one.
@@ -235,11 +285,12 @@ Result Try(size_t index, bool filter, bool namespaces) {
   EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
   const Fd reader(ends[0]);
   Fd writer(ends[1]);
+  const std::unique_ptr<LogRelay> log = Relay();
   const int fd = writer.get();
   absl::StatusOr<Process> process =
       Process::Start(absl::StrCat("attempt,", index, ",", filter ? 1 : 0, ",",
                                   namespaces ? 1 : 0),
-                     std::span(&fd, 1), namespaces);
+                     std::span(&fd, 1), log->writer(), namespaces);
   writer.Reset();
   if (!process.ok()) {
     ADD_FAILURE() << process.status();
@@ -259,7 +310,7 @@ Result Try(size_t index, bool filter, bool namespaces) {
 bool HaveNamespaces() {
   static const bool have = [] {
     const int fd = STDERR_FILENO;
-    return Process::Start("nothing", std::span(&fd, 1), true).ok();
+    return Process::Start("nothing", std::span(&fd, 1), fd, true).ok();
   }();
   return have;
 }
@@ -307,13 +358,13 @@ TEST(FilterTest, NamesTheCall) {
 
 TEST(ProcessTest, DescribesItsEnd) {
   const int fd = STDERR_FILENO;
-  Process process = *Process::Start("wait", std::span(&fd, 1), false);
+  Process process = *Process::Start("wait", std::span(&fd, 1), fd, false);
   EXPECT_FALSE(process.Wait(std::chrono::milliseconds(0)).has_value());
   process.Kill();
   const auto end = process.Wait(std::chrono::seconds(30));
   ASSERT_TRUE(end.has_value());
   EXPECT_EQ(Describe(*end), "signal 9 (Killed)");
-  Process other = *Process::Start("nothing", std::span(&fd, 1), false);
+  Process other = *Process::Start("nothing", std::span(&fd, 1), fd, false);
   EXPECT_EQ(Describe(*other.Wait(std::chrono::seconds(30))), "exit code 7");
 }
 
@@ -322,8 +373,44 @@ TEST(ProcessTest, InheritsWhatItIsGivenAndNoMore) {
   setenv("NACRE_SECRET", "1", 1);
   const Fd open_fd(eventfd(0, 0));
   const int fd = STDERR_FILENO;
-  Process process = *Process::Start("inherited", std::span(&fd, 1), false);
+  Process process = *Process::Start("inherited", std::span(&fd, 1), fd, false);
   EXPECT_EQ(Describe(*process.Wait(std::chrono::seconds(30))), "exit code 0");
+}
+
+// Whoever starts us may have closed those that every program has.
+TEST(ProcessTest, StandardStreamsAreOpenWhateverOursAre) {
+  const int fd = STDERR_FILENO;
+  Process process = *Process::Start("close", std::span(&fd, 1), fd, false);
+  EXPECT_EQ(Describe(*process.Wait(std::chrono::seconds(30))), "exit code 0");
+}
+
+TEST(ProcessTest, ItsFolderIsOfNoOther) {
+  const int fd = STDERR_FILENO;
+  Process process = *Process::Start("wait", std::span(&fd, 1), fd, false);
+  const std::string path = process.folder() + "/status";
+  std::string line;
+  EXPECT_TRUE(std::getline(std::ifstream(path), line));
+  process.Kill();
+  ASSERT_TRUE(process.Wait(std::chrono::seconds(30)).has_value());
+  EXPECT_FALSE(std::getline(std::ifstream(path), line));
+}
+
+int StartWithoutStreams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) close(fd);
+  const Fd given(eventfd(0, EFD_CLOEXEC));  // In the place of one of them.
+  const int fd = given.get();
+  absl::StatusOr<Process> process =
+      Process::Start("streams", std::span(&fd, 1), fd, false);
+  if (!process.ok()) return 2;
+  const auto end = process->Wait(std::chrono::seconds(30));
+  return end && end->exited ? end->code : 3;
+}
+
+int CountStreams() {
+  for (int fd = 0; fd <= Process::kFirstFd; ++fd) {
+    if (fcntl(fd, F_GETFD) < 0) return 10 + fd;
+  }
+  return 0;
 }
 
 int CountInherited() {
@@ -343,6 +430,8 @@ int main(int argc, char** argv) {
   }
   if (argument == "nothing") return 7;
   if (argument == "wait") return pause();
+  if (argument == "close") return nacre::jail::StartWithoutStreams();
+  if (argument == "streams") return nacre::jail::CountStreams();
   if (argument == "inherited") return nacre::jail::CountInherited();
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

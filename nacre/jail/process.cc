@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,8 +48,35 @@ std::vector<char*> KeptEnvironment() {
   return kept;
 }
 
-// In the child of a process that may have threads: system calls only. Where
-// `user_map` is not empty, it is this process's user namespace's.
+// Closes all from `first` on: even if all of ours are close-on-exec, those of
+// libraries may be not.
+bool CloseFrom(int first) {
+  if (syscall(SYS_close_range, first, ~0u, 0) == 0) return true;
+  rlimit limit;
+  // Before Linux 5.9.
+  if (errno != ENOSYS || getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+  for (rlim_t fd = static_cast<rlim_t>(first); fd < limit.rlim_cur; ++fd) {
+    close(static_cast<int>(fd));
+  }
+  return true;
+}
+
+// Moves `fds` to the numbers from 0 on. Some of them may be there.
+bool MoveToFront(std::span<int> fds) {
+  // Out of the way at first.
+  for (int& fd : fds) {
+    fd = fcntl(fd, F_DUPFD_CLOEXEC, static_cast<int>(fds.size()));
+    if (fd < 0) return false;
+  }
+  for (size_t i = 0; i < fds.size(); ++i) {
+    if (dup2(fds[i], static_cast<int>(i)) < 0) return false;
+  }
+  return true;
+}
+
+// In the child of a process that may have threads: system calls only. `fds`
+// are to be the descriptors from 0 on, of which the first two are not open yet.
+// Where `user_map` is not empty, it is this process's user namespace's.
 [[noreturn]] void Become(char* const* arguments, char* const* environment,
                          const std::string& user_map, std::span<int> fds) {
   if (!user_map.empty()) {
@@ -63,23 +91,12 @@ std::vector<char*> KeptEnvironment() {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  // Out of the way of the numbers that they are to have.
-  const int above = Process::kFirstFd + static_cast<int>(fds.size());
-  for (int& fd : fds) {
-    fd = fcntl(fd, F_DUPFD_CLOEXEC, above);
-    if (fd < 0) _exit(kCannotStart);
-  }
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
-      dup2(null, STDOUT_FILENO) < 0) {
+  fds[STDIN_FILENO] = fds[STDOUT_FILENO] = null;
+  if (null < 0 || !MoveToFront(fds) ||
+      !CloseFrom(static_cast<int>(fds.size()))) {
     _exit(kCannotStart);
   }
-  int number = Process::kFirstFd;
-  for (const int fd : fds) {
-    if (dup2(fd, number++) < 0) _exit(kCannotStart);
-  }
-  // Where the kernel (before 5.9) lacks it: ours are all close-on-exec.
-  syscall(SYS_close_range, number, ~0u, 0);
   execve(kExecutable, arguments, environment);
   _exit(kCannotStart);
 }
@@ -88,12 +105,14 @@ std::vector<char*> KeptEnvironment() {
 
 absl::StatusOr<Process> Process::Start(const std::string& argument,
                                        std::span<const int> fds,
-                                       bool namespaces) {
+                                       int error_output, bool namespaces) {
   std::string name = "nacre";
   std::string only = argument;
   char* const arguments[] = {name.data(), only.data(), nullptr};
   const std::vector<char*> environment = KeptEnvironment();
-  std::vector<int> numbers(fds.begin(), fds.end());
+  std::vector<int> numbers = {-1, -1, error_output};
+  static_assert(kFirstFd == STDERR_FILENO + 1);
+  numbers.insert(numbers.end(), fds.begin(), fds.end());
   // Root, over its own namespaces alone: an exec keeps no capabilities of
   // others, and Confine needs them to empty the file system.
   std::string user_map;
@@ -109,6 +128,16 @@ absl::StatusOr<Process> Process::Start(const std::string& argument,
   }
   if (pid == 0) Become(arguments, environment.data(), user_map, numbers);
   return Process(static_cast<pid_t>(pid), Fd(pid_fd));
+}
+
+Process::Process(pid_t pid, Fd pid_fd)
+    : pid_(pid),
+      pid_fd_(std::move(pid_fd)),
+      folder_(open(absl::StrCat("/proc/", pid).c_str(),
+                   O_PATH | O_DIRECTORY | O_CLOEXEC)) {}
+
+std::string Process::folder() const {
+  return absl::StrCat("/proc/self/fd/", folder_.get());
 }
 
 Process::~Process() {

@@ -26,8 +26,8 @@ namespace nacre::jail {
 class Process {
  public:
   // The first descriptor that a process is given has this number, the next the
-  // one after it. It has no others but standard error; standard input and
-  // output are /dev/null.
+  // one after it. It has no others but standard error, `error_output`
+  // (borrowed); standard input and output are /dev/null.
   static constexpr int kFirstFd = 3;
 
   // Starts /proc/self/exe with `argument` as its only one, with `fds`
@@ -38,12 +38,15 @@ class Process {
   // or EUSERS where this system lets this user have no namespaces.
   static absl::StatusOr<Process> Start(const std::string& argument,
                                        std::span<const int> fds,
-                                       bool namespaces);
+                                       int error_output, bool namespaces);
   Process(Process&&) = default;
   Process& operator=(Process&&) = delete;
   ~Process();
 
   pid_t pid() const { return pid_; }
+  // What proc(5) has of it, and never of another process that got its number
+  // later; there is nothing in it once it has ended.
+  std::string folder() const;
   void Kill() const;
 
   // How it ended: "exit code 1", "signal 11 (Segmentation fault)"; nullopt
@@ -55,10 +58,11 @@ class Process {
   std::optional<End> Wait(std::chrono::milliseconds limit);
 
  private:
-  Process(pid_t pid, Fd pid_fd) : pid_(pid), pid_fd_(std::move(pid_fd)) {}
+  Process(pid_t pid, Fd pid_fd);
 
   pid_t pid_;
   Fd pid_fd_;  // Invalid in what was moved from.
+  Fd folder_;
   std::optional<End> end_;
 };
 
