@@ -48,6 +48,9 @@ uint64_t CommandLineNumber(uint64_t boot_parameters, const char* name,
 void StartSecondCpu();
 extern "C" void SecondCpuMain();
 
+// One character on the console.
+void Print(char c);
+
 // The status byte of vmm/guest_report.h, then off.
 [[noreturn]] void PowerOff(uint8_t status);
 

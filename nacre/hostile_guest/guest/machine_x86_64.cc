@@ -15,6 +15,7 @@ namespace {
 constexpr uint64_t kEcam = 0xe0000000;
 constexpr uint16_t kConfigAddress = 0xcf8;
 constexpr uint16_t kConfigData = 0xcfc;
+constexpr uint16_t kConsole = 0x3f8;
 constexpr uint16_t kReport = 0xf4;
 constexpr uint16_t kPower = 0x600;
 constexpr uint8_t kSoftOff = 0x34;
@@ -83,6 +84,8 @@ void StartSecondCpu() {
   Store(kInterruptCommand,
         kStartToOthers | static_cast<uint32_t>(kTrampoline >> 12));
 }
+
+void Print(char c) { Out8(kConsole, static_cast<uint8_t>(c)); }
 
 void PowerOff(uint8_t status) {
   Out8(kReport, status);

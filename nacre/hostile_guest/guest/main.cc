@@ -1,5 +1,6 @@
 // A guest that is nothing but hostile: it makes every attack of Attack in turn,
 // as many rounds as its command line says, and ends as a driver that behaves.
+// With "loses=1" it only behaves, until it has lost its device.
 
 #include "nacre/hostile_guest/guest/attacks.h"
 #include "nacre/hostile_guest/guest/machine.h"
@@ -48,6 +49,20 @@ bool Serves(Gpu& gpu) {
              static_cast<uint32_t>(wire::Type::kOkDisplayInfo);
 }
 
+// Until somebody ends the device, which is told of (virtio 1.3, 2.1.2), can be
+// reset, and does not come back; the guest itself goes on.
+void LoseDevice(Gpu& gpu) {
+  HOSTILE_EXPECT(Serves(gpu));
+  Print('!');
+  while (gpu.Call(&kGetDisplayInfo, sizeof(kGetDisplayInfo)) ==
+         static_cast<uint32_t>(wire::Type::kOkDisplayInfo)) {
+  }
+  HOSTILE_EXPECT(gpu.ending() == Ending::kBroken);
+  HOSTILE_EXPECT(gpu.Reset());
+  HOSTILE_EXPECT(!gpu.Start());
+  PowerOff(tally().failures == 0 ? 0 : 1);
+}
+
 constinit Gpu gpu;
 
 }  // namespace
@@ -69,6 +84,7 @@ extern "C" [[noreturn]] void GuestMain(uint64_t boot_parameters) {
   Random random(CommandLineNumber(boot_parameters, "seed", 1));
   const uint64_t rounds = CommandLineNumber(boot_parameters, "rounds", 1);
   tally().magic = Tally::kMagic;
+  if (CommandLineNumber(boot_parameters, "loses", 0) != 0) LoseDevice(gpu);
   for (uint64_t round = 0; round < rounds; ++round) {
     for (const auto& [attack, run] : kAttackTable) {
       HOSTILE_EXPECT(Serves(gpu));
