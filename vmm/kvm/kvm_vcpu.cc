@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <utility>
@@ -35,6 +36,18 @@ Outcome FromSystemEvent(uint32_t type) {
     default:
       return InternalError(absl::StrCat("unknown KVM system event ", type));
   }
+}
+
+// For a page that KVM cannot use though the host has it.
+constexpr int kTriesOfPage = 3;
+
+// Where the guest's access was that ended KVM_RUN with EFAULT; nullopt where
+// KVM does not say.
+std::optional<uint64_t> FaultAddress(const kvm_run& run) {
+  if (run.exit_reason != kKvmExitMemoryFault) return std::nullopt;
+  KvmMemoryFault fault;
+  std::memcpy(&fault, run.padding, sizeof(fault));
+  return fault.guest_address;
 }
 
 // What the exits say that end a run; nullopt for the others.
@@ -109,6 +122,9 @@ void KvmVcpu::RequestStop() {
 
 Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
                      const std::function<bool()>& wait_for_memory) {
+  // At one address, since the last exit of another kind.
+  int faults = 0;
+  uint64_t faulted = 0;
   while (!stop_.load()) {
     if (ioctl(fd_.get(), KVM_RUN, 0) != 0) {
       // EAGAIN: a vCPU that waited for its start-up interrupt got it.
@@ -118,6 +134,14 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
       }
       if (errno == EFAULT) {
         Count(counters.other);
+        if (const std::optional<uint64_t> address = FaultAddress(run())) {
+          faults = *address == faulted ? faults + 1 : 1;
+          faulted = *address;
+          if (vm_.memory_slots().RestoreWindowPage(*address,
+                                                   faults > kTriesOfPage)) {
+            continue;
+          }
+        }
         if (wait_for_memory && (wait_for_memory() || stop_.load())) continue;
         return InternalError(
             "the guest touched memory that this process cannot give it: mapped "
@@ -125,6 +149,7 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
       }
       return InternalError(std::string(ErrnoStatus("KVM_RUN").message()));
     }
+    faults = 0;
     if (std::optional<Outcome> ending = Ending(run())) {
       Count(counters.other);
       return *std::move(ending);

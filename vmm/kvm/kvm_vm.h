@@ -59,6 +59,7 @@ class KvmVm {
   absl::Status ConnectInterrupts();
 
   MemorySlots& memory_slots() { return memory_slots_; }
+  const MemorySlots& memory_slots() const { return memory_slots_; }
   IoEvents& io_events() { return io_events_; }
   IrqRouter& irq_router() { return irq_router_; }
   const Kvm& kvm() const { return kvm_; }

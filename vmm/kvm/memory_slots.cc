@@ -1,6 +1,7 @@
 #include "vmm/kvm/memory_slots.h"
 
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <iterator>
@@ -16,8 +17,8 @@ namespace nacre::vmm {
 absl::Status MemorySlots::AddRam(const GuestMemory& memory) {
   MutexLock lock(mutex_);
   for (const GuestMemory::HostRegion& region : memory.host_regions()) {
-    RETURN_IF_ERROR(
-        Add(region.guest_address, region.size, region.host_address));
+    RETURN_IF_ERROR(Add(region.guest_address, region.size, region.host_address,
+                        /*is_window=*/false));
   }
   return absl::OkStatus();
 }
@@ -26,7 +27,7 @@ absl::Status MemorySlots::AddWindow(uint64_t guest_address,
                                     std::span<uint8_t> host) {
   MutexLock lock(mutex_);
   return Add(guest_address, host.size(),
-             reinterpret_cast<uintptr_t>(host.data()));
+             reinterpret_cast<uintptr_t>(host.data()), /*is_window=*/true);
 }
 
 absl::Status MemorySlots::RemoveWindow(uint64_t guest_address) {
@@ -42,6 +43,25 @@ absl::Status MemorySlots::RemoveWindow(uint64_t guest_address) {
   return Set(guest_address, slot);
 }
 
+bool MemorySlots::RestoreWindowPage(uint64_t guest_address,
+                                    bool give_up) const {
+  MutexLock lock(mutex_);
+  const auto next = slots_.upper_bound(guest_address);
+  if (next == slots_.begin()) return false;
+  const auto& [start, slot] = *std::prev(next);
+  const uint64_t offset = guest_address - start;
+  if (!slot.is_window || offset >= slot.size) return false;
+  void* const page = reinterpret_cast<void*>(slot.host_address +
+                                             AlignDown(offset, page_size_));
+  // As a write would, but where that would be a SIGBUS, an error.
+  if (!give_up && madvise(page, page_size_, MADV_POPULATE_WRITE) == 0) {
+    return true;
+  }
+  return mmap(page, page_size_, PROT_READ | PROT_WRITE,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+              0) != MAP_FAILED;
+}
+
 absl::Status MemorySlots::MoveTo(int vm) {
   MutexLock lock(mutex_);
   vm_ = vm;
@@ -52,7 +72,7 @@ absl::Status MemorySlots::MoveTo(int vm) {
 }
 
 absl::Status MemorySlots::Add(uint64_t guest_address, uint64_t size,
-                              uint64_t host_address) {
+                              uint64_t host_address, bool is_window) {
   if (size == 0 || !IsAligned(size, page_size_) ||
       !IsAligned(guest_address, page_size_) ||
       !IsAligned(host_address, page_size_) ||
@@ -70,7 +90,7 @@ absl::Status MemorySlots::Add(uint64_t guest_address, uint64_t size,
         "memory slot of %#x bytes at guest address %#x overlaps another", size,
         guest_address));
   }
-  const Slot slot = {FreeId(), size, host_address};
+  const Slot slot = {FreeId(), size, host_address, is_window};
   RETURN_IF_ERROR(Set(guest_address, slot));
   slots_.emplace(guest_address, slot);
   return absl::OkStatus();

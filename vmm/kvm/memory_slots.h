@@ -30,6 +30,14 @@ class MemorySlots final : public MemoryWindows {
                          std::span<uint8_t> host) override;
   absl::Status RemoveWindow(uint64_t guest_address) override;
 
+  // After a fault of KVM's at a guest address: has the host make the page that
+  // a window has there or, with `give_up` and where the host cannot, puts
+  // zeroed memory in its place, until the window's owner maps there anew. A
+  // guest that touches a window must not end its machine by that, whatever the
+  // file of a GPU's driver behind it does. False for an address in no window,
+  // and where the host has no memory at all.
+  bool RestoreWindowPage(uint64_t guest_address, bool give_up) const;
+
   // From now on `vm` (borrowed) has the slots, present and future.
   absl::Status MoveTo(int vm);
 
@@ -38,16 +46,17 @@ class MemorySlots final : public MemoryWindows {
     uint32_t id;
     uint64_t size;
     uint64_t host_address;
+    bool is_window;
   };
 
-  absl::Status Add(uint64_t guest_address, uint64_t size, uint64_t host_address)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Add(uint64_t guest_address, uint64_t size, uint64_t host_address,
+                   bool is_window) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Set(uint64_t guest_address, const Slot& slot)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint32_t FreeId() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint64_t page_size_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   int vm_ ABSL_GUARDED_BY(mutex_) = -1;
   std::map<uint64_t, Slot> slots_ ABSL_GUARDED_BY(mutex_);  // By guest address.
 };
