@@ -1,0 +1,308 @@
+// The same guest twice, each on a whole device over a simulated GPU of its own:
+// once its commands go in one SUBMIT_3D, as Mesa batches them, once each in
+// one. Whatever anybody can see must be the same: answers, control memory,
+// buffers, what the GPU and the driver counted. The input is GuestSteps.
+//
+// The GPU is held while commands arrive, and let go where a step says so: how
+// far it has got is not a matter of luck then.
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/mutex.h"
+#include "devices/virtio_gpu/msm/testing/guest.h"
+#include "devices/virtio_gpu/msm/testing/msm_driver.h"
+#include "devices/virtio_gpu/msm/uapi.h"
+#include "devices/virtio_gpu/msm/wire.h"
+#include "devices/virtio_gpu/testing/requests.h"
+#include "glog/logging.h"
+#include "nacre/fuzz/guest_steps.h"
+#include "simulator/simulated_device.h"
+
+namespace nacre {
+namespace {
+
+using virtio_gpu::wire::Type;
+using Kind = GuestStep::Kind;
+
+// Of each buffer: what steps write to is there.
+constexpr size_t kSeenBytes = 4096;
+
+// Holds the GPU between two submissions.
+class Gate {
+ public:
+  void OnRetired() {
+    MutexLock lock(mutex_);
+    ++retired_;
+    held_ = closed_;
+    changed_.SignalAll();
+    while (closed_) changed_.Wait(mutex_);
+    held_ = false;
+  }
+
+  // Once the next submission has retired.
+  void Close() {
+    MutexLock lock(mutex_);
+    closed_ = true;
+  }
+  void WaitHeld() {
+    MutexLock lock(mutex_);
+    while (!held_) changed_.Wait(mutex_);
+  }
+  void Open() {
+    MutexLock lock(mutex_);
+    closed_ = false;
+    changed_.SignalAll();
+  }
+  void WaitRetired(uint64_t count) {
+    MutexLock lock(mutex_);
+    while (retired_ < count) changed_.Wait(mutex_);
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar changed_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool held_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t retired_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+class Side {
+ public:
+  explicit Side(bool batched)
+      : batched_(batched), gpu_(MakeGpu(gate_)), driver_(*gpu_, Config()) {
+    host_ = gpu_->Open().value();
+  }
+
+  // What was seen, a line each.
+  std::vector<std::string> Run(std::span<const GuestStep> steps) {
+    CHECK(driver_.CreateContext(kContext) == Type::kOkNodata);
+    driver_.CreateShmem(kContext);
+    rsp_mem_offset_ = driver_.shmem(kContext).rsp_mem_offset;
+    Hold();
+    for (const GuestStep& step : steps) Do(step);
+    Drain(0);
+    Ask();
+    Count();
+    End();
+    return std::move(seen_);
+  }
+
+ private:
+  static std::unique_ptr<simulator::SimulatedDevice> MakeGpu(Gate& gate) {
+    simulator::SimulatorConfig config;
+    config.hang_timeout = std::chrono::milliseconds(0);
+    config.reset_time = std::chrono::milliseconds(0);
+    config.work_limit = 5'000;
+    config.memory_limit = 32 * kBlobPage;
+    config.on_retired = [&gate] { gate.OnRetired(); };
+    return simulator::SimulatedDevice::Create(config).value();
+  }
+  static virtio_gpu::VirtioGpu::Config Config() {
+    virtio_gpu::VirtioGpu::Config config = msm::MsmDriver::DefaultConfig();
+    config.window_bytes = uint64_t{4} << 20;
+    return config;
+  }
+  static uint64_t WindowOffset(uint32_t resource_id) {
+    return 2 * kBlobPage + resource_id * kMaxBlobBytes;
+  }
+
+  template <typename... T>
+  void See(const T&... what) {
+    seen_.push_back(absl::StrCat(what...));
+  }
+  void SeeBytes(absl::string_view name, std::span<const uint8_t> bytes) {
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()),
+                                bytes.size());
+    const size_t head = std::min<size_t>(bytes.size(), 64);
+    See(name, " ", std::hash<std::string_view>{}(text), " ",
+        absl::CHexEscape({text.data(), head}));
+  }
+  void SeeType(absl::string_view name, Type type) {
+    See(name, " ", static_cast<uint32_t>(type));
+  }
+
+  void Hold() {
+    gate_.Close();
+    msm::SubmitRequest nothing;
+    nothing.flags = msm::MSM_PIPE_3D0;
+    nothing.fence = ++host_fence_;
+    CHECK(host_->GemSubmit(nothing).ok());
+    gate_.WaitHeld();
+  }
+
+  void Do(const GuestStep& step) {
+    if (step.kind == Kind::kCcmd) return Add(step);
+    Flush();
+    switch (step.kind) {
+      case Kind::kCreateBlob:
+        return CreateBlob(step);
+      case Kind::kUnref:
+        if (step.resource_id == kContext) return;
+        return SeeType("unref", driver_.OnResource(Type::kResourceUnref, 0,
+                                                   step.resource_id));
+      case Kind::kDetach:
+        if (step.resource_id == kContext) return;
+        return SeeType("detach",
+                       driver_.OnResource(Type::kCtxDetachResource, kContext,
+                                          step.resource_id));
+      case Kind::kAttach:
+        return SeeType("attach",
+                       driver_.OnResource(Type::kCtxAttachResource, kContext,
+                                          step.resource_id));
+      default:
+        Drain(step.ring);
+        return Hold();
+    }
+  }
+
+  void Add(const GuestStep& step) {
+    if (step.has_slot) {
+      std::memcpy(shmem() + rsp_mem_offset_ + step.rsp_off, &step.room,
+                  sizeof(step.room));
+    }
+    stream_.Add(step.cmd, {}, step.body, step.rsp_off);
+    if (!batched_) Submit();
+  }
+  // Of a batch the first error is its answer.
+  void Submit() {
+    if (stream_.bytes().empty()) return;
+    const Type type =
+        driver_.Call(virtio_gpu::SubmitRequest(kContext, stream_.bytes()));
+    stream_.bytes().clear();
+    if (answer_ == Type::kOkNodata) answer_ = type;
+  }
+  void Flush() {
+    Submit();
+    SeeType("ccmds", std::exchange(answer_, Type::kOkNodata));
+  }
+
+  void CreateBlob(const GuestStep& step) {
+    const Type created =
+        driver_.CreateBlob(kContext, step.resource_id, step.size);
+    SeeType("blob", created);
+    if (created != Type::kOkNodata) return;
+    SeeType("map", driver_.Call(virtio_gpu::MapRequest(
+                       step.resource_id, WindowOffset(step.resource_id))));
+  }
+
+  // The GPU does its work, and the guest looks.
+  void Drain(uint8_t ring) {
+    Flush();
+    gate_.Open();
+    gate_.WaitRetired(gpu_->stats().submissions);
+    auto fenced = virtio_gpu::SubmitRequest(kContext, {});
+    fenced.Fence(++fence_id_, ring);
+    SeeType("fence", driver_.Call(fenced));
+    std::vector<uint8_t> words(shmem(), shmem() + kBlobPage);
+    // Looked up now and then, by the clock.
+    std::memset(words.data() + offsetof(msm::msm_shmem, global_faults), 0, 4);
+    SeeBytes("control memory", words);
+    for (uint32_t id = 2; id < kResources; ++id) {
+      SeeBytes(absl::StrCat("resource ", id),
+               {driver_.window() + WindowOffset(id), kSeenBytes});
+    }
+  }
+
+  // What a guest can find out.
+  void Ask() {
+    const auto ask = [this](absl::string_view name, uint32_t cmd,
+                            std::initializer_list<uint32_t> words) {
+      stream_.bytes().clear();
+      uint8_t* const room = shmem() + rsp_mem_offset_;
+      std::memset(room, 0, kSlot);
+      std::memcpy(room, &kSlot, sizeof(kSlot));
+      stream_.Add(cmd, words);
+      SeeType(name, driver_.Call(virtio_gpu::SubmitRequest(
+                        kContext, std::exchange(stream_.bytes(), {}))));
+      SeeBytes(name, {room, kSlot});
+    };
+    for (uint32_t id = 0; id < kResources; ++id) {
+      ask("prep", msm::MSM_CCMD_GEM_CPU_PREP, {id, msm::MSM_PREP_WRITE});
+    }
+    for (uint32_t id = 0; id < kQueues + 4; ++id) {
+      ask("queue", msm::MSM_CCMD_SUBMITQUEUE_QUERY, {id, 0, 4});
+    }
+    ask("faults", msm::MSM_CCMD_IOCTL_SIMPLE,
+        {msm::DRM_IOCTL_MSM_GET_PARAM, msm::MSM_PIPE_3D0, msm::MSM_PARAM_FAULTS,
+         0, 0, 0, 0});
+  }
+
+  void Count() {
+    const msm::Counters& counters = driver_.counters();
+    for (const auto& ccmds : counters.ccmds) See("ccmds ", ccmds.value());
+    See("malformed ", counters.malformed.value());
+    See("refused_ioctls ", counters.refused_ioctls.value());
+    See("async_errors ", counters.async_errors.value());
+    See("submits ", counters.submits.value());
+    See("submit_bos ", counters.submit_bos.value());
+    See("upload_bytes ", counters.upload_bytes.value());
+    See("objects_created ", counters.objects_created.value());
+    See("objects ", counters.objects.value());
+    See("object_bytes ", counters.object_bytes.value());
+    See("submitqueues ", counters.submitqueues.value());
+    const simulator::SimulatorStats stats = gpu_->stats();
+    See("submissions ", stats.submissions);
+    See("faults ", stats.faults);
+    See("buffers ", stats.buffers);
+    See("buffer_bytes ", stats.buffer_bytes);
+    See("packets ", stats.command_processor.packets);
+    See("memory_writes ", stats.command_processor.memory_writes);
+    See("unmapped_writes ", stats.command_processor.unmapped_writes);
+    for (const auto& [why, count] : stats.command_processor.hangs) {
+      See("hang ", why, " ", count);
+    }
+  }
+
+  // Nothing is left.
+  void End() {
+    for (uint32_t id = 1; id < kResources; ++id) {
+      driver_.OnResource(Type::kResourceUnref, 0, id);
+    }
+    CHECK(driver_.DestroyContext(kContext) == Type::kOkNodata);
+    CHECK_EQ(driver_.counters().objects.value(), 0u);
+    CHECK_EQ(gpu_->stats().buffers, 0u);
+    CHECK_EQ(gpu_->stats().files_open, 1u);
+    CHECK(!driver_.driver().needs_reset());
+  }
+
+  uint8_t* shmem() { return driver_.window() + kContext * kBlobPage; }
+
+  const bool batched_;
+  Gate gate_;
+  const std::unique_ptr<simulator::SimulatedDevice> gpu_;
+  msm::MsmDriver driver_;
+  std::unique_ptr<msm::DrmFile> host_;
+  uint32_t host_fence_ = 0;
+  uint64_t fence_id_ = 0;
+  uint32_t rsp_mem_offset_ = 0;
+  msm::CcmdStream stream_;
+  Type answer_ = Type::kOkNodata;
+  std::vector<std::string> seen_;
+};
+
+}  // namespace
+}  // namespace nacre
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  FLAGS_minloglevel = google::GLOG_FATAL;
+  const std::vector<nacre::GuestStep> steps =
+      nacre::ReadGuestSteps({data, size});
+  const std::vector<std::string> batched = nacre::Side(true).Run(steps);
+  const std::vector<std::string> single = nacre::Side(false).Run(steps);
+  CHECK_EQ(batched.size(), single.size());
+  for (size_t i = 0; i < batched.size(); ++i) CHECK_EQ(batched[i], single[i]);
+  return 0;
+}
