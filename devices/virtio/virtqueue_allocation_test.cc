@@ -2,36 +2,14 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <span>
 #include <utility>
 
+#include "base/testing/allocations.h"
 #include "devices/virtio/testing/fake_queue.h"
 #include "devices/virtio/testing/guest_ram.h"
 #include "devices/virtio/virtqueue.h"
 #include "gtest/gtest.h"
-
-namespace {
-int allocations = 0;
-}  // namespace
-
-// TSan's runtime defines these itself; under it nothing is counted.
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define NACRE_TSAN
-#endif
-#endif
-
-#ifndef NACRE_TSAN
-void* operator new(size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  std::abort();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-#endif
 
 namespace nacre::virtio {
 namespace {
@@ -41,7 +19,7 @@ TEST(VirtqueueAllocationTest, ServesCommandsWithoutAllocatingOnceWarm) {
   FakeQueue driver(&ram, {.size = 64});
   Virtqueue device = *Virtqueue::Create(&ram.memory(), driver.layout());
   std::array<uint8_t, 600> buffer = {};
-  int in_device = 0;
+  int64_t in_device = 0;
   for (int round = 0; round < 3; ++round) {
     in_device = 0;
     for (int i = 0; i < 20; ++i) {
@@ -51,7 +29,7 @@ TEST(VirtqueueAllocationTest, ServesCommandsWithoutAllocatingOnceWarm) {
       }
       chain.Writable(24).Submit();
     }
-    const int before = allocations;
+    const int64_t before = Allocations();
     for (int i = 0; i < 20; ++i) {
       DescriptorChain chain = **device.Pop();
       ASSERT_TRUE(chain.Read(buffer).ok());
@@ -60,7 +38,7 @@ TEST(VirtqueueAllocationTest, ServesCommandsWithoutAllocatingOnceWarm) {
     }
     device.EnableKicks();
     device.NeedsInterrupt();
-    in_device = allocations - before;
+    in_device = Allocations() - before;
     while (driver.PopUsed()) {
     }
   }

@@ -3,9 +3,7 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <optional>
 #include <span>
 #include <thread>
@@ -13,33 +11,13 @@
 
 #include "base/bytes.h"
 #include "base/event_fd.h"
+#include "base/testing/allocations.h"
 #include "devices/virtio/virtqueue.h"
 #include "devices/virtio_gpu/wire.h"
 #include "glog/logging.h"
 #include "gtest/gtest.h"
 #include "tools/guest_kernel/control_queue.h"
 #include "vmm/guest_memory.h"
-
-namespace {
-int allocations = 0;
-}  // namespace
-
-// TSan's runtime defines these itself; under it nothing is counted.
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define NACRE_TSAN
-#endif
-#endif
-
-#ifndef NACRE_TSAN
-void* operator new(size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  std::abort();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-#endif
 
 namespace nacre::guest_kernel {
 namespace {
@@ -98,19 +76,19 @@ class ControlQueueAllocationTest : public testing::Test {
   static constexpr int kRounds = 7;
   static constexpr int kCommands = 20;
   int CountAllocations(bool fenced) {
-    int counted = 0;
+    int64_t counted = 0;
     for (int round = 0; round < kWarmUp + kRounds; ++round) {
       if (round == kWarmUp) counted = 0;
       for (int i = 0; i < kCommands; ++i) {
-        const int before = allocations;
+        const int64_t before = Allocations();
         Submit(payload_,
                fenced ? std::make_shared<Fence>(1, &counters_) : nullptr);
-        counted += allocations - before;
+        counted += Allocations() - before;
       }
       AnswerAll();
-      const int before = allocations;
+      const int64_t before = Allocations();
       queue_.Reap();
-      counted += allocations - before;
+      counted += Allocations() - before;
     }
     return counted;
   }

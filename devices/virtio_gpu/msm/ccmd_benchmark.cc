@@ -3,29 +3,15 @@
 // ccmd_cost.cc, which counts instructions and is the figure to compare. CPU
 // time is the device's: the guest's thread sleeps.
 
-#include <atomic>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <string>
 #include <vector>
 
+#include "base/testing/allocations.h"
 #include "benchmark/benchmark.h"
 #include "devices/virtio_gpu/msm/testing/ccmd_cases.h"
 #include "devices/virtio_gpu/msm/testing/device_guest.h"
 #include "devices/virtio_gpu/msm/testing/null_drm_device.h"
-
-namespace {
-std::atomic<uint64_t> allocations = 0;
-}  // namespace
-
-void* operator new(size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size)) return memory;
-  std::abort();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace nacre::msm {
 namespace {
@@ -41,12 +27,12 @@ void Serve(benchmark::State& state, DeviceGuest& guest, const Requests& unit,
     requests.insert(requests.end(), unit.begin(), unit.end());
   }
   guest.Run(requests);
-  const uint64_t before = allocations;
+  const int64_t before = Allocations();
   for ([[maybe_unused]] auto _ : state) guest.Run(requests);
   const double ccmds = static_cast<double>(state.iterations()) *
                        static_cast<double>(units) * ccmds_in_unit;
   state.counters["allocations"] =
-      static_cast<double>(allocations - before) / ccmds;
+      static_cast<double>(Allocations() - before) / ccmds;
   state.counters["time"] = benchmark::Counter(
       ccmds, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }

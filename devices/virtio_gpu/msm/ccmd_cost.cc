@@ -18,41 +18,27 @@
 // units|allocations in N units", in the order of callgrind's dumps, of which
 // each line has four: before N units, N units, before 2N units, 2N units.
 
-#include <atomic>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <new>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/testing/allocations.h"
 #include "devices/virtio_gpu/msm/testing/ccmd_cases.h"
 #include "devices/virtio_gpu/msm/testing/device_guest.h"
 #include "devices/virtio_gpu/msm/testing/guest.h"
 #include "devices/virtio_gpu/msm/testing/null_drm_device.h"
 #include "devices/virtio_gpu/msm/uapi.h"
 
-namespace {
-std::atomic<uint64_t> allocations = 0;
-}  // namespace
-
-void* operator new(size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size)) return memory;
-  std::abort();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-
 extern "C" __attribute__((noinline)) void nacre_mark() { asm volatile(""); }
 
 namespace nacre::msm {
 namespace {
 
-std::vector<uint64_t> marks;
+std::vector<int64_t> marks;
 
-uint64_t AllocationsSinceMark() {
+int64_t AllocationsSinceMark() {
   return marks[marks.size() - 1] - marks[marks.size() - 2];
 }
 
@@ -86,7 +72,7 @@ void Measure(DeviceGuest& guest, const std::string& name, const char* form,
   // Warm.
   guest.Run({twice.data() + 1, twice.size() - 2});
   guest.Run(once);
-  const uint64_t first = AllocationsSinceMark();
+  const int64_t first = AllocationsSinceMark();
   guest.Run(twice);
   std::printf("%s|%s|%zu|%lld\n", name.c_str(), form, units * ccmds_in_unit,
               static_cast<long long>(AllocationsSinceMark() - first));
@@ -96,7 +82,7 @@ void Main() {
   marks.reserve(1 << 12);
   NullDrmDevice drm(NullDrmDevice::Fences::kSignalled);
   drm.set_mark([] {
-    marks.push_back(allocations);
+    marks.push_back(Allocations());
     nacre_mark();
   });
   DeviceGuest guest(drm);
