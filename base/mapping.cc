@@ -80,6 +80,11 @@ absl::StatusOr<Mapping> Mapping::Anonymous(size_t size, size_t alignment) {
   return Mapping(address, size);
 }
 
+void Mapping::Zero() {
+  if (madvise(address_, size_, MADV_DONTNEED) == 0) return;
+  std::memset(address_, 0, size_);
+}
+
 absl::StatusOr<Mapping> Mapping::SharedAligned(int fd, size_t size,
                                                size_t alignment) {
   ASSIGN_OR_RETURN(uint8_t * reserved, ReserveAligned(size, alignment));

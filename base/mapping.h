@@ -32,6 +32,9 @@ class Mapping {
   static absl::StatusOr<Mapping> SharedAligned(int fd, size_t size,
                                                size_t alignment);
 
+  // Zeroes memory of Anonymous, and gives the host its pages back.
+  void Zero();
+
   bool valid() const { return address_ != nullptr; }
   uint8_t* data() const { return address_; }
   size_t size() const { return size_; }

@@ -40,6 +40,15 @@ TEST(MappingTest, MemfdCannotBeSealedAgainstItsOtherHolders) {
   EXPECT_EQ(errno, EPERM);
 }
 
+TEST(MappingTest, ZeroTakesAwayWhatWasWritten) {
+  Mapping mapping = Mapping::Anonymous(2 * kPage, kPage).value();
+  mapping.data()[0] = 1;
+  mapping.data()[2 * kPage - 1] = 1;
+  mapping.Zero();
+  EXPECT_EQ(mapping.data()[0], 0);
+  EXPECT_EQ(mapping.data()[2 * kPage - 1], 0);
+}
+
 TEST(MappingTest, AnonymousIsAlignedAndZero) {
   constexpr size_t kHuge = 2 << 20;
   absl::StatusOr<Mapping> mapping = Mapping::Anonymous(3 * kPage, kHuge);

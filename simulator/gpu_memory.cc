@@ -50,7 +50,7 @@ void GpuMemory::AddGmem(uint64_t base, uint64_t size) {
 }
 
 void GpuMemory::ClearGmem() {
-  if (gmem_.size != 0) AddGmem(gmem_.start, gmem_.size);
+  if (gmem_.size != 0) gmem_mapping_.Zero();
 }
 
 uint32_t GpuMemory::Load32(uint64_t iova) {

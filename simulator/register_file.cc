@@ -1,5 +1,7 @@
 #include "simulator/register_file.h"
 
+#include <utility>
+
 #include "glog/logging.h"
 
 namespace nacre::simulator {
@@ -21,7 +23,11 @@ uint64_t AlwaysOnCounter(GpuClock::Clock::time_point at) {
          since_boot % kNanosecondsPerSecond * 12 / 625;
 }
 
-RegisterFile::RegisterFile(const GpuClock& clock) : clock_(clock) { Reset(); }
+RegisterFile::RegisterFile(const GpuClock& clock) : clock_(clock) {
+  absl::StatusOr<Mapping> memory = Mapping::Anonymous(kBytes, 4096);
+  CHECK(memory.ok()) << memory.status();
+  memory_ = *std::move(memory);
+}
 
 uint32_t RegisterFile::Read(uint32_t reg) const {
   reg &= kRegisterMask;
@@ -59,10 +65,6 @@ void RegisterFile::Write(uint32_t reg, uint32_t value) {
   values()[reg & kRegisterMask] = value;
 }
 
-void RegisterFile::Reset() {
-  absl::StatusOr<Mapping> memory = Mapping::Anonymous(kBytes, 4096);
-  CHECK(memory.ok()) << memory.status();
-  memory_ = *std::move(memory);
-}
+void RegisterFile::Reset() { memory_.Zero(); }
 
 }  // namespace nacre::simulator

@@ -1,0 +1,228 @@
+// A host that refuses, beneath the whole device: it is made, started, and has a
+// guest's program run, with each call of the host failing in turn. Whichever it
+// is, the device is made or says why not, every command is answered, the next
+// program runs as if nothing had been, and at the end nothing is left.
+
+#include "base/testing/host_faults.h"
+
+#include <cerrno>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/bytes.h"
+#include "base/page_size.h"
+#include "base/status_macros.h"
+#include "devices/virtio/testing/fake_driver.h"
+#include "devices/virtio_gpu/display/headless_sink.h"
+#include "devices/virtio_gpu/gpu_device.h"
+#include "devices/virtio_gpu/msm/context_type.h"
+#include "devices/virtio_gpu/msm/testing/guest.h"
+#include "devices/virtio_gpu/testing/requests.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "simulator/simulated_device.h"
+
+namespace nacre {
+namespace {
+
+using msm::High;
+using msm::Low;
+using testing::HasSubstr;
+using testing::Not;
+using virtio_gpu::Request;
+using virtio_gpu::VirtioGpu;
+using virtio_gpu::wire::Type;
+
+constexpr uint64_t kPage = kLargestPageSize;
+constexpr uint32_t kContext = 1;
+constexpr uint32_t kShmem = 1;
+constexpr uint32_t kBuffer = 2;
+constexpr uint64_t kIova = uint64_t{1} << 32;
+constexpr uint8_t kRing = 2;  // Of queue 0.
+
+struct Held {
+  size_t fds;
+  size_t threads;
+  size_t memfds;  // Mapped.
+  bool operator==(const Held&) const = default;
+};
+std::ostream& operator<<(std::ostream& out, const Held& held) {
+  return out << held.fds << " descriptors, " << held.threads << " threads, "
+             << held.memfds << " mappings";
+}
+Held Measure() {
+  const auto count = [](const char* directory) -> size_t {
+    return std::distance(std::filesystem::directory_iterator(directory),
+                         std::filesystem::directory_iterator());
+  };
+  Held held = {count("/proc/self/fd"), count("/proc/self/task"), 0};
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("/memfd:") != std::string::npos) ++held.memfds;
+  }
+  return held;
+}
+
+// The device with all that is below it.
+struct Stack {
+  static absl::StatusOr<std::unique_ptr<Stack>> Create(msm::DrmDevice& gpu) {
+    auto stack = std::make_unique<Stack>();
+    ASSIGN_OR_RETURN(auto type, msm::MsmContextType::Create(gpu));
+    std::vector<std::unique_ptr<virtio_gpu::ContextType>> types;
+    types.push_back(std::move(type));
+    VirtioGpu::Config config;
+    config.window_bytes = uint64_t{16} << 20;
+    config.limits.log_lines_per_second = 0;
+    ASSIGN_OR_RETURN(
+        stack->device,
+        VirtioGpu::Create(config, std::move(types),
+                          std::make_unique<virtio_gpu::HeadlessSink>(
+                              virtio_gpu::HeadlessSink::Keep::kCounts)));
+    return stack;
+  }
+  std::unique_ptr<VirtioGpu> device;
+};
+
+class Program {
+ public:
+  explicit Program(virtio::FakeDriver& driver) : driver_(driver) {}
+
+  // Whether all of it succeeded.
+  bool Run() {
+    bool ok = Call(
+        virtio_gpu::CreateContextRequest(kContext, msm::VIRTIO_GPU_CAPSET_DRM));
+    ok &= CreateBlob(kShmem, 0);
+    msm::CcmdStream stream;
+    stream.Add(msm::MSM_CCMD_GEM_NEW,
+               {Low(kIova), High(kIova), Low(kPage), 0, msm::MSM_BO_WC, 7});
+    ok &= Submit(stream);
+    ok &= CreateBlob(kBuffer, 7);
+    ok &= Call(virtio_gpu::MapRequest(kShmem, 0));
+    ok &= Call(virtio_gpu::MapRequest(kBuffer, kPage));
+    stream.Add(msm::MSM_CCMD_GEM_UPLOAD, {kBuffer, 0, 0, 4},
+               std::vector<uint8_t>{1, 2, 3, 4});
+    ok &= Submit(stream);
+    stream.Add(msm::MSM_CCMD_GEM_SUBMIT, {msm::MSM_PIPE_3D0, 0, 0, 0, 1});
+    Request submit = virtio_gpu::SubmitRequest(kContext, stream.bytes());
+    stream.bytes().clear();
+    ok &= Call(submit.Fence(1, kRing));
+    ok &= OnResource(Type::kResourceUnmapBlob, kBuffer);
+    ok &= OnResource(Type::kResourceUnref, kBuffer);
+    ok &= OnResource(Type::kResourceUnref, kShmem);
+    ok &= Call(Request(Type::kCtxDestroy).Context(kContext));
+    return ok;
+  }
+
+ private:
+  bool Call(const Request& request) {
+    const std::vector<uint8_t> answer = driver_.Call(
+        0, request.bytes(), sizeof(virtio_gpu::wire::CtrlHeader) + 8);
+    const auto header =
+        ByteReader(answer).ReadZeroExtended<virtio_gpu::wire::CtrlHeader>();
+    return header.type < static_cast<uint32_t>(Type::kErrUnspec);
+  }
+  bool Submit(msm::CcmdStream& stream) {
+    const Request request = virtio_gpu::SubmitRequest(kContext, stream.bytes());
+    stream.bytes().clear();
+    return Call(request);
+  }
+  bool CreateBlob(uint32_t resource, uint64_t blob_id) {
+    virtio_gpu::wire::ResourceCreateBlob blob = {};
+    blob.resource_id = resource;
+    blob.blob_mem = static_cast<uint32_t>(virtio_gpu::wire::BlobMem::kHost3d);
+    blob.blob_flags = virtio_gpu::wire::kBlobFlagUseMappable;
+    blob.blob_id = blob_id;
+    blob.size = kPage;
+    return Call(
+        Request(Type::kResourceCreateBlob).Context(kContext).With(blob));
+  }
+  bool OnResource(Type type, uint32_t resource) {
+    return Call(virtio_gpu::ResourceRequest(type, resource).Context(kContext));
+  }
+
+  virtio::FakeDriver& driver_;
+};
+
+constexpr int kErrors[] = {ENOMEM, EINVAL, EIO,    EBUSY, EMFILE,
+                           EPERM,  ENOSPC, ENOSYS, EFAULT};
+
+// Runs `life` with each of the calls that it makes failing, once and from then
+// on.
+template <typename Life>
+void FailEachCall(const Life& life) {
+  uint64_t calls = 0;
+  {
+    // Twice: what is made once for the process is there then.
+    life(HostFault::Plan());
+    calls = life(HostFault::Plan());
+  }
+  std::cout << calls << " calls\n";
+  ASSERT_GT(calls, 0u);
+  const Held before = Measure();
+  for (uint64_t call = 0; call < calls; ++call) {
+    for (const bool repeatedly : {false, true}) {
+      const int error = kErrors[(2 * call + repeatedly) % std::size(kErrors)];
+      life({.first = call, .repeatedly = repeatedly, .error = error});
+      ASSERT_EQ(Measure(), before) << "call " << call << ", errno " << error;
+    }
+  }
+}
+
+TEST(HostFaultsTest, ADeviceIsMadeOrSaysWhyNot) {
+  FailEachCall([](const HostFault::Plan& plan) {
+    const auto gpu = *simulator::SimulatedDevice::Create({});
+    const HostFault fault(plan);
+    const auto stack = Stack::Create(*gpu);
+    // What it can do without, it does without.
+    if (!stack.ok()) {
+      EXPECT_FALSE(fault.failed().empty()) << stack.status();
+      EXPECT_THAT(stack.status().message(), Not(testing::IsEmpty()));
+      EXPECT_THAT(stack.status().message(), Not(HasSubstr("\n")));
+    }
+    return fault.calls();
+  });
+}
+
+TEST(HostFaultsTest, EveryCommandIsAnsweredAndTheNextProgramRuns) {
+  int failed = 0;
+  FailEachCall([&failed](const HostFault::Plan& plan) {
+    const auto gpu = *simulator::SimulatedDevice::Create({});
+    const auto stack = *Stack::Create(*gpu);
+    virtio::FakeDriver driver(stack->device.get());
+    EXPECT_TRUE(driver.Start().ok());
+    uint64_t calls = 0;
+    {
+      const HostFault fault(plan);
+      if (!Program(driver).Run()) {
+        EXPECT_FALSE(fault.failed().empty());
+        ++failed;
+      }
+      calls = fault.calls();
+    }
+    driver.Reset();
+    EXPECT_TRUE(driver.Start().ok());
+    EXPECT_TRUE(Program(driver).Run());
+    driver.Reset();
+    const virtio_gpu::Stats& stats = stack->device->stats();
+    EXPECT_EQ(stats.contexts.value(), 0u);
+    EXPECT_EQ(stats.resources.value(), 0u);
+    EXPECT_EQ(stats.mapped_blobs.value(), 0u);
+    EXPECT_EQ(stats.fences_pending.value(), 0u);
+    EXPECT_EQ(gpu->stats().files_open, 0u);
+    EXPECT_EQ(gpu->stats().buffers, 0u);
+    return calls;
+  });
+  EXPECT_GT(failed, 10);
+}
+
+}  // namespace
+}  // namespace nacre
