@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "devices/virtio_gpu/msm/testing/context_test_base.h"
+#include "devices/virtio_gpu/msm/hostile/device_test_base.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 #include "devices/virtio_gpu/msm/testing/msm_driver.h"
 #include "devices/virtio_gpu/msm/uapi.h"
@@ -185,34 +185,17 @@ constexpr struct Row {
 };
 static_assert(std::size(kRows) == static_cast<size_t>(DrmCall::kCount));
 
-class DeviceFaultsTest : public testing::TestWithParam<Row> {
+class DeviceFaultsTest : public DeviceTestBase,
+                         public testing::WithParamInterface<Row> {
  protected:
   DeviceFaultsTest() {
-    g_.emplace(drm_);
+    Start();
     for (const uint32_t ctx_id : {kContext, kOther}) {
       EXPECT_EQ(g_->CreateContext(ctx_id), Type::kOkNodata);
       g_->CreateShmem(ctx_id);
     }
     EXPECT_EQ(g_->NewBuffer(kContext, kBuffer), Type::kOkNodata);
   }
-  void TearDown() override {
-    drm_.FailNoMore();
-    g_->driver().Reset();
-    EXPECT_EQ(drm_.files(), 0u);
-    drm_.FinishAll();
-    EXPECT_EQ(drm_.objects(), 0u);
-    EXPECT_EQ(g_->counters().objects.value(), 0u);
-    EXPECT_EQ(g_->counters().submitqueues.value(), 0u);
-    EXPECT_EQ(g_->counters().files.value(), 0u);
-    g_.reset();
-    EXPECT_EQ(CountFds(), fds_);
-    EXPECT_EQ(CountMappings(), mappings_);
-  }
-
-  const size_t fds_ = CountFds();
-  const size_t mappings_ = CountMappings();
-  FakeDrmDevice drm_;
-  std::optional<MsmDriver> g_;
 };
 
 void ExpectFailure(const Seen& seen, const Row& row, int error) {

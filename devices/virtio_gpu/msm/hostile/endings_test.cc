@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "devices/virtio_gpu/msm/hostile/device_test_base.h"
 #include "devices/virtio_gpu/msm/limits.h"
-#include "devices/virtio_gpu/msm/testing/context_test_base.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 #include "devices/virtio_gpu/msm/testing/msm_driver.h"
 #include "gtest/gtest.h"
@@ -18,75 +18,23 @@ namespace {
 using virtio_gpu::Request;
 using virtio_gpu::wire::Type;
 
-constexpr uint64_t kPage = kLargestPageSize;
-constexpr uint8_t kRing = 2;  // Of queue 0.
-
-class EndingsTest : public testing::Test {
+class EndingsTest : public DeviceTestBase {
  protected:
-  EndingsTest() { g_.emplace(drm_); }
-  void StartContext(uint32_t ctx_id) {
-    ASSERT_EQ(g_->CreateContext(ctx_id), Type::kOkNodata);
-    g_->CreateShmem(ctx_id);
-  }
-  // Work that ends when the test says so, and its fence.
-  void StartWork(uint32_t ctx_id, uint32_t fence) {
-    CcmdStream stream;
-    stream.Add(MSM_CCMD_GEM_SUBMIT, {MSM_PIPE_3D0, 0, 0, 0, fence});
-    const std::vector<uint8_t> request =
-        virtio_gpu::SubmitRequest(ctx_id, stream.bytes())
-            .Fence(fence, kRing)
-            .bytes();
-    g_->driver().queue(0).Chain().Readable(request).Writable(24).Submit();
-    g_->driver().Kick(0);
-  }
-  uint64_t WaitFence() {
-    const std::vector<uint8_t> response = g_->driver().WaitUsed(0).response;
-    return ByteReader(response)
-        .ReadZeroExtended<virtio_gpu::wire::CtrlHeader>()
-        .fence_id;
-  }
-  void ExpectNothingLeft() {
-    EXPECT_EQ(g_->stats().contexts.value(), 0u);
-    EXPECT_EQ(g_->stats().resources.value(), 0u);
-    EXPECT_EQ(g_->stats().mapped_blobs.value(), 0u);
-    EXPECT_EQ(g_->counters().files.value(), 0u);
-    EXPECT_EQ(g_->counters().objects.value(), 0u);
-    EXPECT_EQ(g_->counters().object_bytes.value(), 0u);
-    EXPECT_EQ(g_->counters().control_memories.value(), 0u);
-  }
-  void TearDown() override {
-    g_->driver().Reset();
-    ExpectNothingLeft();
-    drm_.FinishAll();
-    EXPECT_EQ(drm_.objects(), 0u);
-    g_.reset();
-    EXPECT_EQ(CountFds(), fds_);
-    EXPECT_EQ(CountMappings(), mappings_);
-  }
-
-  const size_t fds_ = CountFds();
-  const size_t mappings_ = CountMappings();
-  FakeDrmDevice drm_;
-  std::optional<MsmDriver> g_;
+  EndingsTest() { Start(); }
 };
 
 TEST_F(EndingsTest, AContextEndsAtOnceThoughItsFenceNeverDoes) {
   StartContext(1);
-  for (uint32_t fence = 1; fence <= 3; ++fence) StartWork(1, fence);
+  for (uint32_t fence = 1; fence <= 3; ++fence) SendWork(1, fence);
   // The answer does not wait for the fences, which came before.
-  g_->driver()
-      .queue(0)
-      .Chain()
-      .Readable(Request(Type::kCtxDestroy).Context(1).bytes())
-      .Writable(24)
-      .Submit();
-  g_->driver().Kick(0);
-  EXPECT_EQ(WaitFence(), 0u);
+  Send(Request(Type::kCtxDestroy).Context(1));
+  EXPECT_EQ(WaitAnswer().fence_id, 0u);
   EXPECT_EQ(g_->stats().fences_pending.value(), 3u);
   EXPECT_EQ(g_->counters().files.value(), 0u);
 
   drm_.FinishAll();
-  for (uint64_t fence = 1; fence <= 3; ++fence) EXPECT_EQ(WaitFence(), fence);
+  for (uint64_t fence = 1; fence <= 3; ++fence)
+    EXPECT_EQ(WaitAnswer().fence_id, fence);
   EXPECT_EQ(g_->stats().fences_pending.value(), 0u);
   EXPECT_EQ(g_->OnResource(Type::kResourceUnref, 0, 1), Type::kOkNodata);
 }
@@ -163,7 +111,7 @@ TEST_F(EndingsTest, TheNextDriverFindsNothingOfTheOneBefore) {
               Type::kOkMapInfo);
     EXPECT_EQ(g_->window()[20 * kPage], 0);
     g_->window()[20 * kPage] = 1;
-    StartWork(1, 1);
+    SendWork(1, 1);
     // Served, if not done, before the next one.
     ASSERT_EQ(g_->Call(Request(Type::kGetDisplayInfo)), Type::kOkDisplayInfo);
     g_->driver().Reset();

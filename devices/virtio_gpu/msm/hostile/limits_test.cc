@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "devices/virtio_gpu/msm/testing/context_test_base.h"
+#include "devices/virtio_gpu/msm/hostile/device_test_base.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 #include "devices/virtio_gpu/msm/testing/msm_driver.h"
 #include "devices/virtio_gpu/msm/uapi.h"
@@ -24,24 +24,19 @@ using virtio_gpu::VirtioGpu;
 using virtio_gpu::wire::Type;
 
 constexpr uint64_t kPage = kLargestPageSize;
-constexpr uint8_t kRing = 2;  // Of queue 0.
 // In the window, behind all control memories.
 constexpr uint64_t kBuffersOffset = 16 * kPage;
 static_assert(kBuffersOffset >=
               (MsmDriver::kContexts + 1) * MsmDriver::kShmemSize);
 
-class LimitsTest : public testing::Test {
+class LimitsTest : public DeviceTestBase {
  protected:
   void Start(const virtio_gpu::Limits& device, const Limits& msm = {}) {
     VirtioGpu::Config config = MsmDriver::DefaultConfig();
     config.limits = device;
-    g_.emplace(drm_, config, MsmConfig{.limits = msm});
+    DeviceTestBase::Start(config, MsmConfig{.limits = msm});
   }
   void Start(const Limits& msm) { Start({}, msm); }
-  void StartContext(uint32_t ctx_id) {
-    ASSERT_EQ(g_->CreateContext(ctx_id), Type::kOkNodata);
-    g_->CreateShmem(ctx_id);
-  }
   Type Unref(uint32_t resource_id) {
     return g_->OnResource(Type::kResourceUnref, 0, resource_id);
   }
@@ -56,42 +51,6 @@ class LimitsTest : public testing::Test {
                AsBytes(queue))
         .ret;
   }
-  // Work that ends when the test says so, with a fence on its ring.
-  void SubmitFenced(uint32_t ctx_id, uint32_t fence) {
-    CcmdStream stream;
-    stream.Add(MSM_CCMD_GEM_SUBMIT, {MSM_PIPE_3D0, 0, 0, 0, fence});
-    const std::vector<uint8_t> request =
-        virtio_gpu::SubmitRequest(ctx_id, stream.bytes())
-            .Fence(fence, kRing)
-            .bytes();
-    g_->driver().queue(0).Chain().Readable(request).Writable(24).Submit();
-    g_->driver().Kick(0);
-  }
-  virtio_gpu::wire::CtrlHeader WaitAnswer() {
-    const std::vector<uint8_t> response = g_->driver().WaitUsed(0).response;
-    return ByteReader(response)
-        .ReadZeroExtended<virtio_gpu::wire::CtrlHeader>();
-  }
-
-  void TearDown() override {
-    g_->driver().Reset();
-    drm_.FinishAll();
-    EXPECT_EQ(g_->counters().files.value(), 0u);
-    EXPECT_EQ(g_->counters().object_bytes.value(), 0u);
-    EXPECT_EQ(g_->counters().submitqueues.value(), 0u);
-    EXPECT_EQ(g_->stats().contexts.value(), 0u);
-    EXPECT_EQ(g_->stats().resources.value(), 0u);
-    EXPECT_EQ(g_->stats().mapped_bytes.value(), 0u);
-    EXPECT_EQ(g_->stats().fences_pending.value(), 0u);
-    g_.reset();
-    EXPECT_EQ(CountFds(), fds_);
-    EXPECT_EQ(CountMappings(), mappings_);
-  }
-
-  const size_t fds_ = CountFds();
-  const size_t mappings_ = CountMappings();
-  FakeDrmDevice drm_;
-  std::optional<MsmDriver> g_;
 };
 
 TEST_F(LimitsTest, OfContexts) {
@@ -195,7 +154,7 @@ TEST_F(LimitsTest, OfMappedBytes) {
 TEST_F(LimitsTest, OfPendingFences) {
   Start({.max_pending_fences = 2});
   StartContext(1);
-  for (uint32_t fence = 1; fence <= 3; ++fence) SubmitFenced(1, fence);
+  for (uint32_t fence = 1; fence <= 3; ++fence) SendWork(1, fence);
   // Commands that wait for nothing go on, and so do submissions without a
   // fence.
   EXPECT_EQ(g_->Submit(1, 4).type, Type::kOkNodata);
@@ -212,8 +171,8 @@ TEST_F(LimitsTest, OfPendingFences) {
                                               : Type::kErrOutOfMemory));
   }
   // Both are back.
-  SubmitFenced(1, 5);
-  SubmitFenced(1, 6);
+  SendWork(1, 5);
+  SendWork(1, 6);
   // Executed behind them.
   EXPECT_EQ(g_->Submit(1, 7).type, Type::kOkNodata);
   drm_.FinishAll();
@@ -225,8 +184,8 @@ TEST_F(LimitsTest, PendingFencesAreBackAfterAReset) {
   Start({.max_pending_fences = 1});
   for (int round = 0; round < 2; ++round) {
     StartContext(1);
-    SubmitFenced(1, 1);
-    SubmitFenced(1, 2);
+    SendWork(1, 1);
+    SendWork(1, 2);
     EXPECT_EQ(g_->Submit(1, 3).type, Type::kOkNodata);
     EXPECT_EQ(g_->stats().errors(Type::kErrOutOfMemory).value(), round + 1u);
     g_->driver().Reset();

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "devices/virtio_gpu/msm/testing/context_test_base.h"
+#include "devices/virtio_gpu/msm/hostile/device_test_base.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 #include "devices/virtio_gpu/msm/testing/msm_driver.h"
 #include "gtest/gtest.h"
@@ -17,44 +17,16 @@ namespace nacre::msm {
 namespace {
 
 using virtio_gpu::Request;
-using virtio_gpu::wire::CtrlHeader;
 using virtio_gpu::wire::Type;
 
-constexpr uint64_t kPage = kLargestPageSize;
-constexpr uint8_t kRing = 2;  // Of queue 0.
-
-class NativeContextTest : public testing::Test {
+class NativeContextTest : public DeviceTestBase {
  protected:
   NativeContextTest() {
-    g_.emplace(drm_);
+    Start();
     EXPECT_EQ(g_->CreateContext(1), Type::kOkNodata);
-  }
-  void TearDown() override {
-    g_->driver().Reset();
-    EXPECT_EQ(drm_.files(), 0u);
-    drm_.FinishAll();
-    EXPECT_EQ(drm_.objects(), 0u);
-    EXPECT_EQ(g_->counters().objects.value(), 0u);
-    EXPECT_EQ(g_->counters().submitqueues.value(), 0u);
-    g_.reset();
-    EXPECT_EQ(CountFds(), fds_);
-    EXPECT_EQ(CountMappings(), mappings_);
   }
   static Request Stream(CcmdStream& stream) {
     return virtio_gpu::SubmitRequest(1, stream.bytes());
-  }
-  void Send(const Request& request) {
-    g_->driver()
-        .queue(0)
-        .Chain()
-        .Readable(request.bytes())
-        .Writable(sizeof(CtrlHeader))
-        .Submit();
-    g_->driver().Kick(0);
-  }
-  CtrlHeader WaitAnswer() {
-    const std::vector<uint8_t> response = g_->driver().WaitUsed(0).response;
-    return ByteReader(response).ReadZeroExtended<CtrlHeader>();
   }
   // RESOURCE_CREATE_BLOB with all that a guest may say.
   Type CreateBlob(uint32_t resource_id, uint64_t blob_id, uint64_t size) {
@@ -71,11 +43,6 @@ class NativeContextTest : public testing::Test {
     g_->Ccmd(1, MSM_CCMD_GEM_NEW,
              {Low(iova), High(iova), kPage, 0, MSM_BO_WC, blob_id});
   }
-
-  const size_t fds_ = CountFds();
-  const size_t mappings_ = CountMappings();
-  FakeDrmDevice drm_;
-  std::optional<MsmDriver> g_;
 };
 
 TEST_F(NativeContextTest, AFenceOfAContextWithoutControlMemory) {

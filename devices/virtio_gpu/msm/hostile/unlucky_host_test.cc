@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "devices/virtio_gpu/msm/testing/context_test_base.h"
+#include "devices/virtio_gpu/msm/hostile/device_test_base.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 #include "devices/virtio_gpu/msm/testing/msm_driver.h"
 #include "gtest/gtest.h"
@@ -19,30 +19,11 @@ namespace {
 using virtio_gpu::Request;
 using virtio_gpu::wire::Type;
 
-class UnluckyHostTest : public testing::Test {
+class UnluckyHostTest : public DeviceTestBase {
  protected:
-  void Start() { g_.emplace(drm_); }
-  void StartContext(uint32_t ctx_id) {
-    ASSERT_EQ(g_->CreateContext(ctx_id), Type::kOkNodata);
-    g_->CreateShmem(ctx_id);
-  }
   bool Serves() {
     return g_->Call(Request(Type::kGetDisplayInfo)) == Type::kOkDisplayInfo;
   }
-  void TearDown() override {
-    g_->driver().Reset();
-    EXPECT_EQ(drm_.files(), 0u);
-    drm_.FinishAll();
-    EXPECT_EQ(drm_.objects(), 0u);
-    g_.reset();
-    EXPECT_EQ(CountFds(), fds_);
-    EXPECT_EQ(CountMappings(), mappings_);
-  }
-
-  const size_t fds_ = CountFds();
-  const size_t mappings_ = CountMappings();
-  FakeDrmDevice drm_;
-  std::optional<MsmDriver> g_;
 };
 
 TEST_F(UnluckyHostTest, TheRenderNodeDisappearsAndComesBack) {
