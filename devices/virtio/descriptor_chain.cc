@@ -19,14 +19,12 @@ ABSL_ATTRIBUTE_NOINLINE absl::Status TooMuch(const char* what, uint64_t wanted,
 // Calls copy(piece, offset, size) for what of the next `total` bytes from
 // `position`, which the caller has checked to exist, lies at the start of each
 // piece, and moves on.
-template <typename Position, typename Pieces, typename Copy>
-void Advance(Position& position, const Pieces& pieces, size_t total,
-             Copy copy) {
+template <typename Request, typename Position, typename Copy>
+void Advance(Request& request, Position& position, size_t total, Copy copy) {
   for (size_t offset = 0; offset < total;) {
-    if (position.piece.size() == 0) position.piece = pieces[position.next++];
     const size_t size = std::min<size_t>(position.piece.size(), total - offset);
     copy(position.piece, offset, size);
-    position.Skip(size);
+    request.Skip(position, size);
     offset += size;
   }
 }
@@ -50,7 +48,7 @@ absl::Status DescriptorChain::ReadPieces(std::span<uint8_t> out) {
     return TooMuch("to read", out.size(), request.readable_size,
                    request.read.done);
   }
-  Advance(request.read, request.pieces, out.size(),
+  Advance(request, request.read, out.size(),
           [out](const Piece& piece, size_t offset, size_t size) {
             piece.Read(0, out.subspan(offset, size));
           });
@@ -64,7 +62,7 @@ absl::Status DescriptorChain::WritePieces(std::span<const uint8_t> in) {
     return TooMuch("to write", in.size(), request.writable_size,
                    request.write.done);
   }
-  Advance(request.write, request.pieces, in.size(),
+  Advance(request, request.write, in.size(),
           [in](const Piece& piece, size_t offset, size_t size) {
             piece.Write(0, in.subspan(offset, size));
           });

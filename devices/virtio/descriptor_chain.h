@@ -32,6 +32,8 @@ inline constexpr uint64_t kMaxChainBytes = 0xffffffff;
 // the destructor CHECKs. Ends before the guest memory does.
 class DescriptorChain {
  public:
+  // None: as one that was completed, abandoned or moved from.
+  DescriptorChain() = default;
   DescriptorChain(DescriptorChain&& other) noexcept = default;
   // The chain assigned to must have been completed or abandoned.
   DescriptorChain& operator=(DescriptorChain&& other) noexcept {
@@ -57,7 +59,7 @@ class DescriptorChain {
     // Nearly every time. (Not for none: the difference wraps.)
     if (Position& at = request_->read; out.size() - 1 < at.piece.size()) {
       at.piece.Read(0, out);
-      at.Skip(out.size());
+      request_->Skip(at, out.size());
       return absl::OkStatus();
     }
     return ReadPieces(out);
@@ -67,7 +69,7 @@ class DescriptorChain {
   absl::Status Write(std::span<const uint8_t> in) {
     if (Position& at = request_->write; in.size() - 1 < at.piece.size()) {
       at.piece.Write(0, in);
-      at.Skip(in.size());
+      request_->Skip(at, in.size());
       return absl::OkStatus();
     }
     return WritePieces(in);
@@ -81,18 +83,14 @@ class DescriptorChain {
   friend class Virtqueue;
   using Piece = vmm::GuestMemory::Piece;
   struct Position {
-    Piece piece;      // What is left of the current one; empty before any...
-    size_t next = 0;  // ... and the one behind it.
+    Piece piece;      // What is left of the current one, empty at the end...
+    size_t next = 0;  // ... and those behind it.
+    size_t end = 0;
     uint64_t done = 0;
-
-    void Skip(uint64_t size) {
-      piece = piece.Rest(size);
-      done += size;
-    }
   };
   // The queue keeps those of completed chains for new ones.
   struct Request {
-    std::unique_ptr<Request> next;  // In the queue's list of them.
+    Request* next = nullptr;  // In the queue's list of spare ones.
     uint16_t head = 0;
     uint64_t readable_size = 0;
     uint64_t writable_size = 0;
@@ -108,6 +106,14 @@ class DescriptorChain {
       pieces[num_pieces++] = piece;
     }
     void Grow();
+    // Goes on by at most what is left of the current piece.
+    void Skip(Position& at, uint64_t size) {
+      at.done += size;
+      at.piece = at.piece.Rest(size);
+      if (at.piece.size() == 0 && at.next != at.end) {
+        at.piece = pieces[at.next++];
+      }
+    }
   };
 
   explicit DescriptorChain(std::unique_ptr<Request> request)

@@ -1,6 +1,7 @@
 #include "devices/virtio/virtqueue.h"
 
 #include <atomic>
+#include <cstdlib>
 #include <utility>
 
 #include "absl/base/attributes.h"
@@ -14,10 +15,6 @@
 
 namespace nacre::virtio {
 namespace {
-
-// What held a larger chain is freed rather than kept for the next one, so that
-// a guest's rare large chains do not pin memory for good.
-constexpr size_t kMaxSparePieces = 64;
 
 // Out of line, as is all that only a broken ring gets to.
 template <typename... Args>
@@ -156,8 +153,7 @@ absl::Status Virtqueue::Walk(Request& request) {
       writable += descriptor.length;
     } else if (ABSL_PREDICT_TRUE(writable == 0)) {
       readable += descriptor.length;
-      // The answer begins after the last readable piece.
-      request.write.next = request.num_pieces;
+      request.read.end = request.num_pieces;
     } else {
       return BrokenRing("readable descriptor after a writable one (2.7.4.2)");
     }
@@ -169,6 +165,9 @@ absl::Status Virtqueue::Walk(Request& request) {
   }
   request.readable_size = readable;
   request.writable_size = writable;
+  // The answer begins after the last readable piece.
+  request.write.next = request.read.end;
+  request.write.end = request.num_pieces;
   if (readable != 0) request.read.piece = request.pieces[request.read.next++];
   if (writable != 0) request.write.piece = request.pieces[request.write.next++];
   return absl::OkStatus();
@@ -218,27 +217,9 @@ absl::Status Virtqueue::AddPieces(const Descriptor& descriptor,
   return absl::OkStatus();
 }
 
-absl::Status Virtqueue::Complete(DescriptorChain chain) {
-  std::unique_ptr<Request> request = std::move(chain.request_);
-  if (ABSL_PREDICT_FALSE(request == nullptr || in_flight_ == 0)) {
-    LOG(FATAL) << "descriptor chain completed twice";
-  }
-  const UsedElement element{
-      .id = request->head,
-      .length = static_cast<uint32_t>(request->write.done)};
-  if (request->pieces.size() <= kMaxSparePieces) {
-    spare_requests_.Add(std::move(request));
-  }
-  const uint64_t slot = next_used_ & (layout_.size - 1);
-  used_ring_.Write(kRingEntriesOffset + slot * sizeof(UsedElement),
-                   AsBytes(element));
-  ++next_used_;
-  ++unsignalled_;
-  --in_flight_;
-  // Release: the entry and the answer are visible before the index that covers
-  // them (2.7.8.2).
-  used_ring_.StoreRelease16(kRingIndexOffset, next_used_);
-  return absl::OkStatus();
+void Virtqueue::DieCompletedTwice() {
+  LOG(FATAL) << "descriptor chain completed twice";
+  std::abort();
 }
 
 bool Virtqueue::NeedsInterrupt() {

@@ -1,15 +1,18 @@
 #ifndef NACRE_DEVICES_VIRTIO_VIRTQUEUE_H_
 #define NACRE_DEVICES_VIRTIO_VIRTQUEUE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/bytes.h"
 #include "devices/virtio/descriptor_chain.h"
 #include "devices/virtio/split_ring.h"
 #include "vmm/guest_memory.h"
@@ -73,7 +76,33 @@ class Virtqueue {
   // Returns `chain` to the driver with as many bytes as were written to it.
   // Chains may be completed in any order. Makes it visible to the driver at
   // once; interrupting is the caller's, by NeedsInterrupt, once per batch.
-  absl::Status Complete(DescriptorChain chain);
+  void Complete(DescriptorChain chain) {
+    AddUsed({&chain, 1});
+    PublishUsed();
+  }
+  // The same in two steps, for several at once: the driver sees all that was
+  // added by PublishUsed, and need not see it before. Leaves none in `chains`.
+  void AddUsed(std::span<DescriptorChain> chains) {
+    if (ABSL_PREDICT_FALSE(chains.size() > in_flight_)) DieCompletedTwice();
+    for (DescriptorChain& chain : chains) {
+      std::unique_ptr<Request> request = std::move(chain.request_);
+      if (ABSL_PREDICT_FALSE(request == nullptr)) DieCompletedTwice();
+      const UsedElement element{
+          .id = request->head,
+          .length = static_cast<uint32_t>(request->write.done)};
+      const uint64_t slot = next_used_++ & (layout_.size - 1);
+      used_ring_.Write(kRingEntriesOffset + slot * sizeof(UsedElement),
+                       AsBytes(element));
+      spare_requests_.Add(std::move(request));
+    }
+    in_flight_ -= static_cast<uint16_t>(chains.size());
+    unsignalled_ += static_cast<uint32_t>(chains.size());
+  }
+  // Release: the entries and the answers are visible before the index that
+  // covers them (2.7.8.2).
+  void PublishUsed() {
+    used_ring_.StoreRelease16(kRingIndexOffset, next_used_);
+  }
 
   // Whether the driver asked to be interrupted for what was completed since
   // the last call (virtio 1.x, 2.7.7 and 2.7.10).
@@ -92,32 +121,39 @@ class Virtqueue {
   class SpareRequests {
    public:
     SpareRequests() = default;
-    SpareRequests(SpareRequests&&) = default;
-    SpareRequests& operator=(SpareRequests&&) = default;
+    SpareRequests(SpareRequests&& other) noexcept
+        : first_(std::exchange(other.first_, nullptr)) {}
+    SpareRequests& operator=(SpareRequests&& other) noexcept {
+      std::swap(first_, other.first_);
+      return *this;
+    }
+    // One by one: not by recursion.
     ~SpareRequests() {
-      // One by one: not by recursion.
-      while (first_ != nullptr) first_ = std::move(first_->next);
+      while (first_ != nullptr) delete std::exchange(first_, first_->next);
     }
 
     std::unique_ptr<Request> Take() {
       if (ABSL_PREDICT_FALSE(first_ == nullptr)) {
         return std::make_unique<Request>();
       }
-      std::unique_ptr<Request> request = std::move(first_);
-      first_ = std::move(request->next);
-      return request;
+      return std::unique_ptr<Request>(std::exchange(first_, first_->next));
     }
     void Add(std::unique_ptr<Request> request) {
-      request->next = std::move(first_);
-      first_ = std::move(request);
+      // What held a larger chain is freed rather than kept for the next one, so
+      // that a guest's rare large chains do not pin memory for good.
+      if (ABSL_PREDICT_FALSE(request->pieces.size() > kMaxPieces)) return;
+      request->next = first_;
+      first_ = request.release();
     }
 
    private:
-    std::unique_ptr<Request> first_;
+    static constexpr size_t kMaxPieces = 64;
+    Request* first_ = nullptr;
   };
 
   Virtqueue(const vmm::GuestMemory* memory, const QueueLayout& layout);
 
+  [[noreturn]] static void DieCompletedTwice();
   absl::Status FetchAvailableIndex();
   absl::Status Walk(Request& request);
   absl::Status CopyIndirectTable(const Descriptor& descriptor);

@@ -67,7 +67,7 @@ class ThreadsTest : public ::testing::TestWithParam<bool> {
           ASSERT_TRUE(chain->Read(AsWritableBytes(request)).ok());
           const uint32_t answer = ~request;
           ASSERT_TRUE(chain->Write(AsBytes(answer)).ok());
-          ASSERT_TRUE(device_.Complete(*std::move(chain)).ok());
+          device_.Complete(*std::move(chain));
           ++served;
         }
         if (device_.NeedsInterrupt()) interrupt_.Ring();

@@ -373,14 +373,6 @@ absl::Status NeedsFeature(uint64_t feature) {
 
 }  // namespace
 
-CommandHeader::CommandHeader(const wire::CtrlHeader& header)
-    : type(static_cast<Type>(header.type)),
-      ctx_id(header.ctx_id),
-      fenced((header.flags & wire::kFlagFence) != 0),
-      has_ring((header.flags & wire::kFlagInfoRingIdx) != 0),
-      ring_idx(header.ring_idx),
-      fence_id(header.fence_id) {}
-
 size_t MaxBodySize(Type type, const Limits& limits) {
   const size_t entries =
       size_t{limits.max_mem_entries} * sizeof(wire::MemEntry);
@@ -397,27 +389,18 @@ size_t MaxBodySize(Type type, const Limits& limits) {
   }
 }
 
-absl::Status WhyNotSubmit3d(std::span<const uint8_t> body, uint64_t features,
-                            const Limits& limits) {
-  if ((features & wire::kFeatureVirgl) == 0) {
-    return NeedsFeature(wire::kFeatureVirgl);
-  }
-  ByteReader reader(body);
-  return ReadSubmit3d(reader, limits).status();
-}
-
 absl::StatusOr<Command> DecodeCommand(QueueKind queue,
                                       const CommandHeader& header,
                                       std::span<const uint8_t> body,
                                       uint64_t features, const Limits& limits) {
-  if (const uint64_t feature = RequiredFeature(header.type);
+  if (const uint64_t feature = RequiredFeature(header.type());
       (features & feature) != feature) {
     return NeedsFeature(feature);
   }
   ByteReader reader(body);
   return queue == QueueKind::kControl
-             ? DecodeControl(header.type, reader, features, limits)
-             : DecodeCursor(header.type, reader);
+             ? DecodeControl(header.type(), reader, features, limits)
+             : DecodeCursor(header.type(), reader);
 }
 
 }  // namespace nacre::virtio_gpu

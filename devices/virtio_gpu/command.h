@@ -9,10 +9,8 @@
 #include <variant>
 #include <vector>
 
-#include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/bytes.h"
 #include "devices/virtio/virtqueue.h"
 #include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/display/sink.h"
@@ -154,22 +152,31 @@ using Command =
                  UpdateCursor, MoveCursor>;
 
 // What the header of any command says; unknown types and flags included.
-struct CommandHeader {
-  explicit CommandHeader(const wire::CtrlHeader& header);
+class CommandHeader {
+ public:
+  CommandHeader() = default;
+  explicit CommandHeader(const wire::CtrlHeader& header) : wire_(header) {}
 
-  wire::Type type;
-  uint32_t ctx_id;
-  bool fenced;    // VIRTIO_GPU_FLAG_FENCE.
-  bool has_ring;  // VIRTIO_GPU_FLAG_INFO_RING_IDX.
-  uint8_t ring_idx;
-  uint64_t fence_id;
+  wire::Type type() const { return static_cast<wire::Type>(wire_.type); }
+  uint32_t ctx_id() const { return wire_.ctx_id; }
+  bool fenced() const { return (wire_.flags & wire::kFlagFence) != 0; }
+  bool has_ring() const { return (wire_.flags & wire::kFlagInfoRingIdx) != 0; }
+  uint8_t ring_idx() const { return wire_.ring_idx; }
+  uint64_t fence_id() const { return wire_.fence_id; }
 
   // The ring whose work a fence waits for; without one it is the context's
   // first. Nullopt where there is no fence.
   std::optional<uint8_t> fence_ring() const {
-    if (!fenced) return std::nullopt;
-    return has_ring ? ring_idx : uint8_t{0};
+    if (!fenced()) return std::nullopt;
+    return has_ring() ? ring_idx() : uint8_t{0};
   }
+  // Neither a fence nor a ring.
+  bool is_plain() const {
+    return (wire_.flags & (wire::kFlagFence | wire::kFlagInfoRingIdx)) == 0;
+  }
+
+ private:
+  wire::CtrlHeader wire_ = {};
 };
 
 enum class QueueKind { kControl, kCursor };
@@ -187,23 +194,6 @@ absl::StatusOr<Command> DecodeCommand(QueueKind queue,
                                       const CommandHeader& header,
                                       std::span<const uint8_t> body,
                                       uint64_t features, const Limits& limits);
-
-// As DecodeCommand for a SUBMIT_3D of the control queue, which nearly every
-// command is, without the detour of a Command. Inline where nothing is wrong.
-absl::Status WhyNotSubmit3d(std::span<const uint8_t> body, uint64_t features,
-                            const Limits& limits);
-inline absl::StatusOr<Submit3d> DecodeSubmit3d(std::span<const uint8_t> body,
-                                               uint64_t features,
-                                               const Limits& limits) {
-  ByteReader reader(body);
-  if (const auto wire = reader.Read<wire::Submit3d>();
-      ABSL_PREDICT_TRUE(wire && wire->size <= limits.max_submit_bytes &&
-                        wire->size <= reader.remaining() &&
-                        (features & wire::kFeatureVirgl) != 0)) {
-    return Submit3d{*reader.ReadBytes(wire->size)};
-  }
-  return WhyNotSubmit3d(body, features, limits);
-}
 
 }  // namespace nacre::virtio_gpu
 

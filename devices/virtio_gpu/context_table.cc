@@ -22,9 +22,11 @@ void EraseId(Resource& resource, uint32_t ctx_id) {
 
 }  // namespace
 
-ContextTable::Entry* ContextTable::Find(uint32_t id) {
+ContextTable::Entry* ContextTable::FindAnother(uint32_t id) {
   const auto it = contexts_.find(id);
-  return it == contexts_.end() ? nullptr : it->second.get();
+  if (it == contexts_.end()) return nullptr;
+  last_found_ = it->second.get();
+  return last_found_;
 }
 
 absl::Status ContextTable::CheckNew(uint32_t id) const {
@@ -111,6 +113,7 @@ void ContextTable::Remove(Entry& entry, ResourceTable& resources) {
     });
   }
   for (Resource* resource : attached) RemoveAttached(entry, *resource);
+  if (last_found_ == &entry) last_found_ = nullptr;
   contexts_.erase(entry.id);
 }
 

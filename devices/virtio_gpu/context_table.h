@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/base/optimization.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
@@ -40,7 +41,13 @@ class ContextTable {
   size_t size() const { return contexts_.size(); }
 
   // Null where there is none.
-  Entry* Find(uint32_t id);
+  Entry* Find(uint32_t id) {
+    // Commands of a context come in a row.
+    if (ABSL_PREDICT_TRUE(last_found_ != nullptr && last_found_->id == id)) {
+      return last_found_;
+    }
+    return FindAnother(id);
+  }
 
   // Whether a context of this id could be created now: ContextIdError for 0
   // or one in use, ResourceExhausted where the table is full.
@@ -63,12 +70,14 @@ class ContextTable {
   void Remove(Entry& entry, ResourceTable& resources);
 
  private:
+  Entry* FindAnother(uint32_t id);
   void RemoveAttached(Entry& entry, Resource& resource);
 
   const Limits limits_;
   Relay& relay_;
   // By pointer: references survive growth.
   absl::flat_hash_map<uint32_t, std::unique_ptr<Entry>> contexts_;
+  Entry* last_found_ = nullptr;
   uint64_t last_incarnation_ = 0;
   size_t attachments_ = 0;
 };

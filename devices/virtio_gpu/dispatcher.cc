@@ -4,23 +4,25 @@
 #include <optional>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "absl/strings/str_format.h"
 #include "base/bytes.h"
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/error.h"
 #include "devices/virtio_gpu/fence_timelines.h"
-#include "devices/virtio_gpu/limits.h"
 #include "glog/logging.h"
 
 namespace nacre::virtio_gpu {
-
 namespace {
 
-absl::Status TooManyFences(const Limits& limits) {
-  return absl::ResourceExhaustedError(
-      absl::StrFormat("%u fences wait for the GPU: there may be no more",
-                      limits.max_pending_fences));
+ABSL_ATTRIBUTE_NOINLINE void LogUnwritten(const absl::Status& status) {
+  LOG(DFATAL) << "answering a virtio-gpu command: " << status;
+}
+
+// Virtqueue::Pop has seen to it that answers can be written.
+void CheckWritten(const absl::Status& status) {
+  if (ABSL_PREDICT_FALSE(!status.ok())) LogUnwritten(status);
 }
 
 }  // namespace
@@ -31,57 +33,87 @@ Dispatcher::Dispatcher(const Executor::Environment& environment,
       pending_fences_(pending_fences),
       executor_(environment, relay) {}
 
-void Dispatcher::ReadHeader(Job& job) {
-  wire::CtrlHeader header = {};
-  // Shorter ones answer as a command of type 0.
-  job.request->chain.Read(AsWritableBytes(header)).IgnoreError();
-  job.header = CommandHeader(header);
-  if ((env_.features & wire::kFeatureContextInit) == 0) {
-    job.header.has_ring = false;
-  }
-  job.body.reset();
-  env_.stats->commands(job.header.type).Add();
-}
-
-void Dispatcher::Execute(Job& job, RequestBuffer& buffer) {
+void Dispatcher::ExecuteCommand(Job& job, RequestBuffer& buffer) {
   const CommandHeader& header = job.header;
   const Executor::Target target = executor_.Find(header);
   // Before the command, which may end the context.
   const absl::StatusOr<std::optional<TimelineId>> timeline =
       Executor::TimelineOf(target);
-  const bool may_wait = TakeFenceShare(job);
-  const absl::StatusOr<Response> response = !timeline.ok() ? timeline.status()
-                                            : !may_wait
-                                                ? TooManyFences(env_.limits)
-                                                : Run(job, target, buffer);
-  RingRequest& request = *job.request;
-  absl::Status written;
-  if (ABSL_PREDICT_TRUE(response.ok())) {
-    written = WriteResponse(header, *response, request.chain);
+  const absl::StatusOr<Response> response =
+      timeline.ok() ? Run(job, target, buffer) : timeline.status();
+  if (response.ok()) {
+    CheckWritten(WriteResponse(header, *response, job.request.chain));
   } else {
-    const wire::Type error = ErrorResponseType(response.status());
-    CountAndLogError(header, response.status(), error);
-    written = WriteErrorResponse(header, error, request.chain);
+    AnswerError(job, response.status());
   }
-  LOG_IF(ERROR, !written.ok() && env_.log_limiter->Allow())
-      << "answering a virtio-gpu command: " << written;
-
   // The cursor queue has no timelines: Linux leaves no room for answers there.
-  if (!header.fenced || job.kind == QueueKind::kCursor || !timeline.ok()) {
+  if (header.fenced() && job.kind == QueueKind::kControl && timeline.ok()) {
+    AddFence(job, *timeline);
+  }
+}
+
+void Dispatcher::ExecuteSubmit(Job& job, RequestBuffer& buffer) {
+  const CommandHeader& header = job.header;
+  const Executor::Target target = executor_.Find(header);
+  if (ABSL_PREDICT_FALSE(!header.is_plain()) && !PrepareFence(job, target)) {
     return;
   }
+  virtio::DescriptorChain& chain = job.request.chain;
+  wire::Submit3d submit = {};
+  const bool has_it = chain.Read(AsWritableBytes(submit)).ok();
+  const bool is_right =
+      has_it && submit.size <= env_.limits.max_submit_bytes &&
+      submit.size <= chain.readable_size() - chain.bytes_read() &&
+      (env_.features & wire::kFeatureVirgl) != 0;
+  const absl::Status status = [&] {
+    if (ABSL_PREDICT_FALSE(!is_right)) {
+      return WhyNotSubmit(
+          job, has_it ? AsBytes(submit) : std::span<const uint8_t>(), buffer);
+    }
+    const std::span<uint8_t> commands = buffer.Get(submit.size);
+    chain.Read(commands).IgnoreError();  // There are as many.
+    return executor_.Submit(target, commands);
+  }();
+  if (ABSL_PREDICT_TRUE(status.ok())) {
+    CheckWritten(WriteNoData(header, chain));
+  } else {
+    AnswerError(job, status);
+  }
+  if (ABSL_PREDICT_FALSE(job.request.timeline)) WaitForFence(job, target);
+}
+
+bool Dispatcher::PrepareFence(Job& job, const Executor::Target& target) {
+  const auto timeline = Executor::TimelineOf(target);
+  if (!timeline.ok()) {
+    AnswerError(job, timeline.status());
+    return false;
+  }
+  if (!job.header.fenced()) return true;
+  AddFence(job, *timeline);
+  if (!*timeline) return true;
+  if (auto share = pending_fences_.Take()) {
+    job.request.fence_share = *std::move(share);
+    return true;
+  }
+  AnswerError(job, absl::ResourceExhaustedError(absl::StrFormat(
+                       "%u fences wait for the GPU: there may be no more",
+                       env_.limits.max_pending_fences)));
+  return false;
+}
+
+void Dispatcher::AddFence(Job& job, const std::optional<TimelineId>& timeline) {
   env_.stats->fences_created.Add();
-  if (!*timeline) {
-    env_.stats->fences_completed.Add();
-    return;
-  }
-  request.timeline = **timeline;
-  if (ABSL_PREDICT_FALSE(!may_wait)) return;
+  if (!timeline) env_.stats->fences_completed.Add();
+  job.request.timeline = timeline;
+}
+
+void Dispatcher::WaitForFence(Job& job, const Executor::Target& target) {
+  RingRequest& request = job.request;
   absl::StatusOr<Fd> fence = Executor::FenceOf(target);
   if (!fence.ok()) {
     // Nothing to wait for but what came before: a fence never gets lost.
     LOG_IF(WARNING, env_.log_limiter->Allow())
-        << "fence of context " << header.ctx_id << ": " << fence.status();
+        << "fence of context " << job.header.ctx_id() << ": " << fence.status();
   } else if (fence->valid()) {
     request.fence = *std::move(fence);
     request.observer = target.context->context->fence_observer();
@@ -90,25 +122,26 @@ void Dispatcher::Execute(Job& job, RequestBuffer& buffer) {
   request.fence_share = Quota::Share();
 }
 
-bool Dispatcher::TakeFenceShare(Job& job) {
-  // No other command starts work to wait for.
-  if (!job.header.fenced || job.header.type != wire::Type::kSubmit3d ||
-      job.kind == QueueKind::kCursor) {
-    return true;
-  }
-  std::optional<Quota::Share> share = pending_fences_.Take();
-  if (ABSL_PREDICT_FALSE(!share)) return false;
-  job.request->fence_share = *std::move(share);
-  return true;
+absl::Status Dispatcher::WhyNotSubmit(Job& job, std::span<const uint8_t> start,
+                                      RequestBuffer& buffer) {
+  virtio::DescriptorChain& chain = job.request.chain;
+  const std::span<uint8_t> body =
+      buffer.Get(start.size() +
+                 std::min<uint64_t>(chain.readable_size() - chain.bytes_read(),
+                                    env_.limits.max_submit_bytes));
+  std::copy(start.begin(), start.end(), body.begin());
+  RETURN_IF_ERROR(chain.Read(body.subspan(start.size())));
+  return DecodeCommand(job.kind, job.header, body, env_.features, env_.limits)
+      .status();
 }
 
 absl::StatusOr<std::span<const uint8_t>> Dispatcher::ReadBody(
     Job& job, RequestBuffer& buffer) {
   if (job.body) return *job.body;
-  virtio::DescriptorChain& chain = job.request->chain;
-  const std::span<uint8_t> body =
-      buffer.Get(std::min<uint64_t>(chain.readable_size() - chain.bytes_read(),
-                                    MaxBodySize(job.header.type, env_.limits)));
+  virtio::DescriptorChain& chain = job.request.chain;
+  const std::span<uint8_t> body = buffer.Get(
+      std::min<uint64_t>(chain.readable_size() - chain.bytes_read(),
+                         MaxBodySize(job.header.type(), env_.limits)));
   RETURN_IF_ERROR(chain.Read(body));
   job.body = body;
   return body;
@@ -118,25 +151,18 @@ absl::StatusOr<Response> Dispatcher::Run(Job& job,
                                          const Executor::Target& target,
                                          RequestBuffer& buffer) {
   ASSIGN_OR_RETURN(const std::span<const uint8_t> body, ReadBody(job, buffer));
-  if (ABSL_PREDICT_TRUE(job.header.type == wire::Type::kSubmit3d &&
-                        job.kind == QueueKind::kControl)) {
-    const absl::StatusOr<Submit3d> submit =
-        DecodeSubmit3d(body, env_.features, env_.limits);
-    if (ABSL_PREDICT_FALSE(!submit.ok())) return submit.status();
-    return executor_.Execute(target, *submit);
-  }
   const absl::StatusOr<Command> command =
       DecodeCommand(job.kind, job.header, body, env_.features, env_.limits);
-  if (ABSL_PREDICT_FALSE(!command.ok())) return command.status();
+  if (!command.ok()) return command.status();
   job.command = &*command;
   return executor_.Execute(target, *command);
 }
 
 std::vector<Claim> Dispatcher::ClaimsOf(Job& job, RequestBuffer& buffer) {
   // The body may be long, and is read when its turn comes.
-  if (job.header.type == wire::Type::kSubmit3d) return ClaimsOf(job);
+  if (job.header.type() == wire::Type::kSubmit3d) return ClaimsOf(job);
   // Where it is malformed only its fence has a place to keep.
-  const std::vector<Claim> fence = {Claim::Context(job.header.ctx_id)};
+  const std::vector<Claim> fence = {Claim::Context(job.header.ctx_id())};
   const auto body = ReadBody(job, buffer);
   if (!body.ok()) return fence;
   const absl::StatusOr<Command> command =
@@ -146,21 +172,21 @@ std::vector<Claim> Dispatcher::ClaimsOf(Job& job, RequestBuffer& buffer) {
 }
 
 std::vector<Claim> Dispatcher::ClaimsOf(const Job& job) {
-  if (job.header.type == wire::Type::kSubmit3d) {
+  if (job.header.type() == wire::Type::kSubmit3d) {
     return executor_.ClaimsOf(job.header, Submit3d{});
   }
   return executor_.ClaimsOf(job.header, *job.command);
 }
 
-void Dispatcher::CountAndLogError(const CommandHeader& header,
-                                  const absl::Status& status,
-                                  wire::Type response) {
-  env_.stats->errors(response).Add();
-  if (!env_.log_limiter->Allow()) return;
-  LOG(WARNING) << absl::StrFormat(
+void Dispatcher::AnswerError(Job& job, const absl::Status& status) {
+  const CommandHeader& header = job.header;
+  const wire::Type error = ErrorResponseType(status);
+  env_.stats->errors(error).Add();
+  LOG_IF(WARNING, env_.log_limiter->Allow()) << absl::StrFormat(
       "virtio-gpu command %#x of context %u: response %#x: %s",
-      static_cast<uint32_t>(header.type), header.ctx_id,
-      static_cast<uint32_t>(response), status.ToString());
+      static_cast<uint32_t>(header.type()), header.ctx_id(),
+      static_cast<uint32_t>(error), status.ToString());
+  CheckWritten(WriteErrorResponse(header, error, job.request.chain));
 }
 
 }  // namespace nacre::virtio_gpu

@@ -3,14 +3,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/bytes.h"
 #include "base/quota.h"
 #include "devices/virtio_gpu/command.h"
 #include "devices/virtio_gpu/executor.h"
+#include "devices/virtio_gpu/fence_timelines.h"
 #include "devices/virtio_gpu/job.h"
 #include "devices/virtio_gpu/parking.h"
 #include "devices/virtio_gpu/relay.h"
@@ -33,11 +38,28 @@ class Dispatcher {
   size_t num_contexts() const { return executor_.num_contexts(); }
 
   // Of job.request, just taken.
-  void ReadHeader(Job& job);
+  void ReadHeader(Job& job) {
+    wire::CtrlHeader header = {};
+    // Shorter ones answer as a command of type 0.
+    job.request.chain.Read(AsWritableBytes(header)).IgnoreError();
+    if (ABSL_PREDICT_FALSE((env_.features & wire::kFeatureContextInit) == 0)) {
+      header.flags &= ~wire::kFlagInfoRingIdx;
+    }
+    job.header = CommandHeader(header);
+    job.body.reset();
+    env_.stats->commands(job.header.type()).Add();
+  }
 
   // Executes, answers, and says in job.request what it waits for. `buffer` is
   // used until it returns. May lose the lead and get it back.
-  void Execute(Job& job, RequestBuffer& buffer);
+  void Execute(Job& job, RequestBuffer& buffer) {
+    if (ABSL_PREDICT_TRUE(job.header.type() == wire::Type::kSubmit3d &&
+                          job.kind == QueueKind::kControl)) {
+      ExecuteSubmit(job, buffer);
+    } else {
+      ExecuteCommand(job, buffer);
+    }
+  }
 
   // What the job has to do with (see Executor::ClaimsOf): before Execute, or
   // while it is in a call.
@@ -45,15 +67,29 @@ class Dispatcher {
   std::vector<Claim> ClaimsOf(const Job& job);
 
  private:
+  // Of nearly every command, without the detour of a Command and a Response...
+  void ExecuteSubmit(Job& job, RequestBuffer& buffer);
+  // ... and of the others.
+  void ExecuteCommand(Job& job, RequestBuffer& buffer);
+  // Of one that begins with `start`, which has been read already.
+  absl::Status WhyNotSubmit(Job& job, std::span<const uint8_t> start,
+                            RequestBuffer& buffer);
+
+  // For a SUBMIT_3D with a fence or a ring: false where that is not right, and
+  // the request has been answered.
+  bool PrepareFence(Job& job, const Executor::Target& target);
+  // Says in job.request behind what its fence comes...
+  void AddFence(Job& job, const std::optional<TimelineId>& timeline);
+  // ... and what it waits for besides.
+  ABSL_ATTRIBUTE_NOINLINE void WaitForFence(Job& job,
+                                            const Executor::Target& target);
+  ABSL_ATTRIBUTE_NOINLINE void AnswerError(Job& job,
+                                           const absl::Status& status);
+
   absl::StatusOr<std::span<const uint8_t>> ReadBody(Job& job,
                                                     RequestBuffer& buffer);
   absl::StatusOr<Response> Run(Job& job, const Executor::Target& target,
                                RequestBuffer& buffer);
-  // Whether a fence that the request may come to wait for is within the limit;
-  // its share is the job's request's then.
-  bool TakeFenceShare(Job& job);
-  void CountAndLogError(const CommandHeader& header, const absl::Status& status,
-                        wire::Type response);
 
   const Executor::Environment env_;
   Quota& pending_fences_;

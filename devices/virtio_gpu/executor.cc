@@ -28,41 +28,29 @@ Executor::~Executor() {
   env_.stats->mapped_bytes.Set(0);
 }
 
-Executor::Target Executor::Find(const CommandHeader& header) {
-  return {header, contexts_.Find(header.ctx_id)};
-}
-
 absl::StatusOr<Response> Executor::Execute(const Target& target,
                                            const Command& command) {
-  ctx_id_ = target.header.ctx_id;
+  ctx_id_ = target.header.ctx_id();
   context_ = target.context;
   fence_ring_ = target.header.fence_ring();
   return std::visit([this](const auto& c) { return Run(c); }, command);
 }
 
-absl::StatusOr<Response> Executor::Execute(const Target& target,
-                                           const Submit3d& command) {
-  ctx_id_ = target.header.ctx_id;
-  context_ = target.context;
-  fence_ring_ = target.header.fence_ring();
-  return Run(command);
-}
-
 absl::StatusOr<std::optional<TimelineId>> Executor::TimelineOf(
     const Target& target) {
   const CommandHeader& header = target.header;
-  if (!header.has_ring) return TimelineId::Global();
-  if (header.ring_idx >= wire::kMaxRings) {
+  if (!header.has_ring()) return TimelineId::Global();
+  if (header.ring_idx() >= wire::kMaxRings) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "ring_idx ", header.ring_idx, ": below ", wire::kMaxRings));
+        "ring_idx ", header.ring_idx(), ": below ", wire::kMaxRings));
   }
   if (target.context == nullptr) return std::nullopt;
-  return TimelineId{target.context->incarnation, header.ring_idx};
+  return TimelineId{target.context->incarnation, header.ring_idx()};
 }
 
 absl::StatusOr<Fd> Executor::FenceOf(const Target& target) {
   const CommandHeader& header = target.header;
-  if (header.type != wire::Type::kSubmit3d || !header.fenced ||
+  if (header.type() != wire::Type::kSubmit3d || !header.fenced() ||
       target.context == nullptr || target.context->context == nullptr) {
     return Fd();
   }

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -66,7 +67,9 @@ class Executor {
     const CommandHeader& header;
     ContextTable::Entry* context;  // Null where there is none of that id.
   };
-  Target Find(const CommandHeader& header);
+  Target Find(const CommandHeader& header) {
+    return {header, contexts_.Find(header.ctx_id())};
+  }
 
   size_t num_contexts() const { return contexts_.size(); }
 
@@ -82,8 +85,11 @@ class Executor {
   // back.
   absl::StatusOr<Response> Execute(const Target& target,
                                    const Command& command);
-  absl::StatusOr<Response> Execute(const Target& target,
-                                   const Submit3d& command);
+  // SUBMIT_3D, which nearly every command is.
+  absl::Status Submit(const Target& target, std::span<const uint8_t> commands) {
+    return Submit(target.header.ctx_id(), target.context,
+                  target.header.fence_ring(), commands);
+  }
 
   // The timeline that a fence of this header belongs to: a ring of the context
   // where it names one, else the global one (virtio 1.3, 5.7.6.7). Nullopt for
@@ -140,6 +146,21 @@ class Executor {
   // executor_claims.cc
   class Claims;
 
+  absl::Status Submit(uint32_t ctx_id, ContextTable::Entry* entry,
+                      std::optional<uint8_t> fence_ring,
+                      std::span<const uint8_t> commands) {
+    Context* const context = entry == nullptr ? nullptr : entry->context.get();
+    if (ABSL_PREDICT_FALSE(context == nullptr))
+      return WhyNotSubmit(ctx_id, entry);
+    env_.stats->submissions.Add();
+    env_.stats->submission_bytes.Add(commands.size());
+    absl::Status status =
+        relay_.Call([&] { return context->Submit(commands, fence_ring); });
+    if (ABSL_PREDICT_FALSE(!status.ok())) env_.stats->submissions_failed.Add();
+    return status;
+  }
+  static absl::Status WhyNotSubmit(uint32_t ctx_id,
+                                   const ContextTable::Entry* entry);
   // ContextIdError where there is none.
   absl::StatusOr<ContextTable::Entry*> FindContext() const;
   void UpdateGauges();

@@ -11,8 +11,8 @@ namespace nacre::virtio_gpu {
 class Executor::Claims {
  public:
   Claims(Executor& executor, const CommandHeader& header)
-      : executor_(executor), ctx_id_(header.ctx_id) {
-    if (header.has_ring) Context(ctx_id_);
+      : executor_(executor), ctx_id_(header.ctx_id()) {
+    if (header.has_ring()) Context(ctx_id_);
   }
   std::vector<Claim> Take() { return std::move(claims_); }
 

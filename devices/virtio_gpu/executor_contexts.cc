@@ -88,22 +88,16 @@ Executor::Result Executor::Run(const CtxDetachResource& command) {
 }
 
 Executor::Result Executor::Run(const Submit3d& command) {
-  ASSIGN_OR_RETURN(ContextTable::Entry* const entry, FindContext());
-  if (entry->context == nullptr) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("SUBMIT_3D to context ", ctx_id_,
-                     ", which speaks no dialect (context_init was 0)"));
-  }
-  env_.stats->submissions.Add();
-  env_.stats->submission_bytes.Add(command.commands.size());
-  if (absl::Status status = relay_.Call([&, fence_ring = fence_ring_] {
-        return entry->context->Submit(command.commands, fence_ring);
-      });
-      !status.ok()) {
-    env_.stats->submissions_failed.Add();
-    return status;
-  }
+  RETURN_IF_ERROR(Submit(ctx_id_, context_, fence_ring_, command.commands));
   return NoData();
+}
+
+absl::Status Executor::WhyNotSubmit(uint32_t ctx_id,
+                                    const ContextTable::Entry* entry) {
+  if (entry == nullptr) return ContextIdError(ctx_id, "does not exist");
+  return absl::InvalidArgumentError(
+      absl::StrCat("SUBMIT_3D to context ", ctx_id,
+                   ", which speaks no dialect (context_init was 0)"));
 }
 
 Executor::Result Executor::Run(const ResourceCreate3d&) {

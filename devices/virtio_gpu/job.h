@@ -17,10 +17,10 @@ namespace nacre::virtio_gpu {
 struct Job {
   size_t queue = 0;  // Of Rings.
   QueueKind kind = QueueKind::kControl;
-  std::optional<RingRequest> request;
-  CommandHeader header{wire::CtrlHeader{}};
-  // The bytes behind the header, once they have been read; they may be in
-  // `kept`, or in a buffer that is somebody's.
+  RingRequest request;
+  CommandHeader header;
+  // The bytes behind the header, once they have been read, but for a SUBMIT_3D;
+  // they may be in `kept`, or in a buffer that is somebody's.
   std::optional<std::span<const uint8_t>> body;
   std::vector<uint8_t> kept;
   // While it is being executed, but for a SUBMIT_3D.

@@ -3,25 +3,22 @@
 #include <algorithm>
 #include <bit>
 
-#include "absl/base/optimization.h"
-
 namespace nacre::virtio_gpu {
 
-std::span<uint8_t> RequestBuffer::Get(size_t size) {
-  if (ABSL_PREDICT_FALSE(large())) {
+void RequestBuffer::Prepare(size_t size) {
+  if (large()) {
     if (size > kKeptBytes) {
       small_in_a_row_ = 0;
     } else if (++small_in_a_row_ == kPatience) {
       Shrink();
     }
   }
-  if (ABSL_PREDICT_FALSE(size > capacity_)) {
+  if (size > capacity_) {
     const size_t capacity = std::bit_ceil(std::max(size, kKeptBytes));
     bytes_ = std::make_unique_for_overwrite<uint8_t[]>(capacity);
     capacity_ = capacity;
     small_in_a_row_ = 0;
   }
-  return {bytes_.get(), size};
 }
 
 void RequestBuffer::Shrink() {

@@ -6,6 +6,8 @@
 #include <memory>
 #include <span>
 
+#include "absl/base/optimization.h"
+
 namespace nacre::virtio_gpu {
 
 // Where the bytes of one request after the other are copied to. Allocates only
@@ -19,13 +21,18 @@ class RequestBuffer {
   static constexpr int kPatience = 4096;
 
   // Of `size` bytes, undefined; valid until the next call.
-  std::span<uint8_t> Get(size_t size);
+  std::span<uint8_t> Get(size_t size) {
+    if (ABSL_PREDICT_FALSE(size > capacity_ || large())) Prepare(size);
+    return {bytes_.get(), size};
+  }
 
   // Whether Shrink has something to give back.
   bool large() const { return capacity_ > kKeptBytes; }
   void Shrink();
 
  private:
+  void Prepare(size_t size);
+
   std::unique_ptr<uint8_t[]> bytes_;
   size_t capacity_ = 0;
   int small_in_a_row_ = 0;  // While large.

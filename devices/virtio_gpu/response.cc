@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/base/optimization.h"
 #include "base/bytes.h"
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/edid.h"
@@ -16,14 +15,14 @@ using wire::Type;
 wire::CtrlHeader HeaderFor(const CommandHeader& request, Type type) {
   wire::CtrlHeader header = {};
   header.type = static_cast<uint32_t>(type);
-  header.ctx_id = request.ctx_id;
-  if (request.fenced) {
+  header.ctx_id = request.ctx_id();
+  if (request.fenced()) {
     header.flags |= wire::kFlagFence;
-    header.fence_id = request.fence_id;
+    header.fence_id = request.fence_id();
   }
-  if (request.has_ring) {
+  if (request.has_ring()) {
     header.flags |= wire::kFlagInfoRingIdx;
-    header.ring_idx = request.ring_idx;
+    header.ring_idx = request.ring_idx();
   }
   return header;
 }
@@ -34,14 +33,9 @@ absl::Status WriteWhatFits(std::span<const uint8_t> bytes,
   return chain.Write(bytes.first(std::min<uint64_t>(room, bytes.size())));
 }
 
-inline absl::Status WriteHeader(const CommandHeader& request, Type type,
-                                virtio::DescriptorChain& chain) {
-  const wire::CtrlHeader header = HeaderFor(request, type);
-  // Nearly always; and of a known size, which is copied in place.
-  if (ABSL_PREDICT_TRUE(chain.writable_size() >= sizeof(header))) {
-    return chain.Write(AsBytes(header));
-  }
-  return WriteWhatFits(AsBytes(header), chain);
+absl::Status WriteHeader(const CommandHeader& request, Type type,
+                         virtio::DescriptorChain& chain) {
+  return WriteWhatFits(AsBytes(HeaderFor(request, type)), chain);
 }
 
 // Writes one response: a header for `request`, then the body.
@@ -101,10 +95,6 @@ class Writer {
 absl::Status WriteResponse(const CommandHeader& request,
                            const Response& response,
                            virtio::DescriptorChain& chain) {
-  // What nearly every command answers.
-  if (ABSL_PREDICT_TRUE(std::holds_alternative<NoData>(response))) {
-    return WriteHeader(request, Type::kOkNodata, chain);
-  }
   return std::visit(Writer(request, chain), response);
 }
 

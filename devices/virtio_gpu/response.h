@@ -7,7 +7,9 @@
 #include <type_traits>
 #include <variant>
 
+#include "absl/base/optimization.h"
 #include "absl/status/status.h"
+#include "base/bytes.h"
 #include "devices/virtio/virtqueue.h"
 #include "devices/virtio_gpu/command.h"
 #include "devices/virtio_gpu/context.h"
@@ -57,6 +59,19 @@ absl::Status WriteResponse(const CommandHeader& request,
                            virtio::DescriptorChain& chain);
 absl::Status WriteErrorResponse(const CommandHeader& request, wire::Type error,
                                 virtio::DescriptorChain& chain);
+
+// As WriteResponse of NoData. In place for what nearly every command is.
+inline absl::Status WriteNoData(const CommandHeader& request,
+                                virtio::DescriptorChain& chain) {
+  wire::CtrlHeader header = {};
+  if (ABSL_PREDICT_TRUE(request.is_plain() &&
+                        chain.writable_size() >= sizeof(header))) {
+    header.type = static_cast<uint32_t>(wire::Type::kOkNodata);
+    header.ctx_id = request.ctx_id();
+    return chain.Write(AsBytes(header));
+  }
+  return WriteResponse(request, NoData(), chain);
+}
 
 }  // namespace nacre::virtio_gpu
 

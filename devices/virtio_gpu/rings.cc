@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/base/optimization.h"
 #include "absl/memory/memory.h"
 #include "base/status_macros.h"
 #include "glog/logging.h"
@@ -39,36 +40,60 @@ Rings::~Rings() {
   stats_->fences_pending.Set(0);
 }
 
-void Rings::Exchange(size_t queue, std::optional<RingRequest>& request,
-                     bool take) {
-  std::optional<uint64_t> token;
-  int fence = -1;
+void RingBatch::Abandon() {
+  while (!empty()) Next().Abandon();
+  for (size_t i = 0; i < done_; ++i) std::move(executed_[i]).Abandon();
+  done_ = 0;
+}
+
+void Rings::Exchange(size_t queue, RingBatch& batch) {
   News news;
   uint16_t index = 0;
   {
     MutexLock lock(mutex_);
     Ring& ring = rings_[queue];
+    AddUsed(ring, batch);
+    ring.queue.PublishUsed();
+    Take(ring, batch);
+    if (!batch.empty()) return;
     index = ring.index;
-    if (request) {
-      if (request->timeline) {
-        fence = request->fence.get();
-        token = GiveBackInOrder(ring, *request);
-      } else {
-        GiveBack(ring, std::move(request->chain));
-      }
-      request.reset();
-    }
-    if (take) Take(ring, request);
-    if (!request) news = NewsFor(ring);
-  }
-  if (token) {
-    if (const absl::Status status = reactor_->Watch(fence, *token);
-        !status.ok()) {
-      LOG_IF(ERROR, log_limiter_->Allow()) << "watching a fence: " << status;
-      OnFencesSignalled(std::span(&*token, 1));
-    }
+    news = NewsFor(ring);
   }
   Tell(news, index);
+}
+
+void Rings::GiveBack(size_t queue, RingBatch& batch) {
+  News news;
+  uint16_t index = 0;
+  {
+    MutexLock lock(mutex_);
+    Ring& ring = rings_[queue];
+    AddUsed(ring, batch);
+    ring.queue.PublishUsed();
+    index = ring.index;
+    news = NewsFor(ring);
+  }
+  Tell(news, index);
+}
+
+void Rings::GiveBackInOrder(size_t queue, RingBatch& batch,
+                            RingRequest& request) {
+  std::optional<uint64_t> token;
+  const int fence = request.fence.get();
+  {
+    MutexLock lock(mutex_);
+    Ring& ring = rings_[queue];
+    AddUsed(ring, batch);
+    token = Order(ring, request);
+    ring.queue.PublishUsed();
+  }
+  request = {};
+  if (!token) return;
+  if (const absl::Status status = reactor_->Watch(fence, *token);
+      !status.ok()) {
+    LOG_IF(ERROR, log_limiter_->Allow()) << "watching a fence: " << status;
+    OnFencesSignalled(std::span(&*token, 1));
+  }
 }
 
 uint64_t Rings::HoldPlace(const TimelineId& timeline) {
@@ -92,19 +117,19 @@ void Rings::EndSleep() {
   for (Ring& ring : rings_) ring.queue.DisableKicks();
 }
 
-void Rings::GiveBack(Ring& ring, virtio::DescriptorChain&& chain) {
-  if (broken_) {
-    std::move(chain).Abandon();
-    return;
-  }
-  if (const absl::Status status = ring.queue.Complete(std::move(chain));
-      !status.ok()) {
-    Break(ring.index, status);
-  }
+void Rings::AddUsed(Ring& ring, virtio::DescriptorChain chain) {
+  if (ABSL_PREDICT_FALSE(broken_)) return std::move(chain).Abandon();
+  ring.queue.AddUsed({&chain, 1});
 }
 
-std::optional<uint64_t> Rings::GiveBackInOrder(Ring& ring,
-                                               RingRequest& request) {
+void Rings::AddUsed(Ring& ring, RingBatch& batch) {
+  const std::span executed(batch.executed_.data(), batch.done_);
+  batch.done_ = 0;
+  if (ABSL_PREDICT_TRUE(!broken_)) return ring.queue.AddUsed(executed);
+  for (virtio::DescriptorChain& chain : executed) std::move(chain).Abandon();
+}
+
+std::optional<uint64_t> Rings::Order(Ring& ring, RingRequest& request) {
   const TimelineId& timeline = *request.timeline;
   const bool waits = request.fence.valid();
   Fenced fenced = {std::move(request.chain), std::move(request.fence),
@@ -129,7 +154,7 @@ std::optional<uint64_t> Rings::GiveBackInOrder(Ring& ring,
       timelines_.AddSignalled(timeline, std::move(fenced));
   if (complete) {
     stats_->fences_completed.Add();
-    GiveBack(ring, *std::move(complete->chain));
+    AddUsed(ring, *std::move(complete->chain));
   } else {
     stats_->fences_pending.Set(timelines_.pending());
   }
@@ -141,19 +166,23 @@ void Rings::Signal(Ring& ring, uint64_t token, Fds& spent) {
   if (!timeline) return;
   while (auto fenced = timelines_.TakeCompleted(*timeline)) {
     stats_->fences_completed.Add();
-    GiveBack(ring, *std::move(fenced->chain));
+    AddUsed(ring, *std::move(fenced->chain));
     if (fenced->fence.valid()) spent.push_back(std::move(fenced->fence));
   }
   stats_->fences_pending.Set(timelines_.pending());
 }
 
-void Rings::Take(Ring& ring, std::optional<RingRequest>& request) {
+void Rings::Take(Ring& ring, RingBatch& batch) {
+  batch.next_ = 0;
+  batch.taken_ = 0;
   if (broken_) return;
-  auto chain = ring.queue.Pop();
-  if (!chain.ok()) {
-    Break(ring.index, chain.status());
-  } else if (*chain) {
-    request.emplace(**std::move(chain));
+  for (virtio::DescriptorChain& chain : batch.to_do_) {
+    auto popped = ring.queue.Pop();
+    // Those before a broken one are answered first; then it is met again.
+    if (!popped.ok() && batch.taken_ == 0) Break(ring.index, popped.status());
+    if (!popped.ok() || !*popped) return;
+    chain = **std::move(popped);
+    ++batch.taken_;
   }
 }
 
@@ -167,6 +196,7 @@ void Rings::OnFencesSignalled(std::span<const uint64_t> tokens) {
     Ring& ring = rings_.front();
     index = ring.index;
     for (const uint64_t token : tokens) Signal(ring, token, spent);
+    ring.queue.PublishUsed();
     news = NewsFor(ring);
   }
   Tell(news, index);

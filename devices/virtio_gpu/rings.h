@@ -1,6 +1,7 @@
 #ifndef NACRE_DEVICES_VIRTIO_GPU_RINGS_H_
 #define NACRE_DEVICES_VIRTIO_GPU_RINGS_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -29,8 +30,6 @@ namespace nacre::virtio_gpu {
 // A request of the driver's, and once it is executed, its answer in its chain,
 // what is to happen before the driver gets it back.
 struct RingRequest {
-  explicit RingRequest(virtio::DescriptorChain c) : chain(std::move(c)) {}
-
   virtio::DescriptorChain chain;
   // Behind the earlier ones of this timeline; nullopt: at once.
   std::optional<TimelineId> timeline;
@@ -43,10 +42,41 @@ struct RingRequest {
   std::optional<uint64_t> place;
 };
 
+// Requests of one queue that are with the device: those that it took and has
+// yet to execute, and those that go back at once, which the driver has yet to
+// hear of. Belongs to who executes them. All are gone before the end.
+class RingBatch {
+ public:
+  static constexpr size_t kSize = 16;
+
+  // Nothing to execute.
+  bool empty() const { return next_ == taken_; }
+  // The next one to execute, in the driver's order.
+  virtio::DescriptorChain Next() { return std::move(to_do_[next_++]); }
+
+  bool full() const { return done_ == kSize; }
+  // Executed and answered. Not if full().
+  void Add(virtio::DescriptorChain chain) {
+    executed_[done_++] = std::move(chain);
+  }
+
+  // Without an answer.
+  void Abandon();
+
+ private:
+  friend class Rings;
+  std::array<virtio::DescriptorChain, kSize> to_do_;     // [next_, taken_).
+  std::array<virtio::DescriptorChain, kSize> executed_;  // [0, done_).
+  size_t next_ = 0;
+  size_t taken_ = 0;
+  size_t done_ = 0;
+};
+
 // The device's virtqueues, and the order in which requests go back to the
-// driver. One lock for all of it, taken once for a request; system calls are
-// made without it. Thread-safe: whoever executes requests takes and answers
-// them, the fence reactor completes those that had to wait.
+// driver. One lock for all of it, taken once for a batch of requests and once
+// for each that has to wait; system calls are made without it. Thread-safe:
+// whoever executes requests takes and answers them, the fence reactor completes
+// those that had to wait.
 //
 // A ring that the driver broke ends all work: DEVICE_NEEDS_RESET.
 class Rings {
@@ -61,11 +91,16 @@ class Rings {
   Rings(const Rings&) = delete;
   Rings& operator=(const Rings&) = delete;
 
-  // Gives `request`, if any, back to `queue`, and puts the next one of the
-  // queue in its place. Where there is none, or `take` is false, the driver is
-  // told what it asked to be told of all that was given back.
-  void Exchange(size_t queue, std::optional<RingRequest>& request,
-                bool take = true);
+  // Gives back what is executed of the batch, which is empty(), and takes what
+  // is next in `queue`. Where that is nothing, the driver is told as by
+  // GiveBack.
+  void Exchange(size_t queue, RingBatch& batch);
+  // Gives back what is executed, and tells the driver what it asked to be told
+  // of all that was given back so far.
+  void GiveBack(size_t queue, RingBatch& batch);
+  // Gives back what is executed, and behind it `request`, which has a timeline,
+  // in the order of that. Leaves an empty one behind.
+  void GiveBackInOrder(size_t queue, RingBatch& batch, RingRequest& request);
 
   // Keeps the next place in a timeline for a request that is to be given back
   // later than others that came after it.
@@ -102,17 +137,19 @@ class Rings {
   void OnFencesSignalled(std::span<const uint64_t> tokens);
   void TellObservers(std::span<const uint64_t> tokens)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Signals a fence and gives back what is complete by it; its fds are for the
-  // caller to close.
+  // Signals a fence and adds what is complete by it to the used ones; its fds
+  // are for the caller to close.
   void Signal(Ring& ring, uint64_t token, Fds& spent)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void GiveBack(Ring& ring, virtio::DescriptorChain&& chain)
+  // The driver does not see them before PublishUsed.
+  void AddUsed(Ring& ring, virtio::DescriptorChain chain)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddUsed(Ring& ring, RingBatch& batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A token where the fence is to be watched.
-  std::optional<uint64_t> GiveBackInOrder(Ring& ring, RingRequest& request)
+  std::optional<uint64_t> Order(Ring& ring, RingRequest& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Take(Ring& ring, std::optional<RingRequest>& request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Take(Ring& ring, RingBatch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   News NewsFor(Ring& ring) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Tell(const News& news, uint16_t index) ABSL_LOCKS_EXCLUDED(mutex_);
   void Break(uint16_t index, const absl::Status& status)

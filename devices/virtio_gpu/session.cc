@@ -5,7 +5,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <optional>
 #include <utility>
 
 #include "absl/base/optimization.h"
@@ -71,12 +70,14 @@ Session::Session(const Executor::Environment& environment,
       epoll_(std::move(epoll)),
       wake_(std::move(wake)),
       relay_(this),
+      batches_(queues_.size()),
       dispatcher_(environment, pending_fences_, relay_) {}
 
 Session::~Session() {
   relay_.Stop();
+  for (RingBatch& batch : batches_) batch.Abandon();
   parking_.Clear([](std::unique_ptr<Job> job) {
-    std::move(job->request->chain).Abandon();
+    std::move(job->request.chain).Abandon();
   });
 }
 
@@ -113,25 +114,7 @@ void Session::Sleep(Worker& worker) {
   rings_->EndSleep();
 }
 
-bool Session::ServiceQueue(size_t queue, Worker& worker) {
-  Job& job = worker.job;
-  job.queue = queue;
-  job.kind = queues_[queue].kind;
-  for (int i = 0; i < kBatchSize; ++i) {
-    if (is_full() || relay_.should_pass()) break;
-    rings_->Exchange(queue, job.request);
-    if (!job.request) return false;
-    dispatcher_.ReadHeader(job);
-    if (parking_.empty() || !Park(job, worker.buffer)) {
-      Execute(job, worker.buffer);
-    }
-    if (relay_.should_pass() || parking_.ready()) break;
-  }
-  rings_->Exchange(queue, job.request, /*take=*/false);
-  return !is_full();
-}
-
-void Session::Execute(Job& job, RequestBuffer& buffer) {
+inline void Session::Execute(Job& job, RequestBuffer& buffer) {
   relay_.set_task(&job);
   dispatcher_.Execute(job, buffer);
   if (ABSL_PREDICT_FALSE(job.ticket != 0)) {
@@ -139,12 +122,45 @@ void Session::Execute(Job& job, RequestBuffer& buffer) {
   }
 }
 
+inline void Session::GiveBack(Job& job) {
+  RingBatch& batch = batches_[job.queue];
+  if (ABSL_PREDICT_FALSE(job.request.timeline)) {
+    return rings_->GiveBackInOrder(job.queue, batch, job.request);
+  }
+  if (ABSL_PREDICT_FALSE(batch.full())) rings_->GiveBack(job.queue, batch);
+  batch.Add(std::move(job.request.chain));
+}
+
+bool Session::ServiceQueue(size_t queue, Worker& worker) {
+  Job& job = worker.job;
+  job.queue = queue;
+  job.kind = queues_[queue].kind;
+  RingBatch& batch = batches_[queue];
+  for (int i = 0; i < kBatchSize; ++i) {
+    if (relay_.should_pass()) break;
+    if (!parking_.empty() && (parking_.ready() || is_full())) break;
+    if (batch.empty()) {
+      rings_->Exchange(queue, batch);
+      if (batch.empty()) return false;
+    }
+    job.request.chain = batch.Next();
+    dispatcher_.ReadHeader(job);
+    if (parking_.empty() || !Park(job, worker.buffer)) {
+      Execute(job, worker.buffer);
+      GiveBack(job);
+    }
+  }
+  rings_->GiveBack(queue, batch);
+  return !is_full();
+}
+
 void Session::ExecuteReady(Worker& worker) {
   while (parking_.ready() && !relay_.should_pass()) {
     const std::unique_ptr<Job> job = parking_.TakeReady();
     parked_bytes_ -= job->kept.size();
     Execute(*job, worker.buffer);
-    rings_->Exchange(job->queue, job->request, /*take=*/false);
+    GiveBack(*job);
+    rings_->GiveBack(job->queue, batches_[job->queue]);
   }
 }
 
@@ -153,7 +169,7 @@ bool Session::Park(Job& job, RequestBuffer& buffer) {
   if (!parking_.MustWait(claims)) return false;
   HoldPlace(job);
   auto parked = std::make_unique<Job>(std::move(job));
-  job.request.reset();
+  job.request = {};
   if (parked->body) {
     parked->kept.assign(parked->body->begin(), parked->body->end());
     parked->body = parked->kept;
@@ -166,11 +182,11 @@ bool Session::Park(Job& job, RequestBuffer& buffer) {
 }
 
 void Session::HoldPlace(Job& job) {
-  if (!job.header.fenced || job.header.has_ring ||
+  if (!job.header.fenced() || job.header.has_ring() ||
       job.kind == QueueKind::kCursor) {
     return;
   }
-  job.request->place = rings_->HoldPlace(TimelineId::Global());
+  job.request.place = rings_->HoldPlace(TimelineId::Global());
 }
 
 void Session::OnTakeOver(void* task) {
@@ -182,8 +198,7 @@ void Session::OnTakeOver(void* task) {
   }
   // The driver has not heard of what was done before.
   for (size_t queue = 0; queue < queues_.size(); ++queue) {
-    std::optional<RingRequest> none;
-    rings_->Exchange(queue, none, /*take=*/false);
+    rings_->GiveBack(queue, batches_[queue]);
   }
 }
 

@@ -82,6 +82,8 @@ class Session : private Relay::Work {
   // Whether there may be more to do.
   bool ServiceQueue(size_t queue, Worker& worker);
   void Execute(Job& job, RequestBuffer& buffer);
+  // Adds it to those of its queue that go back to the driver.
+  void GiveBack(Job& job);
   // Parks the job where it must wait for another one.
   bool Park(Job& job, RequestBuffer& buffer);
   void HoldPlace(Job& job);
@@ -97,6 +99,7 @@ class Session : private Relay::Work {
 
   Relay relay_;
   // The leader's.
+  std::vector<RingBatch> batches_;  // As queues_.
   Dispatcher dispatcher_;
   Parking<std::unique_ptr<Job>> parking_;
   size_t parked_bytes_ = 0;

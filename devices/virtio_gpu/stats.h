@@ -18,8 +18,10 @@ struct Stats {
   static constexpr size_t kNumErrorSlots = 6;
 
   // Commands received, of one type; those of unknown types share a slot.
-  Counter& commands(wire::Type type);
-  const Counter& commands(wire::Type type) const;
+  Counter& commands(wire::Type type) { return commands_[CommandSlot(type)]; }
+  const Counter& commands(wire::Type type) const {
+    return commands_[CommandSlot(type)];
+  }
   uint64_t total_commands() const;
   // Error responses, of one response type (wire::Type::kErr*).
   Counter& errors(wire::Type type);
@@ -53,6 +55,22 @@ struct Stats {
   Gauge mapped_bytes;
 
  private:
+  // Slot 0 is for unknown types.
+  static constexpr size_t CommandSlot(wire::Type type) {
+    using enum wire::Type;
+    const auto behind = [type](wire::Type first) {
+      return static_cast<uint32_t>(type) - static_cast<uint32_t>(first);
+    };
+    constexpr size_t kFirst2d = 1;
+    constexpr size_t kFirst3d = kFirst2d + 14;
+    constexpr size_t kFirstCursor = kFirst3d + 10;
+    static_assert(kFirstCursor + 2 == kNumCommandSlots);
+    if (behind(kCtxCreate) < 10) return kFirst3d + behind(kCtxCreate);
+    if (behind(kGetDisplayInfo) < 14) return kFirst2d + behind(kGetDisplayInfo);
+    if (behind(kUpdateCursor) < 2) return kFirstCursor + behind(kUpdateCursor);
+    return 0;
+  }
+
   std::array<Counter, kNumCommandSlots> commands_;
   std::array<Counter, kNumErrorSlots> errors_;
 };

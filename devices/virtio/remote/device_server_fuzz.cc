@@ -69,7 +69,7 @@ class EagerDevice : public VirtioDevice {
         auto popped = active.queue.Pop();
         if (!popped.ok()) return popped.status();
         if (!popped->has_value()) break;
-        CHECK(active.queue.Complete(**std::move(popped)).ok());
+        active.queue.Complete(**std::move(popped));
       }
       active_->notifier->NotifyUsedBuffers(active.index);
     }

@@ -90,7 +90,7 @@ bool EchoDevice::Serve(ActiveQueue& active) {
           std::min(chain.readable_size(), chain.writable_size()));
       chain.Read(bytes).IgnoreError();
       chain.Write(bytes).IgnoreError();
-      active.queue.Complete(std::move(chain)).IgnoreError();
+      active.queue.Complete(std::move(chain));
     }
   } while (active.queue.EnableKicks());
   if (active.queue.NeedsInterrupt()) {
