@@ -24,24 +24,24 @@ namespace {
 // Whatever their arguments. Some are of one architecture only.
 constexpr const char* kAllowed[] = {
     // Descriptors that are here already.
-    "close", "dup", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait",
-    "eventfd2", "fallocate", "fstat", "ftruncate", "lseek", "poll", "ppoll",
-    "pread64", "pwrite64", "read", "recvmsg", "sendmsg", "write", "writev",
+    "close", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait",
+    "eventfd2", "fstat", "ftruncate", "lseek", "poll", "ppoll", "read",
+    "recvmsg", "sendmsg", "write", "writev",
     // Memory, but for what makes it executable.
     "brk", "madvise", "memfd_create", "mremap", "munmap",
     // Threads, but for making them.
     "exit", "exit_group", "futex", "getpid", "gettid", "membarrier",
     "restart_syscall", "rseq", "rt_sigprocmask", "rt_sigreturn",
     "sched_getaffinity", "sched_yield", "set_robust_list", "sigaltstack",
-    // Time, chance, and who we are.
-    "clock_getres", "clock_gettime", "clock_nanosleep", "getrandom",
-    "gettimeofday", "nanosleep", "uname"};
+    // Time and chance.
+    "clock_gettime", "clock_nanosleep", "getrandom", "gettimeofday",
+    "nanosleep"};
 
 // What libraries try: they go on without.
 constexpr const char* kRefusedSoftly[] = {
     "access", "faccessat", "faccessat2", "getcwd",     "newfstatat",
     "open",   "openat",    "readlink",   "readlinkat", "stat",
-    "lstat",  "statx",     "sysinfo",
+    "lstat",  "statx",     "sysinfo",    "uname",
 };
 
 constexpr scmp_datum_t kInt = 0xffff'ffff;  // What the kernel takes of an int.

@@ -199,6 +199,13 @@ constexpr Attempt kAttempts[] = {
            fcntl(NullFd(), F_DUPFD_CLOEXEC, static_cast<int>(kMaxDescriptors))};
      },
      EINVAL, EINVAL},
+    {"FreePagesOfAFile",
+     [] {
+       const int memfd = memfd_create("test", MFD_CLOEXEC);
+       return long{fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                             0, kPage)};
+     },
+     kEnded, std::nullopt},
     {"ReadStandardError",
      [] {
        char byte = 0;
