@@ -99,9 +99,21 @@ enum ExitCode { kOnlySubmits, kOtherCalls, kNoFilter };
   _exit(ok ? kOnlySubmits : kOtherCalls);
 }
 
+// UBSan asks the kernel which memory may be read.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define NACRE_SANITIZED
+#endif
+#endif
+#ifdef NACRE_SANITIZED
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 TEST(SubmitCallsTest, WithoutAFenceASubmitIsOneIoctlAndNothingElse) {
-  if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0) {
-    GTEST_SKIP() << "no seccomp here";
+  if (kSanitized || prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0) {
+    GTEST_SKIP() << "no seccomp, or a runtime with calls of its own";
   }
   EXPECT_EXIT(SubmitWithoutSystemCalls(), testing::ExitedWithCode(kOnlySubmits),
               "");
