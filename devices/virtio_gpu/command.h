@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/bytes.h"
 #include "devices/virtio/virtqueue.h"
 #include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/display/sink.h"
@@ -156,6 +157,10 @@ class CommandHeader {
  public:
   CommandHeader() = default;
   explicit CommandHeader(const wire::CtrlHeader& header) : wire_(header) {}
+
+  // To be filled, as far as the request has bytes.
+  std::span<uint8_t> bytes() { return AsWritableBytes(wire_); }
+  void RemoveRing() { wire_.flags &= ~wire::kFlagInfoRingIdx; }
 
   wire::Type type() const { return static_cast<wire::Type>(wire_.type); }
   uint32_t ctx_id() const { return wire_.ctx_id; }

@@ -39,13 +39,13 @@ class Dispatcher {
 
   // Of job.request, just taken.
   void ReadHeader(Job& job) {
-    wire::CtrlHeader header = {};
     // Shorter ones answer as a command of type 0.
-    job.request.chain.Read(AsWritableBytes(header)).IgnoreError();
-    if (ABSL_PREDICT_FALSE((env_.features & wire::kFeatureContextInit) == 0)) {
-      header.flags &= ~wire::kFlagInfoRingIdx;
+    if (ABSL_PREDICT_FALSE(!job.request.chain.Read(job.header.bytes()).ok())) {
+      job.header = CommandHeader();
     }
-    job.header = CommandHeader(header);
+    if (ABSL_PREDICT_FALSE((env_.features & wire::kFeatureContextInit) == 0)) {
+      job.header.RemoveRing();
+    }
     job.body.reset();
     env_.stats->commands(job.header.type()).Add();
   }
