@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -90,9 +91,20 @@ void Session::Lead() {
     for (size_t queue = 0; queue < queues_.size(); ++queue) {
       more |= ServiceQueue(queue, worker);
     }
-    if (more || parking_.ready()) continue;
-    if (is_full() || rings_->PrepareToSleep()) Sleep(worker);
+    // The wake-up of somebody who waits for the lead may be spent: several are
+    // one event.
+    if (more || parking_.ready() || relay_.should_pass()) continue;
+    if (is_full()) {
+      Sleep(worker);
+    } else if (NothingTaken() && rings_->PrepareToSleep()) {
+      Sleep(worker);
+    }
   }
+}
+
+bool Session::NothingTaken() const {
+  return std::all_of(batches_.begin(), batches_.end(),
+                     [](const RingBatch& batch) { return batch.empty(); });
 }
 
 void Session::Sleep(Worker& worker) {

@@ -27,9 +27,11 @@ namespace nacre::virtio_gpu {
 //
 // The thread that leads (see relay.h; normally always the same) sleeps until a
 // kick, then takes requests off both queues, turn by turn in bounded batches,
-// executes them and answers. A request with a fence that must wait is completed
-// by the thread of the fence reactor (see rings.h). While the leader is awake
-// the driver need not kick; it is interrupted at most once per batch and queue.
+// executes them and answers. The driver gets plain ones back when the batch is
+// over, or another thread leads. A request with a fence that must wait is
+// completed by the thread of the fence reactor (see rings.h). While the leader
+// is awake the driver need not kick; it is interrupted at most once per batch
+// and queue.
 //
 // No context holds up another: where a call into one blocks, another thread
 // takes the lead and goes on. What it then finds for that context, or for a
@@ -88,6 +90,8 @@ class Session : private Relay::Work {
   bool Park(Job& job, RequestBuffer& buffer);
   void HoldPlace(Job& job);
   void Sleep(Worker& worker);
+  // Of any queue, that has yet to be executed.
+  bool NothingTaken() const;
   bool is_full() const { return parked_bytes_ >= kMaxParkedBytes; }
 
   Stats* const stats_;

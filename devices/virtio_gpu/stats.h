@@ -33,7 +33,8 @@ struct Stats {
   Counter submissions_failed;
   Counter fences_created;  // Commands that carried VIRTIO_GPU_FLAG_FENCE.
   Counter fences_waited;   // Of these, ones that had to wait for a fence fd.
-  Counter fences_completed;
+  // Both by who executes commands and by who watches fences.
+  SharedCounter fences_completed;
   Gauge fences_pending;
   // Calls into a context that blocked, so that another thread went on with what
   // was for others...
