@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -134,6 +135,12 @@ Holdings MeasureHoldings() {
   Holdings holdings;
   holdings.fds = CountEntries("/proc/self/fd");
   holdings.threads = CountEntries("/proc/self/task");
+  // The kernel lists a thread for a moment after it was joined.
+  for (int look = 0; look < 1000; ++look) {
+    std::this_thread::yield();
+    holdings.threads =
+        std::min(holdings.threads, CountEntries("/proc/self/task"));
+  }
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {
     ++holdings.mappings;
