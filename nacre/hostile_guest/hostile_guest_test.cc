@@ -1,11 +1,8 @@
 // Runs the hostile guest on real vCPUs of a real Machine, against the whole
 // device with the simulated GPU below it.
 
-#include <dirent.h>
-
 #include <cstdint>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -15,8 +12,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
+#include "base/testing/holdings.h"
 #include "devices/virtio/pci_transport.h"
 #include "devices/virtio_gpu/display/headless_sink.h"
 #include "devices/virtio_gpu/gpu_device.h"
@@ -35,32 +32,6 @@ namespace {
 // Arguments: the guest, and its command line if another than this is wanted.
 std::string guest_path;
 std::string command_line = "seed=1 rounds=1";
-
-// What a process holds of its host. Mappings are those of memfds (guest RAM,
-// buffers); the heap's and the threads' stacks may be kept for later.
-struct Holdings {
-  size_t fds = 0;
-  size_t mappings = 0;
-  size_t threads = 0;
-
-  static size_t Entries(const char* path) {
-    size_t count = 0;
-    DIR* const directory = opendir(path);
-    while (readdir(directory) != nullptr) ++count;
-    closedir(directory);
-    return count;
-  }
-  static Holdings Now() {
-    Holdings now;
-    now.fds = Entries("/proc/self/fd");
-    now.threads = Entries("/proc/self/task");
-    std::ifstream maps("/proc/self/maps");
-    for (std::string line; std::getline(maps, line);) {
-      if (absl::StrContains(line, "memfd:")) ++now.mappings;
-    }
-    return now;
-  }
-};
 
 // The machine with the device, as nacre makes them.
 class Vm {
@@ -221,7 +192,10 @@ void CheckNothingIsLeft(const Vm& vm) {
 TEST(HostileGuestTest, HurtsNobody) {
   // With the first thread a sanitizer may make one of its own.
   std::thread([] {}).join();
-  const Holdings before = Holdings::Now();
+  // Of mappings guest RAM and buffers.
+  const auto now = [] { return Holdings::Now({"memfd:"}); };
+  Holdings before = now();
+  before.WaitForThreads(1, 200);
   {
     absl::StatusOr<std::unique_ptr<Vm>> created = Vm::Create(command_line);
     if (absl::IsUnavailable(created.status()) ||
@@ -251,15 +225,9 @@ TEST(HostileGuestTest, HurtsNobody) {
     EXPECT_GT(stats.exits.mmio_reads, 1000u);
     CheckNothingIsLeft(vm);
   }
-  Holdings after = Holdings::Now();
-  // The kernel lists a thread for a moment after it was joined.
-  for (int i = 0; i < 100000 && after.threads > before.threads; ++i) {
-    std::this_thread::yield();
-    after.threads = Holdings::Entries("/proc/self/task");
-  }
-  EXPECT_EQ(after.fds, before.fds);
-  EXPECT_EQ(after.mappings, before.mappings);
-  EXPECT_EQ(after.threads, before.threads);
+  Holdings after = now();
+  after.WaitForThreads(before.threads);
+  EXPECT_EQ(after, before);
 }
 
 }  // namespace

@@ -7,13 +7,10 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -22,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/page_size.h"
 #include "base/status_macros.h"
+#include "base/testing/holdings.h"
 #include "devices/virtio/testing/fake_driver.h"
 #include "devices/virtio_gpu/display/headless_sink.h"
 #include "devices/virtio_gpu/gpu_device.h"
@@ -49,40 +47,6 @@ constexpr uint32_t kShmem = 1;
 constexpr uint32_t kBuffer = 2;
 constexpr uint64_t kIova = uint64_t{1} << 32;
 constexpr uint8_t kRing = 2;  // Of queue 0.
-
-struct Held {
-  size_t fds;
-  size_t threads;
-  size_t memfds;  // Mapped.
-  bool operator==(const Held&) const = default;
-};
-std::ostream& operator<<(std::ostream& out, const Held& held) {
-  return out << held.fds << " descriptors, " << held.threads << " threads, "
-             << held.memfds << " mappings";
-}
-Held Measure() {
-  const auto count = [](const char* directory) -> size_t {
-    return std::distance(std::filesystem::directory_iterator(directory),
-                         std::filesystem::directory_iterator());
-  };
-  Held held = {count("/proc/self/fd"), count("/proc/self/task"), 0};
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    if (line.find("/memfd:") != std::string::npos) ++held.memfds;
-  }
-  return held;
-}
-
-// The kernel lists a thread for a moment after it was joined: with fewer of
-// them, if there are in a while.
-Held FewestThreads(int looks, size_t enough) {
-  Held held = Measure();
-  for (int i = 0; i < looks && held.threads > enough; ++i) {
-    std::this_thread::yield();
-    held = Measure();
-  }
-  return held;
-}
 
 // The device with all that is below it.
 struct Stack {
@@ -179,14 +143,16 @@ void FailEachCall(const Life& life) {
   }
   std::cout << calls << " calls\n";
   ASSERT_GT(calls, 0u);
-  Held before = Measure();
-  before.threads = FewestThreads(200, 1).threads;
+  const auto now = [] { return Holdings::Now({"/memfd:"}); };
+  Holdings before = now();
+  before.WaitForThreads(1, 200);
   for (uint64_t call = 0; call < calls; ++call) {
     for (const bool repeatedly : {false, true}) {
       const int error = kErrors[(2 * call + repeatedly) % std::size(kErrors)];
       life({.first = call, .repeatedly = repeatedly, .error = error});
-      ASSERT_EQ(FewestThreads(100000, before.threads), before)
-          << "call " << call << ", errno " << error;
+      Holdings after = now();
+      after.WaitForThreads(before.threads);
+      ASSERT_EQ(after, before) << "call " << call << ", errno " << error;
     }
   }
 }

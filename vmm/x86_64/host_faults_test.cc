@@ -9,13 +9,11 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,6 +21,7 @@
 #include "base/event_fd.h"
 #include "base/mapping.h"
 #include "base/status_macros.h"
+#include "base/testing/holdings.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "vmm/event_loop.h"
@@ -73,44 +72,6 @@ const std::vector<uint8_t> kResetThenPowerOff = {
     0xeb,
     0xfd};
 
-// What a process has of the host.
-struct Held {
-  size_t fds;
-  size_t threads;
-  size_t file_mappings;
-  bool operator==(const Held&) const = default;
-};
-std::ostream& operator<<(std::ostream& out, const Held& held) {
-  return out << held.fds << " descriptors, " << held.threads << " threads, "
-             << held.file_mappings << " mappings";
-}
-Held Measure() {
-  const auto count = [](const char* directory) -> size_t {
-    return std::distance(std::filesystem::directory_iterator(directory),
-                         std::filesystem::directory_iterator());
-  };
-  Held held = {count("/proc/self/fd"), count("/proc/self/task"), 0};
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    if (line.find(" /") != std::string::npos ||
-        line.find("anon_inode") != std::string::npos) {
-      ++held.file_mappings;
-    }
-  }
-  return held;
-}
-
-// The kernel lists a thread for a moment after it was joined: with fewer of
-// them, if there are in a while.
-Held FewestThreads(int looks, size_t enough) {
-  Held held = Measure();
-  for (int i = 0; i < looks && held.threads > enough; ++i) {
-    std::this_thread::yield();
-    held = Measure();
-  }
-  return held;
-}
-
 class HostFaultsTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -154,8 +115,9 @@ class HostFaultsTest : public testing::Test {
 
   // A life with a fault; it must end as it may.
   void LiveWith(const HostFault::Plan& plan) {
-    Held before = Measure();
-    before.threads = FewestThreads(200, 1).threads;
+    const auto now = [] { return Holdings::Now({" /", "anon_inode"}); };
+    Holdings before = now();
+    before.WaitForThreads(1, 200);
     std::string failed;
     {
       const HostFault fault(plan);
@@ -168,7 +130,9 @@ class HostFaultsTest : public testing::Test {
         ++told_;
       }
     }
-    EXPECT_EQ(FewestThreads(100000, before.threads), before)
+    Holdings after = now();
+    after.WaitForThreads(before.threads);
+    EXPECT_EQ(after, before)
         << failed << ", call " << plan.first << ", errno " << plan.error;
   }
 
