@@ -46,7 +46,7 @@ void RingBatch::Abandon() {
   done_ = 0;
 }
 
-void Rings::Exchange(size_t queue, RingBatch& batch) {
+void Rings::Serve(size_t queue, RingBatch& batch, bool take) {
   News news;
   uint16_t index = 0;
   {
@@ -54,22 +54,10 @@ void Rings::Exchange(size_t queue, RingBatch& batch) {
     Ring& ring = rings_[queue];
     AddUsed(ring, batch);
     ring.queue.PublishUsed();
-    Take(ring, batch);
-    if (!batch.empty()) return;
-    index = ring.index;
-    news = NewsFor(ring);
-  }
-  Tell(news, index);
-}
-
-void Rings::GiveBack(size_t queue, RingBatch& batch) {
-  News news;
-  uint16_t index = 0;
-  {
-    MutexLock lock(mutex_);
-    Ring& ring = rings_[queue];
-    AddUsed(ring, batch);
-    ring.queue.PublishUsed();
+    if (take) {
+      Take(ring, batch);
+      if (!batch.empty()) return;
+    }
     index = ring.index;
     news = NewsFor(ring);
   }

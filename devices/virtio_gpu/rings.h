@@ -94,10 +94,14 @@ class Rings {
   // Gives back what is executed of the batch, which is empty(), and takes what
   // is next in `queue`. Where that is nothing, the driver is told as by
   // GiveBack.
-  void Exchange(size_t queue, RingBatch& batch);
+  void Exchange(size_t queue, RingBatch& batch) {
+    Serve(queue, batch, /*take=*/true);
+  }
   // Gives back what is executed, and tells the driver what it asked to be told
   // of all that was given back so far.
-  void GiveBack(size_t queue, RingBatch& batch);
+  void GiveBack(size_t queue, RingBatch& batch) {
+    Serve(queue, batch, /*take=*/false);
+  }
   // Gives back what is executed, and behind it `request`, which has a timeline,
   // in the order of that. Leaves an empty one behind.
   void GiveBackInOrder(size_t queue, RingBatch& batch, RingRequest& request);
@@ -134,6 +138,8 @@ class Rings {
         virtio::DriverNotifier* notifier, Stats* stats,
         LogLimiter* log_limiter);
 
+  void Serve(size_t queue, RingBatch& batch, bool take)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void OnFencesSignalled(std::span<const uint64_t> tokens);
   void TellObservers(std::span<const uint64_t> tokens)
       ABSL_LOCKS_EXCLUDED(mutex_);
