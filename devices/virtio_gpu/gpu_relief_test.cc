@@ -66,6 +66,17 @@ class GpuReliefTest : public testing::Test {
     g_.Start(Tagged(kBlocked, 1));
     g_.gpu().WaitBlocked(1);
   }
+  // Of fence 11 on the command that blocks, 12 on work behind it, and 13.
+  void ExpectFencesInOrder() {
+    EXPECT_TRUE(g_.Idle());
+    g_.gpu().Unblock(kBlocked);
+    EXPECT_EQ(g_.WaitFenceId(), 11u);
+    g_.gpu().WaitFences(1);
+    EXPECT_TRUE(g_.Idle());
+    g_.gpu().SignalFence(0);
+    EXPECT_EQ(g_.WaitFenceId(), 12u);
+    EXPECT_EQ(g_.WaitFenceId(), 13u);
+  }
   // Answers so far outstanding, in the order in which they arrive.
   std::vector<Type> WaitAnswers(size_t count) {
     std::vector<Type> types;
@@ -142,14 +153,7 @@ TEST_F(GpuReliefTest, FencesOfItsRingsKeepTheirOrder) {
   g_.Submit(Tagged(kOther, 1).Fence(14, 1));
   g_.Kick();
   EXPECT_EQ(g_.WaitFenceId(), 14u);
-  EXPECT_TRUE(g_.Idle());
-  g_.gpu().Unblock(kBlocked);
-  EXPECT_EQ(g_.WaitFenceId(), 11u);
-  g_.gpu().WaitFences(1);
-  EXPECT_TRUE(g_.Idle());
-  g_.gpu().SignalFence(0);
-  EXPECT_EQ(g_.WaitFenceId(), 12u);
-  EXPECT_EQ(g_.WaitFenceId(), 13u);
+  ExpectFencesInOrder();
 }
 
 // A fence of the global timeline says that all before it is done (5.7.6.7): it
@@ -165,14 +169,7 @@ TEST_F(GpuReliefTest, FencesOfTheGlobalTimelineKeepTheirOrder) {
   g_.Kick();
   EXPECT_EQ(g_.WaitFenceId(), 14u);
   EXPECT_EQ(TagsOf(kOther), std::vector<uint32_t>({1, 2}));
-  EXPECT_TRUE(g_.Idle());
-  g_.gpu().Unblock(kBlocked);
-  EXPECT_EQ(g_.WaitFenceId(), 11u);
-  g_.gpu().WaitFences(1);
-  EXPECT_TRUE(g_.Idle());
-  g_.gpu().SignalFence(0);
-  EXPECT_EQ(g_.WaitFenceId(), 12u);
-  EXPECT_EQ(g_.WaitFenceId(), 13u);
+  ExpectFencesInOrder();
 }
 
 TEST_F(GpuReliefTest, WhatConcernsItsResourcesWaitsAndOthersDoNot) {
