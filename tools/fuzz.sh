@@ -6,6 +6,7 @@
 #   tools/fuzz.sh                    every fuzzer for a minute
 #   tools/fuzz.sh command gmem       these (//devices/virtio_gpu:command_fuzzer, ...)
 #   tools/fuzz.sh --seconds=N        each for so long; 0: only what there is already
+#   tools/fuzz.sh --jobs=N           so many at once, 1 unless said
 #   tools/fuzz.sh --coverage         and the lines of each decoder and handler that
 #                                    seeds and corpora reach, those below 90 % marked
 #   tools/fuzz.sh --seeds-only       of the coverage: without the corpora
@@ -26,10 +27,11 @@ input_seconds=20
 max_input_bytes=4096
 max_seeds=300
 
-seconds=60 coverage=0 seeds_only=0 add_seeds=0 list=0 wanted=()
+seconds=60 jobs=1 coverage=0 seeds_only=0 add_seeds=0 list=0 wanted=()
 for argument in "$@"; do
   case $argument in
     --seconds=*) seconds=${argument#*=} ;;
+    --jobs=*) jobs=${argument#*=} ;;
     --coverage) coverage=1 ;;
     --seeds-only) coverage=1 seeds_only=1 seconds=0 ;;
     --add-seeds) add_seeds=1 ;;
@@ -40,6 +42,7 @@ for argument in "$@"; do
   esac
 done
 [[ $seconds =~ ^[0-9]+$ ]] || fail "--seconds=$seconds is no number"
+[[ $jobs =~ ^[1-9][0-9]*$ ]] || fail "--jobs=$jobs is no number of fuzzers"
 
 ensure_tool_packages build test fuzz
 fuzz_dir=$cache_dir/fuzz
@@ -94,23 +97,28 @@ fi
 # fuzz TARGET: adds its row to $table.
 fuzz() {
   paths_of "$1"
-  local before found
-  before=$(find "$findings_dir" -type f | wc -l)
+  local found began=$SECONDS findings=$findings_dir/$relative
+  mkdir -p "$findings"
+  touch "$scratch/${relative//\//.}"
   progress "$1 for $seconds s"
   # A finding ends it; the table says so.
-  "$fuzz_bin/${relative}_fuzzer" -max_total_time="$seconds" \
-    -timeout="$input_seconds" -rss_limit_mb=4096 -max_len="$max_input_bytes" \
-    -print_final_stats=1 -artifact_prefix="$findings_dir/$name-" \
-    "$corpus" "$seeds" >"$log" 2>&1 || true
-  found=$(($(find "$findings_dir" -type f | wc -l) - before))
+  {
+    local TIMEFORMAT='processor: %U %S'
+    time "$fuzz_bin/${relative}_fuzzer" -max_total_time="$seconds" \
+      -timeout="$input_seconds" -rss_limit_mb=4096 -max_len="$max_input_bytes" \
+      -print_final_stats=1 -artifact_prefix="$findings/" \
+      "$corpus" "$seeds" >"$log" 2>&1 || true
+  } 2>"$log.time"
+  found=$(find "$findings" -type f -newer "$scratch/${relative//\//.}" | wc -l)
   ((found == 0)) || progress "$1 found something: $log"
-  awk -v name="${1#//}" -v found="$found" '
+  awk -v name="${1#//}" -v found="$found" -v seconds=$((SECONDS - began)) '
     /cov: [0-9]+/ { for (i = 1; i < NF; ++i) if ($i == "cov:") edges = $(i + 1) }
     /^stat::number_of_executed_units/ { units = $2 }
-    /^stat::average_exec_per_sec/ { rate = $2 }
+    /^processor: / { processor = $2 + $3 }
     END {
-      printf "%-40s %11d %8d %7d %9d\n", name, units, rate, edges, found
-    }' "$log" >>"$table"
+      printf "%-40s %7d %11d %11d %7d %9d\n", name, seconds, processor, units,
+        edges, found
+    }' "$log" "$log.time" >>"$table"
 }
 
 # add_seeds TARGET: from its corpus to testdata.
@@ -222,15 +230,20 @@ trap 'rm -rf "$scratch"' EXIT
 table=$scratch/table
 found_before=$(find "$findings_dir" -type f | wc -l)
 if ((seconds)); then
-  for target in "${targets[@]}"; do fuzz "$target"; done
+  for target in "${targets[@]}"; do
+    while (($(jobs -pr | wc -l) >= jobs)); do wait -n; done
+    fuzz "$target" &
+  done
+  wait
 fi
 if ((add_seeds)); then
   for target in "${targets[@]}"; do add_seeds "$target"; done
 fi
 ((!coverage)) || report_coverage
 if [[ -e $table ]]; then
-  printf '\n%-40s %11s %8s %7s %9s\n' fuzzer executions per-s edges findings
-  cat "$table"
+  printf '\n%-40s %7s %11s %11s %7s %9s\n' fuzzer seconds processor-s \
+    executions edges findings
+  sort "$table"
 fi
 found=$(($(find "$findings_dir" -type f | wc -l) - found_before))
 ((found == 0)) || fail "$found findings, in $findings_dir"
