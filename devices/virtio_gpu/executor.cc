@@ -15,7 +15,7 @@ Executor::Executor(const Environment& environment, Relay& relay)
       resources_(environment.limits),
       contexts_(environment.limits, relay),
       scanouts_(environment.num_scanouts, environment.limits.max_scanout_bytes,
-                environment.sink) {}
+                environment.sink, relay) {}
 
 Executor::~Executor() {
   // The window before the blobs that are mapped in it.

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/checked.h"
 #include "base/status_macros.h"
+#include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/error.h"
 
 namespace nacre::virtio_gpu {
@@ -92,7 +93,9 @@ absl::Status Scanouts::SetBlob(const SetScanoutBlob& command,
   scanout.layout = {command.format, command.width, command.height,
                     command.offset, command.stride};
   if (resource.blob->host != nullptr) {
-    ASSIGN_OR_RETURN(const BlobMemory memory, resource.blob->host->GetMemory());
+    ASSIGN_OR_RETURN(const BlobMemory memory, relay_.Call([&] {
+      return resource.blob->host->GetMemory();
+    }));
     ASSIGN_OR_RETURN(scanout.mapping, Mapping::Shared(memory.fd, memory.offset,
                                                       resource.blob->size));
   }

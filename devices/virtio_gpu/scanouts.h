@@ -9,6 +9,7 @@
 #include "devices/virtio_gpu/command.h"
 #include "devices/virtio_gpu/display/sink.h"
 #include "devices/virtio_gpu/picture.h"
+#include "devices/virtio_gpu/relay.h"
 #include "devices/virtio_gpu/resource.h"
 
 namespace nacre::virtio_gpu {
@@ -17,15 +18,16 @@ namespace nacre::virtio_gpu {
 // Keeps Resource::scanouts.
 class Scanouts {
  public:
-  // `max_bytes` is of the visible part of one scanout. `sink` outlives this.
-  Scanouts(uint32_t count, uint64_t max_bytes, DisplaySink* sink)
-      : max_bytes_(max_bytes), sink_(sink), scanouts_(count) {}
+  // `max_bytes` is of the visible part of one scanout. `sink` outlives this, as
+  // does `relay`, by way of which blobs are asked for their memory.
+  Scanouts(uint32_t count, uint64_t max_bytes, DisplaySink* sink, Relay& relay)
+      : max_bytes_(max_bytes), sink_(sink), relay_(relay), scanouts_(count) {}
 
   // SET_SCANOUT and SET_SCANOUT_BLOB of an existing resource: it shows up with
   // the next Flush. Errors, nothing changed: ScanoutIdError; InvalidArgument
   // for a resource of the other kind, or a rectangle or layout beyond it;
   // ResourceExhausted beyond max_bytes; the blob's own where its memory cannot
-  // be had.
+  // be had. SetBlob may lose the lead and get it back.
   absl::Status Set(const SetScanout& command, Resource& resource);
   absl::Status SetBlob(const SetScanoutBlob& command, Resource& resource);
   // ScanoutIdError. Disabled already is fine.
@@ -64,6 +66,7 @@ class Scanouts {
 
   const uint64_t max_bytes_;
   DisplaySink* const sink_;
+  Relay& relay_;
   std::vector<Scanout> scanouts_;
 };
 
