@@ -66,7 +66,7 @@ if [[ $(uname -m) == aarch64 ]]; then
   progress "this machine is an aarch64 one: leaving out what cross-compiles"
   cross=0
 fi
-ensure_tool_packages build test
+ensure_step build test
 if ((unit)); then
   configurations=(default asan tsan)
   if ((cross)); then

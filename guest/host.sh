@@ -37,10 +37,10 @@ value() { sed -n "s/^$1=//p" <<<"$assembled"; }
 # in.
 build() {
   if $cross; then
-    ensure_tool_packages build cross
+    ensure_step build cross
     "$tools_dir/sysroot.sh" >/dev/null
   else
-    ensure_tool_packages build
+    ensure_step build
   fi
   run_bazel build "${bazel_options[@]}" "$@" >&2
   built=$(cd "$root_dir" && /usr/bin/bazel info "${bazel_options[@]}" bazel-bin \

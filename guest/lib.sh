@@ -17,14 +17,6 @@ source "$guest_dir/../tools/cache.sh"
 # shellcheck source=tools/apt.sh
 source "$guest_dir/../tools/apt.sh"
 
-# ensure_step STEP...: the packages that guest/packages.txt lists.
-ensure_step() {
-  local packages
-  packages=$(listed_packages "$guest_dir/packages.txt" "$@")
-  # shellcheck disable=SC2086  # one word a package
-  ensure_packages $packages || fail "cannot go on without those packages"
-}
-
 # --- The architecture ------------------------------------------------------
 
 # use_architecture ARCH: what the guest is made for, x86_64 or aarch64. Sets

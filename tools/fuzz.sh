@@ -44,7 +44,7 @@ done
 [[ $seconds =~ ^[0-9]+$ ]] || fail "--seconds=$seconds is no number"
 [[ $jobs =~ ^[1-9][0-9]*$ ]] || fail "--jobs=$jobs is no number of fuzzers"
 
-ensure_tool_packages build test fuzz
+ensure_step build test fuzz
 fuzz_dir=$cache_dir/fuzz
 findings_dir=$fuzz_dir/findings
 mkdir -p "$findings_dir"

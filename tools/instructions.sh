@@ -14,7 +14,7 @@
 # shellcheck source=tools/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-ensure_tool_packages build instructions
+ensure_step build instructions
 progress "building ccmd_cost"
 run_bazel build //devices/virtio_gpu/msm:ccmd_cost >&2
 built=$(cd "$root_dir" && /usr/bin/bazel info bazel-bin 2>/dev/null)

@@ -21,10 +21,10 @@ fail() {
   exit 1
 }
 
-# ensure_tool_packages STEP...: the packages that packages.txt lists for them.
-ensure_tool_packages() {
+# ensure_step STEP...: the packages that packages.txt lists for them.
+ensure_step() {
   local packages
-  packages=$(listed_packages "$tools_dir/packages.txt" "$@")
+  packages=$(listed_packages "$@")
   # shellcheck disable=SC2086  # one word a package
   ensure_packages $packages || fail "cannot go on without those packages"
 }
@@ -34,7 +34,7 @@ ensure_tool_packages() {
 # of the key instead.
 bazel_disk_cache() {
   local packages key
-  packages=$(listed_packages "$tools_dir/packages.txt" build test)
+  packages=$(listed_packages build test)
   # shellcheck disable=SC2086
   # Those that are not installed have no part in it.
   key=$({ dpkg-query -W -f='${Package} ${Version}\n' $packages libc6-dev \

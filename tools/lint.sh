@@ -8,7 +8,7 @@
 # shellcheck source=tools/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-ensure_tool_packages build test lint
+ensure_step build test lint
 # What only aarch64 compiles is checked as for that.
 others=()
 if [[ $(uname -m) != aarch64 ]]; then

@@ -2,11 +2,12 @@
 # Debian packages that a step needs: which, and installing what is missing.
 # To be sourced. Needs bash with `set -e`; prints to standard error only.
 
-# listed_packages FILE STEP...: prints the packages that FILE lists for the
-# steps, one a line. FILE has lines `STEP: package...`; a step may have several.
+packages_txt=$(dirname "${BASH_SOURCE[0]}")/packages.txt
+
+# listed_packages STEP...: prints the packages that packages.txt lists for the
+# steps, one a line. It has lines `STEP: package...`; a step may have several.
 listed_packages() {
-  local file=$1 step line
-  shift
+  local file=$packages_txt step line
   for step in "$@"; do
     grep -q "^$step:" "$file" || {
       printf '%s: has no step "%s"\n' "$file" "$step" >&2

@@ -23,7 +23,7 @@ done
 [[ $seconds =~ ^[0-9]+$ ]] || fail "--seconds=$seconds is no number"
 [[ $contexts =~ ^[0-9]+$ ]] || fail "--contexts=$contexts is no number"
 
-ensure_tool_packages build
+ensure_step build
 progress "building the soak"
 run_bazel build //nacre/stress:soak >&2
 built=$(cd "$root_dir" && /usr/bin/bazel info bazel-bin 2>/dev/null)

@@ -20,7 +20,7 @@ source "$tools_dir/apt.sh"
 install() {
   # shellcheck disable=SC2046  # one word a package
   private_apt apt-get -qq install --download-only --no-install-recommends \
-    "$@" $(listed_packages "$tools_dir/packages.txt" sysroot)
+    "$@" $(listed_packages sysroot)
 }
 
 # Absolute links would lead out of the sysroot, into the machine's own files.
@@ -56,7 +56,7 @@ build_sysroot() {
   make_links_relative "$out"
 }
 
-ensure_tool_packages cross
+ensure_step cross
 use_apt_architecture arm64
 prepare_apt
 # 'URI' FILE SIZE HASH lines; none of what is already fetched.

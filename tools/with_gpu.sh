@@ -17,7 +17,7 @@ with_gpu() {
   [[ $program != //* ]] || targets+=("$program")
   # The Vulkan loader is the one package of the guest's that programs run on
   # here.
-  ensure_tool_packages build
+  ensure_step build
   ensure_packages libvulkan1 || fail "cannot go on without that package"
   local assembled mesa
   assembled=$("$root_dir/guest/mesa.sh" "$(uname -m)")
