@@ -39,5 +39,6 @@ cached() (
     "$build" "$new" >&2 9>&-
     mv -T "$new" "$entry"
   fi
+  keep_entry "$name" "$key"
   printf '%s\n' "$entry"
 )

@@ -14,6 +14,14 @@ source "$tools_dir/packages.sh"
 # made of its content.
 cache_dir=${NACRE_CACHE:-${XDG_CACHE_HOME:-~/.cache}/nacre}
 
+# keep_entry NAME KEY: the cache's entry NAME-KEY was asked for today; others of
+# its name that nobody has asked for in a month go.
+keep_entry() {
+  touch "$cache_dir/$1-$2"
+  find "$cache_dir" -maxdepth 1 -name "$1-????????????????" -mtime +30 \
+    -exec rm -rf {} +
+}
+
 progress() { printf '==> %s\n' "$*" >&2; }
 
 fail() {
@@ -39,6 +47,8 @@ bazel_disk_cache() {
   # Those that are not installed have no part in it.
   key=$({ dpkg-query -W -f='${Package} ${Version}\n' $packages libc6-dev \
     linux-libc-dev 2>/dev/null || true; } | sha256sum | cut -c1-16)
+  mkdir -p "$cache_dir/bazel-$key"
+  keep_entry bazel "$key"
   printf '%s\n' "$cache_dir/bazel-$key"
 }
 
