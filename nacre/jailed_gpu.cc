@@ -81,7 +81,10 @@ absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Create(
   auto gpu = Start(config, /*namespaces=*/true);
   if (gpu.ok() || config.jail() == "required") return gpu;
   // Systems differ in where they refuse: the namespaces, the user in them, or a
-  // mount there. What else may be wrong is so without them, too.
+  // mount there. A host's bad luck looks the same, but passes, and is no reason
+  // for a weaker jail. What else may be wrong is so without them, too.
+  gpu = Start(config, /*namespaces=*/true);
+  if (gpu.ok()) return gpu;
   auto bare = Start(config, /*namespaces=*/false);
   LOG_IF(WARNING, bare.ok())
       << "gpu.jail: this system gives no namespaces (" << gpu.status().message()

@@ -5,81 +5,123 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
 
 #include <atomic>
 #include <cerrno>
 #include <cstdarg>
 #include <cstddef>
+#include <cstdlib>
+#include <new>
 
 #include "absl/strings/str_format.h"
+
+extern "C" void* __real_mmap(void*, size_t, int, int, int, off_t);
 
 namespace nacre {
 namespace {
 
 // Of the one HostFault. Read from any thread, perhaps one that was in a call
-// when it ended.
-std::atomic<bool> g_exists = false;
-std::atomic<uint64_t> g_first;
-std::atomic<bool> g_repeatedly;
-std::atomic<int> g_error;
-std::atomic<int> g_result;
-std::atomic<bool> g_only_request;
-std::atomic<unsigned long> g_request;
-std::atomic<uint64_t> g_calls;
-std::atomic<const char*> g_failed;
-std::atomic<unsigned long> g_failed_request;
+// when it ended, and from children.
+struct State {
+  std::atomic<bool> exists;
+  std::atomic<uint64_t> first;
+  std::atomic<bool> repeatedly;
+  std::atomic<int> error;
+  std::atomic<int> result;
+  std::atomic<bool> only_request;
+  std::atomic<unsigned long> request;
+  std::atomic<bool> in_children;
+  std::atomic<uint64_t> calls;
+  std::atomic<const char*> failed;
+  std::atomic<unsigned long> failed_request;
+};
+State* g_state = nullptr;  // Shared with children; never unmapped.
+bool g_is_child = false;
+thread_local bool t_exempt = false;
+
+// Which calls fail.
+enum class Kind {
+  kAny,
+  kOnce,        // If it is this one's turn, but not because of an earlier one.
+  kOfChildren,  // In children alone.
+};
 
 // What the call returns instead of being made, if it is its turn.
-std::optional<int> Fault(const char* name, unsigned long request = 0) {
-  if (!g_exists || (g_only_request && request != g_request)) {
+std::optional<int> Fault(const char* name, Kind kind = Kind::kAny,
+                         unsigned long request = 0) {
+  if (g_state == nullptr || !g_state->exists || t_exempt) return std::nullopt;
+  State& state = *g_state;
+  if (state.in_children != g_is_child ||
+      (kind == Kind::kOfChildren && !g_is_child) ||
+      (state.only_request && request != state.request)) {
     return std::nullopt;
   }
-  const uint64_t call = g_calls++;
-  if (call != g_first && !(g_repeatedly && call > g_first)) return std::nullopt;
-  if (call == g_first) {
-    g_failed_request = request;
-    g_failed = name;
+  const uint64_t call = state.calls++;
+  const bool again =
+      state.repeatedly && call > state.first && kind != Kind::kOnce;
+  if (call != state.first && !again) return std::nullopt;
+  if (call == state.first) {
+    state.failed_request = request;
+    state.failed = name;
   }
-  if (g_error == 0) return g_result;
-  errno = g_error;
+  if (state.error == 0) return state.result;
+  errno = state.error;
   return -1;
 }
 
 }  // namespace
 
 HostFault::HostFault(const Plan& plan) {
-  g_first = plan.first;
-  g_repeatedly = plan.repeatedly;
-  g_error = plan.error;
-  g_result = plan.result;
-  g_only_request = plan.request.has_value();
-  g_request = plan.request.value_or(0);
-  g_calls = 0;
-  g_failed = nullptr;
-  g_exists = true;
+  if (g_state == nullptr) {
+    void* const shared =
+        __real_mmap(nullptr, sizeof(State), PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) std::abort();
+    g_state = new (shared) State();
+  }
+  g_state->first = plan.first;
+  g_state->repeatedly = plan.repeatedly;
+  g_state->error = plan.error;
+  g_state->result = plan.result;
+  g_state->only_request = plan.request.has_value();
+  g_state->request = plan.request.value_or(0);
+  g_state->in_children = plan.in_children;
+  g_state->calls = 0;
+  g_state->failed = nullptr;
+  g_state->exists = true;
 }
 
-HostFault::~HostFault() { g_exists = false; }
+HostFault::~HostFault() { g_state->exists = false; }
 
-uint64_t HostFault::calls() const { return g_calls; }
+uint64_t HostFault::calls() const { return g_state->calls; }
 
 std::string HostFault::failed() const {
-  const char* const name = g_failed;
+  const char* const name = g_state->failed;
   if (name == nullptr) return "";
-  return absl::StrFormat("%s(%#x)", name, g_failed_request.load());
+  return absl::StrFormat("%s(%#x)", name, g_state->failed_request.load());
 }
+
+HostFault::Exempt::Exempt() { t_exempt = true; }
+HostFault::Exempt::~Exempt() { t_exempt = false; }
 
 }  // namespace nacre
 
 // Calls of the project's go to __wrap_NAME, and __real_NAME is the C library's
 // (or the sanitizer's).
-#define NACRE_WRAP(result, name, parameters, arguments)        \
-  extern "C" result __real_##name parameters;                  \
-  extern "C" result __wrap_##name parameters {                 \
-    if (const auto fault = nacre::Fault(#name)) return *fault; \
-    return __real_##name arguments;                            \
+#define NACRE_WRAP_KIND(kind, result, name, parameters, arguments)   \
+  extern "C" result __real_##name parameters;                        \
+  extern "C" result __wrap_##name parameters {                       \
+    if (const auto fault = nacre::Fault(#name, nacre::Kind::kind)) { \
+      return *fault;                                                 \
+    }                                                                \
+    return __real_##name arguments;                                  \
   }
+#define NACRE_WRAP(result, name, parameters, arguments) \
+  NACRE_WRAP_KIND(kAny, result, name, parameters, arguments)
 
 NACRE_WRAP(int, mprotect, (void* address, size_t size, int protection),
            (address, size, protection))
@@ -105,8 +147,19 @@ NACRE_WRAP(ssize_t, recvmsg, (int fd, msghdr* message, int flags),
 NACRE_WRAP(ssize_t, pread, (int fd, void* data, size_t size, off_t offset),
            (fd, data, size, offset))
 NACRE_WRAP(int, fstat, (int fd, struct stat* status), (fd, status))
+NACRE_WRAP(int, fstatfs, (int fd, struct statfs* status), (fd, status))
+NACRE_WRAP(int, pipe2, (int* fds, int flags), (fds, flags))
+NACRE_WRAP_KIND(kOnce, int, waitid,
+                (idtype_t type, id_t id, siginfo_t* info, int options),
+                (type, id, info, options))
+NACRE_WRAP_KIND(kOfChildren, ssize_t, write,
+                (int fd, const void* data, size_t size), (fd, data, size))
+NACRE_WRAP_KIND(kOfChildren, int, dup2, (int fd, int other), (fd, other))
+NACRE_WRAP_KIND(kOfChildren, int, execve,
+                (const char* path, char* const* arguments,
+                 char* const* environment),
+                (path, arguments, environment))
 
-extern "C" void* __real_mmap(void*, size_t, int, int, int, off_t);
 extern "C" void* __wrap_mmap(void* address, size_t size, int protection,
                              int flags, int fd, off_t offset) {
   if (nacre::Fault("mmap")) return MAP_FAILED;
@@ -121,7 +174,8 @@ extern "C" int __wrap_ioctl(int fd, unsigned long request, ...) {
   va_start(arguments, request);
   void* const argument = va_arg(arguments, void*);
   va_end(arguments);
-  if (const auto fault = nacre::Fault("ioctl", request)) return *fault;
+  if (const auto fault = nacre::Fault("ioctl", nacre::Kind::kAny, request))
+    return *fault;
   return __real_ioctl(fd, request, argument);
 }
 
@@ -152,6 +206,11 @@ extern "C" long __wrap_syscall(long number, ...) {
   long a[6];
   for (long& argument : a) argument = va_arg(arguments, long);
   va_end(arguments);
-  if (const auto fault = nacre::Fault("syscall", number)) return *fault;
-  return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+  const nacre::Kind kind =
+      number == SYS_pidfd_send_signal ? nacre::Kind::kOnce : nacre::Kind::kAny;
+  if (const auto fault = nacre::Fault("syscall", kind, number)) return *fault;
+  const long result =
+      __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+  if (number == SYS_clone && result == 0) nacre::g_is_child = true;
+  return result;
 }

@@ -16,37 +16,23 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/bytes.h"
-#include "base/page_size.h"
 #include "base/status_macros.h"
 #include "base/testing/holdings.h"
 #include "devices/virtio/testing/fake_driver.h"
 #include "devices/virtio_gpu/display/headless_sink.h"
 #include "devices/virtio_gpu/gpu_device.h"
 #include "devices/virtio_gpu/msm/context_type.h"
-#include "devices/virtio_gpu/msm/testing/guest.h"
-#include "devices/virtio_gpu/testing/requests.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "nacre/testing/gpu_program.h"
 #include "simulator/simulated_device.h"
 
 namespace nacre {
 namespace {
 
-using msm::High;
-using msm::Low;
 using testing::HasSubstr;
 using testing::Not;
-using virtio_gpu::Request;
 using virtio_gpu::VirtioGpu;
-using virtio_gpu::wire::Type;
-
-constexpr uint64_t kPage = kLargestPageSize;
-constexpr uint32_t kContext = 1;
-constexpr uint32_t kShmem = 1;
-constexpr uint32_t kBuffer = 2;
-constexpr uint64_t kIova = uint64_t{1} << 32;
-constexpr uint8_t kRing = 2;  // Of queue 0.
 
 // The device with all that is below it.
 struct Stack {
@@ -66,66 +52,6 @@ struct Stack {
     return stack;
   }
   std::unique_ptr<VirtioGpu> device;
-};
-
-class Program {
- public:
-  explicit Program(virtio::FakeDriver& driver) : driver_(driver) {}
-
-  // Whether all of it succeeded.
-  bool Run() {
-    bool ok = Call(
-        virtio_gpu::CreateContextRequest(kContext, msm::VIRTIO_GPU_CAPSET_DRM));
-    ok &= CreateBlob(kShmem, 0);
-    msm::CcmdStream stream;
-    stream.Add(msm::MSM_CCMD_GEM_NEW,
-               {Low(kIova), High(kIova), Low(kPage), 0, msm::MSM_BO_WC, 7});
-    ok &= Submit(stream);
-    ok &= CreateBlob(kBuffer, 7);
-    ok &= Call(virtio_gpu::MapRequest(kShmem, 0));
-    ok &= Call(virtio_gpu::MapRequest(kBuffer, kPage));
-    stream.Add(msm::MSM_CCMD_GEM_UPLOAD, {kBuffer, 0, 0, 4},
-               std::vector<uint8_t>{1, 2, 3, 4});
-    ok &= Submit(stream);
-    stream.Add(msm::MSM_CCMD_GEM_SUBMIT, {msm::MSM_PIPE_3D0, 0, 0, 0, 1});
-    Request submit = virtio_gpu::SubmitRequest(kContext, stream.bytes());
-    stream.bytes().clear();
-    ok &= Call(submit.Fence(1, kRing));
-    ok &= OnResource(Type::kResourceUnmapBlob, kBuffer);
-    ok &= OnResource(Type::kResourceUnref, kBuffer);
-    ok &= OnResource(Type::kResourceUnref, kShmem);
-    ok &= Call(Request(Type::kCtxDestroy).Context(kContext));
-    return ok;
-  }
-
- private:
-  bool Call(const Request& request) {
-    const std::vector<uint8_t> answer = driver_.Call(
-        0, request.bytes(), sizeof(virtio_gpu::wire::CtrlHeader) + 8);
-    const auto header =
-        ByteReader(answer).ReadZeroExtended<virtio_gpu::wire::CtrlHeader>();
-    return header.type < static_cast<uint32_t>(Type::kErrUnspec);
-  }
-  bool Submit(msm::CcmdStream& stream) {
-    const Request request = virtio_gpu::SubmitRequest(kContext, stream.bytes());
-    stream.bytes().clear();
-    return Call(request);
-  }
-  bool CreateBlob(uint32_t resource, uint64_t blob_id) {
-    virtio_gpu::wire::ResourceCreateBlob blob = {};
-    blob.resource_id = resource;
-    blob.blob_mem = static_cast<uint32_t>(virtio_gpu::wire::BlobMem::kHost3d);
-    blob.blob_flags = virtio_gpu::wire::kBlobFlagUseMappable;
-    blob.blob_id = blob_id;
-    blob.size = kPage;
-    return Call(
-        Request(Type::kResourceCreateBlob).Context(kContext).With(blob));
-  }
-  bool OnResource(Type type, uint32_t resource) {
-    return Call(virtio_gpu::ResourceRequest(type, resource).Context(kContext));
-  }
-
-  virtio::FakeDriver& driver_;
 };
 
 constexpr int kErrors[] = {ENOMEM, EINVAL, EIO,    EBUSY, EMFILE,
@@ -182,7 +108,7 @@ TEST(HostFaultsTest, EveryCommandIsAnsweredAndTheNextProgramRuns) {
     uint64_t calls = 0;
     {
       const HostFault fault(plan);
-      if (!Program(driver).Run()) {
+      if (!GpuProgram(driver).Run()) {
         EXPECT_FALSE(fault.failed().empty());
         ++failed;
       }
@@ -190,7 +116,7 @@ TEST(HostFaultsTest, EveryCommandIsAnsweredAndTheNextProgramRuns) {
     }
     driver.Reset();
     EXPECT_TRUE(driver.Start().ok());
-    EXPECT_TRUE(Program(driver).Run());
+    EXPECT_TRUE(GpuProgram(driver).Run());
     driver.Reset();
     const virtio_gpu::Stats& stats = stack->device->stats();
     EXPECT_EQ(stats.contexts.value(), 0u);

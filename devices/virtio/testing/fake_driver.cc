@@ -71,14 +71,20 @@ void FakeDriver::KickAnyway(uint16_t index) {
 }
 
 UsedChain FakeDriver::WaitUsed(uint16_t index) {
+  std::optional<UsedChain> used = WaitUsedOrNeedsReset(index);
+  CHECK(used.has_value()) << "the device found its queues broken";
+  return *std::move(used);
+}
+
+std::optional<UsedChain> FakeDriver::WaitUsedOrNeedsReset(uint16_t index) {
   FakeQueue& fake = queue(index);
   const auto deadline = Deadline();
   MutexLock lock(mutex_);
   while (true) {
     const int seen = interrupts_.at(index);
-    if (std::optional<UsedChain> used = fake.PopUsed()) return *used;
+    if (std::optional<UsedChain> used = fake.PopUsed()) return used;
     while (interrupts_.at(index) == seen) {
-      CHECK(!needs_reset_) << "the device found its queues broken";
+      if (needs_reset_) return std::nullopt;
       if (!changed_.WaitUntil(mutex_, deadline)) {
         LOG(FATAL) << "no interrupt for queue " << index << " in 30 s";
       }
@@ -89,14 +95,22 @@ UsedChain FakeDriver::WaitUsed(uint16_t index) {
 std::vector<uint8_t> FakeDriver::Call(uint16_t index,
                                       std::span<const uint8_t> request,
                                       uint32_t response_size) {
+  auto response = TryCall(index, request, response_size);
+  CHECK(response.has_value()) << "the device found its queues broken";
+  return *std::move(response);
+}
+
+std::optional<std::vector<uint8_t>> FakeDriver::TryCall(
+    uint16_t index, std::span<const uint8_t> request, uint32_t response_size) {
   FakeQueue::ChainBuilder chain = queue(index).Chain();
   chain.Readable(request);
   if (response_size != 0) chain.Writable(response_size);
   const uint16_t head = chain.Submit();
   Kick(index);
-  UsedChain used = WaitUsed(index);
-  CHECK_EQ(used.head, head) << "another request was completed first";
-  return std::move(used.response);
+  std::optional<UsedChain> used = WaitUsedOrNeedsReset(index);
+  if (!used) return std::nullopt;
+  CHECK_EQ(used->head, head) << "another request was completed first";
+  return std::move(used->response);
 }
 
 int FakeDriver::interrupts(uint16_t index) const {

@@ -72,6 +72,10 @@ class FakeDriver : private DriverNotifier {
   // it is this one, and returns the response.
   std::vector<uint8_t> Call(uint16_t index, std::span<const uint8_t> request,
                             uint32_t response_size);
+  // As Call; nullopt where the device says DEVICE_NEEDS_RESET instead.
+  std::optional<std::vector<uint8_t>> TryCall(uint16_t index,
+                                              std::span<const uint8_t> request,
+                                              uint32_t response_size);
   // As Call, where both are structures.
   template <WireType Response, WireType Request>
   Response CallFor(uint16_t index, const Request& request) {
@@ -93,6 +97,9 @@ class FakeDriver : private DriverNotifier {
     std::unique_ptr<FakeQueue> fake;
     EventFd kick;
   };
+
+  // Nullopt: the device says DEVICE_NEEDS_RESET.
+  std::optional<UsedChain> WaitUsedOrNeedsReset(uint16_t index);
 
   void NotifyUsedBuffers(uint16_t index) override;
   void NotifyConfigChange() override;

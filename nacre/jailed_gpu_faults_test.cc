@@ -1,0 +1,192 @@
+// A host that refuses, while a GPU in its jail is made, driven and given up,
+// with each call that the VMM's process makes failing in turn, and each that
+// the GPU's makes until it runs its program. Whichever it is, the GPU works, or
+// is not made and says why, or is lost as its driver is told; nothing of it is
+// left, neither here nor as a process.
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/testing/holdings.h"
+#include "base/testing/host_faults.h"
+#include "devices/virtio/testing/fake_driver.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nacre/gpu_process.h"
+#include "nacre/jailed_gpu.h"
+#include "nacre/testing/gpu_program.h"
+
+namespace nacre {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr int kErrors[] = {ENOMEM, EINVAL, EIO,    EBUSY, EMFILE,
+                           EPERM,  ENOSPC, ENOSYS, EFAULT};
+
+Gpu Config() {
+  Gpu config;
+  config.set_device("sim:a660");
+  config.set_window_mib(16);
+  config.set_jail("best-effort");
+  return config;
+}
+
+// One line that says something.
+auto IsALine() { return AllOf(Not(IsEmpty()), Not(HasSubstr("\n"))); }
+
+std::unique_ptr<virtio::FakeDriver> MakeDriver(JailedGpu& gpu) {
+  const HostFault::Exempt own_memory;
+  return std::make_unique<virtio::FakeDriver>(&gpu.device());
+}
+
+bool RunsPrograms(virtio::FakeDriver& driver) {
+  return driver.Start().ok() && GpuProgram(driver).Run();
+}
+
+bool IsInNamespaces(const JailedGpu& gpu) {
+  std::error_code error;
+  return std::filesystem::read_symlink(gpu.process().folder() + "/ns/net",
+                                       error) !=
+         std::filesystem::read_symlink("/proc/self/ns/net");
+}
+
+bool HasChildren() {
+  siginfo_t info = {};
+  return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ||
+         errno != ECHILD;
+}
+
+// Has `life` with each of the calls that it makes failing, once and from then
+// on; it returns their number.
+template <typename Life>
+void FailEachCall(const Life& life, HostFault::Plan plan = {}) {
+  // Twice: what is made once for the process is there then. How many there are
+  // varies, as threads wait for one another.
+  const uint64_t calls = std::max(life(plan), life(plan));
+  std::cout << calls << " calls\n";
+  ASSERT_GT(calls, 0u);
+  const auto now = [] { return Holdings::Now({"/memfd:", " /"}); };
+  Holdings before = now();
+  before.WaitForThreads(1, 200);
+  for (uint64_t call = 0; call < calls; ++call) {
+    for (const bool repeatedly : {false, true}) {
+      plan.first = call;
+      plan.repeatedly = repeatedly;
+      plan.error = kErrors[(2 * call + repeatedly) % std::size(kErrors)];
+      life(plan);
+      Holdings after = now();
+      after.WaitForThreads(before.threads);
+      ASSERT_EQ(after, before) << "call " << call << ", errno " << plan.error;
+      ASSERT_FALSE(HasChildren()) << "call " << call;
+    }
+  }
+}
+
+TEST(JailedGpuFaultsTest, OneIsMadeOrSaysWhyNot) {
+  const bool has_namespaces = IsInNamespaces(**JailedGpu::Create(Config()));
+  FailEachCall([has_namespaces](const HostFault::Plan& plan) {
+    std::string failed;
+    uint64_t calls = 0;
+    absl::StatusOr<std::unique_ptr<JailedGpu>> gpu;
+    {
+      const HostFault fault(plan);
+      gpu = JailedGpu::Create(Config());
+      failed = fault.failed();
+      calls = fault.calls();
+    }
+    if (!gpu.ok()) {
+      EXPECT_FALSE(failed.empty()) << gpu.status();
+      EXPECT_THAT(std::string(gpu.status().message()), IsALine());
+      return calls;
+    }
+    // Bad luck is no reason for a weaker jail.
+    if (!plan.repeatedly) {
+      EXPECT_EQ(IsInNamespaces(**gpu), has_namespaces) << failed;
+    }
+    EXPECT_TRUE(RunsPrograms(*MakeDriver(**gpu))) << failed;
+    return calls;
+  });
+}
+
+TEST(JailedGpuFaultsTest, OneThatIsMadeRunsProgramsOrIsLost) {
+  FailEachCall([](const HostFault::Plan& plan) {
+    const auto gpu = *JailedGpu::Create(Config());
+    const auto driver = MakeDriver(*gpu);
+    std::string failed;
+    uint64_t calls = 0;
+    {
+      const HostFault fault(plan);
+      if (!RunsPrograms(*driver)) {
+        EXPECT_FALSE(fault.failed().empty());
+      }
+      // While the host is as it is.
+      driver->Reset();
+      failed = fault.failed();
+      calls = fault.calls();
+    }
+    const bool runs = RunsPrograms(*driver);
+    driver->Reset();
+    const GpuSummary summary = gpu->Summary();
+    EXPECT_NE(runs, summary.has_failure()) << failed;
+    if (!runs) {
+      EXPECT_THAT(summary.failure(), IsALine()) << failed;
+    }
+    return calls;
+  });
+}
+
+TEST(JailedGpuFaultsTest, OneThatIsGivenUpIsGone) {
+  FailEachCall([](const HostFault::Plan& plan) {
+    auto gpu = *JailedGpu::Create(Config());
+    auto driver = MakeDriver(*gpu);
+    EXPECT_TRUE(RunsPrograms(*driver));
+    const HostFault fault(plan);
+    driver.reset();
+    gpu->Summary();
+    gpu.reset();
+    return fault.calls();
+  });
+}
+
+TEST(JailedGpuFaultsTest, AProcessThatCannotStartSaysSo) {
+  FailEachCall(
+      [](const HostFault::Plan& plan) {
+        const HostFault fault(plan);
+        const auto gpu = JailedGpu::Create(Config());
+        if (!gpu.ok()) {
+          EXPECT_THAT(std::string(gpu.status().message()),
+                      AllOf(IsALine(), HasSubstr("exit code 127")))
+              << fault.failed();
+        }
+        return fault.calls();
+      },
+      {.in_children = true});
+}
+
+}  // namespace
+}  // namespace nacre
+
+int main(int argc, char** argv) {
+  if (argc == 2) {
+    if (const auto options = nacre::ParseGpuProcessArgument(argv[1])) {
+      nacre::RunGpuProcess(*options);
+    }
+  }
+  testing::InitGoogleMock(&argc, argv);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,35 @@
+#ifndef NACRE_NACRE_TESTING_GPU_PROGRAM_H_
+#define NACRE_NACRE_TESTING_GPU_PROGRAM_H_
+
+#include <cstdint>
+
+#include "devices/virtio/testing/fake_driver.h"
+#include "devices/virtio_gpu/msm/testing/guest.h"
+#include "devices/virtio_gpu/testing/requests.h"
+
+namespace nacre {
+
+// What a guest's program has its driver do, each kind of command once: a
+// context with its control memory, a buffer that is mapped and filled, a fenced
+// submission, and all of it taken away again.
+class GpuProgram {
+ public:
+  // `driver` has started its GPU.
+  explicit GpuProgram(virtio::FakeDriver& driver) : driver_(driver) {}
+
+  // Makes every command, also where one has failed, but for a device that needs
+  // a reset. Whether all succeeded.
+  bool Run();
+
+ private:
+  bool Call(const virtio_gpu::Request& request);
+  bool Submit(msm::CcmdStream& stream);
+  bool CreateBlob(uint32_t resource, uint64_t blob_id);
+  bool OnResource(virtio_gpu::wire::Type type, uint32_t resource);
+
+  virtio::FakeDriver& driver_;
+};
+
+}  // namespace nacre
+
+#endif  // NACRE_NACRE_TESTING_GPU_PROGRAM_H_
