@@ -1,5 +1,6 @@
 #include "base/testing/host_faults.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -164,6 +165,16 @@ extern "C" void* __wrap_mmap(void* address, size_t size, int protection,
                              int flags, int fd, off_t offset) {
   if (nacre::Fault("mmap")) return MAP_FAILED;
   return __real_mmap(address, size, protection, flags, fd, offset);
+}
+
+// Returns its errno.
+extern "C" int __real_pthread_create(pthread_t*, const pthread_attr_t*,
+                                     void* (*)(void*), void*);
+extern "C" int __wrap_pthread_create(pthread_t* thread,
+                                     const pthread_attr_t* attributes,
+                                     void* (*run)(void*), void* argument) {
+  if (nacre::Fault("pthread_create")) return errno;
+  return __real_pthread_create(thread, attributes, run, argument);
 }
 
 // Those with arguments that may be there or not, each of which a register

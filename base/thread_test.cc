@@ -1,0 +1,49 @@
+#include "base/thread.h"
+
+#include <pthread.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "base/testing/host_faults.h"
+#include "gtest/gtest.h"
+
+namespace nacre {
+namespace {
+
+TEST(ThreadTest, RunsUnderItsName) {
+  std::array<char, 16> name = {};
+  absl::StatusOr<Thread> thread = Thread::Start("fifteen-letters", [&name] {
+    pthread_getname_np(pthread_self(), name.data(), name.size());
+  });
+  ASSERT_TRUE(thread.ok()) << thread.status();
+  EXPECT_TRUE(thread->joinable());
+  thread->Join();
+  EXPECT_FALSE(thread->joinable());
+  EXPECT_STREQ(name.data(), "fifteen-letters");
+}
+
+TEST(ThreadTest, IsMoved) {
+  bool ran = false;
+  Thread thread;
+  EXPECT_FALSE(thread.joinable());
+  thread = *Thread::Start("test", [&ran] { ran = true; });
+  Thread other = std::move(thread);
+  EXPECT_FALSE(thread.joinable());
+  other.Join();
+  EXPECT_TRUE(ran);
+}
+
+TEST(ThreadTest, AHostWithoutThreadsIsAnError) {
+  bool ran = false;
+  const HostFault fault({.first = 0, .error = EAGAIN});
+  const absl::Status status =
+      Thread::Start("test", [&ran] { ran = true; }).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_FALSE(ran);
+}
+
+}  // namespace
+}  // namespace nacre
