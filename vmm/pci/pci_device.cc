@@ -102,13 +102,6 @@ void PciDevice::Reset() {
   DidReset();
 }
 
-std::optional<uint64_t> PciDevice::MappedBar(int index) const {
-  for (const Bar& bar : bars_) {
-    if (bar.index == index) return bar.mapped;
-  }
-  return std::nullopt;
-}
-
 void PciDevice::WillReadConfig(uint16_t /*offset*/, size_t /*size*/) {}
 void PciDevice::DidWriteConfig(uint16_t /*offset*/, size_t /*size*/) {}
 

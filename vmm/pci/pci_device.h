@@ -80,9 +80,6 @@ class PciDevice {
   void AddBar(int index, BarType type, uint64_t size,
               std::unique_ptr<BarBacking> backing);
 
-  // Where BAR `index` is decoded now; nullopt where it is not.
-  std::optional<uint64_t> MappedBar(int index) const;
-
   // Hooks: before the guest reads [offset, offset + size) of configuration
   // space, and after it has written it.
   virtual void WillReadConfig(uint16_t offset, size_t size);
