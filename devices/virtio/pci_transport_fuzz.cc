@@ -1,6 +1,7 @@
 // A guest that accesses the registers, configuration space and queues of a
-// virtio PCI device in any order. The input is a sequence of accesses, each a
-// byte that says which and the values it takes; see the switch.
+// virtio PCI device in any order, under a hypervisor that now and then has no
+// room left. The input is a sequence of accesses, each a byte that says which
+// and the values it takes; see the switch.
 
 #include <algorithm>
 #include <array>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/event_fd.h"
 #include "devices/virtio/common_config.h"
 #include "devices/virtio/pci_transport.h"
 #include "devices/virtio/split_ring.h"
@@ -20,6 +22,7 @@
 #include "devices/virtio/testing/guest_ram.h"
 #include "devices/virtio/virtio_device.h"
 #include "glog/logging.h"
+#include "vmm/pci/pci_bus.h"
 
 namespace nacre::virtio {
 namespace {
@@ -27,6 +30,11 @@ namespace {
 constexpr vmm::PciAddress kAddress = {.device = 1};
 constexpr uint64_t kBarBytes = 0x8000;
 constexpr uint64_t kRingFeatures = kFeatureEventIdx | kFeatureIndirectDesc;
+// Of the device's own: it says that buffers are used by signalling events, as
+// one in another process does.
+constexpr uint64_t kFeatureEvents = 1 << 1;
+// Other registers, in the way of a BAR that is put there.
+constexpr uint64_t kOccupied = FakePciMachine::kWindows.low.address + 0x10'0000;
 
 // Serves its queues when told to, on the caller's thread.
 class SteppedDevice : public VirtioDevice {
@@ -53,9 +61,17 @@ class SteppedDevice : public VirtioDevice {
   absl::Status Activate(Activation activation) override {
     CHECK(!active_.has_value()) << "activated twice";
     active_ = std::move(activation);
+    if ((active_->driver_features & kFeatureEvents) != 0) {
+      notifier_ = active_->notifier;
+      SetEvents(true);
+    }
     return absl::OkStatus();
   }
-  void Reset() override { active_.reset(); }
+  void Reset() override {
+    if (notifier_ != nullptr) SetEvents(false);
+    notifier_ = nullptr;
+    active_.reset();
+  }
 
   void Step() {
     if (!active_.has_value()) return;
@@ -71,16 +87,96 @@ class SteppedDevice : public VirtioDevice {
         active.queue.Complete(**std::move(popped));
       }
       active.queue.EnableKicks();
-      if (active.queue.NeedsInterrupt()) {
+      if (!active.queue.NeedsInterrupt()) continue;
+      if (notifier_ != nullptr) {
+        events_[active.index].Signal();
+      } else {
         active_->notifier->NotifyUsedBuffers(active.index);
       }
     }
     active_->notifier->NotifyConfigChange();
   }
+  // Signals that the hypervisor did not take.
+  void Relay() {
+    for (uint16_t i = 0; i < events_.size(); ++i) {
+      if (events_[i].Clear() != 0 && notifier_ != nullptr) {
+        notifier_->NotifyUsedBuffers(i);
+      }
+    }
+  }
+  bool AnyAttached(const vmm::FakeMsiController& msi) const {
+    return std::ranges::any_of(
+        events_, [&](const EventFd& event) { return msi.attached(event); });
+  }
 
  private:
+  void SetEvents(bool set) {
+    for (uint16_t i = 0; i < events_.size(); ++i) {
+      notifier_->SetQueueEvent(i, set ? &events_[i] : nullptr);
+    }
+  }
+
   const std::span<uint8_t> region_;
+  const std::array<EventFd, 2> events_ = {EventFd::Create().value(),
+                                          EventFd::Create().value()};
   std::optional<Activation> active_;
+  DriverNotifier* notifier_ = nullptr;  // While it signals events.
+};
+
+// Configuration space by the ways that a machine has.
+class ConfigAccesses {
+ public:
+  explicit ConfigAccesses(vmm::PciBus* bus)
+      : bus_(bus), ports_(bus), ecam_(bus) {}
+  vmm::IoDevice* ports() { return &ports_; }
+
+  void Read(uint8_t step, ByteReader& input, std::span<uint8_t> data) {
+    switch (step >> 6) {
+      case 2:
+        return ports_.Read(PortOffset(input), data);
+      case 3:
+        return ecam_.Read(EcamOffset(input), data);
+      default:
+        return bus_->ReadConfig(8, input.ReadZeroExtended<uint8_t>(), data);
+    }
+  }
+  void Write(uint8_t step, ByteReader& input, std::span<uint8_t> data) {
+    const auto filled = [&] {
+      const auto bytes = input.ReadZeroExtended<std::array<uint8_t, 8>>();
+      std::copy_n(bytes.begin(), data.size(), data.begin());
+      return data;
+    };
+    switch (step >> 6) {
+      case 2: {
+        const uint64_t offset = PortOffset(input);
+        return ports_.Write(offset, filled());
+      }
+      case 3: {
+        const uint64_t offset = EcamOffset(input);
+        return ecam_.Write(offset, filled());
+      }
+      default: {
+        const auto offset = input.ReadZeroExtended<uint8_t>();
+        return bus_->WriteConfig(8, offset, filled());
+      }
+    }
+  }
+
+ private:
+  static uint64_t PortOffset(ByteReader& input) {
+    return input.ReadZeroExtended<uint8_t>() % vmm::PciConfigPorts::kSize;
+  }
+  // Mostly of one of four functions, of which two are there.
+  static uint64_t EcamOffset(ByteReader& input) {
+    const auto value = input.ReadZeroExtended<uint16_t>();
+    const auto high = input.ReadZeroExtended<uint8_t>();
+    return (value & 0xfff) | uint64_t{value & 0x3000u} << 3 |
+           (high < 0xf0 ? 0 : uint64_t{high} << 21);
+  }
+
+  vmm::PciBus* const bus_;
+  vmm::PciConfigPorts ports_;
+  vmm::PciEcam ecam_;
 };
 
 // By the two highest bits of `step`: chains made available as they should be,
@@ -109,6 +205,10 @@ void Run(ByteReader input) {
   static auto* const region = new std::vector<uint8_t>(0x1000);
   SteppedDevice device(*region);
   FakePciMachine machine;
+  ConfigAccesses config(&machine.bus);
+  CHECK(
+      machine.mmio.Insert(kOccupied, vmm::PciConfigPorts::kSize, config.ports())
+          .ok());
   FakePciDriver driver(&machine, kAddress);
   auto transport = PciTransport::Create(&device, kAddress, 0x0380,
                                         {.memory = &machine.ram.memory(),
@@ -137,28 +237,34 @@ void Run(ByteReader input) {
         machine.mmio.Write(driver.pci().ReadBar(0) + offset % kBarBytes, bytes);
         break;
       }
-      case 2: {
-        const auto offset = input.ReadZeroExtended<uint8_t>();
-        machine.bus.ReadConfig(8, offset, bytes);
+      case 2:
+        config.Read(step, input, bytes);
         break;
-      }
-      case 3: {
-        const auto offset = input.ReadZeroExtended<uint8_t>();
-        data = input.ReadZeroExtended<std::array<uint8_t, 8>>();
-        machine.bus.WriteConfig(8, offset, bytes);
+      case 3:
+        config.Write(step, input, bytes);
         break;
-      }
       case 4:  // All that a driver does to begin.
         machine.bus.Reset();
-        driver.Start(kFeatureVersion1 | ((step & 8) != 0 ? kRingFeatures : 0));
+        driver.Start(kFeatureVersion1 | ((step & 8) != 0 ? kRingFeatures : 0) |
+                     ((step & 0x10) != 0 ? kFeatureEvents : 0));
         started = true;
         break;
       case 5:
         if (started) FillQueue(driver.queue(step >> 3 & 1), step, input);
         device.Step();
+        machine.msi.Deliver();
+        device.Relay();
         break;
       case 6:
-        machine.kicks.Write(input.ReadZeroExtended<uint64_t>(), 2);
+        if ((step & 8) != 0) {
+          machine.msi.FailSetMessage((step & 0x10) != 0);
+          machine.kicks.set_fail((step & 0x20) != 0);
+        } else {
+          machine.kicks.Write(
+              driver.pci().ReadBar(0) +
+                  input.ReadZeroExtended<uint16_t>() % kBarBytes,
+              2);
+        }
         break;
       case 7:  // One of the 56 bytes that matter most.
         data = input.ReadZeroExtended<std::array<uint8_t, 8>>();
@@ -168,12 +274,15 @@ void Run(ByteReader input) {
         break;
     }
   }
+  machine.bus.Reset();
+  CHECK(!device.AnyAttached(machine.msi));
 }
 
 }  // namespace
 }  // namespace nacre::virtio
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  FLAGS_minloglevel = google::GLOG_FATAL;
   nacre::virtio::Run(nacre::ByteReader({data, size}));
   return 0;
 }
