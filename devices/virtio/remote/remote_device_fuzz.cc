@@ -1,16 +1,22 @@
-// A device's process in the hands of a guest, which has sent all that it will
-// say, answers and questions, before it is asked. The input: a byte of options,
-// then a list of steps, each a byte that says which and the values it takes;
-// see the switches. Whatever arrives, the transport's calls return, and a
-// device that breaks the protocol is lost once, with its region cleared.
+// A device's process in the hands of a guest: it answers what the VMM asks, and
+// asks itself, as the input says, and as it should once the input says nothing
+// more. The input: a byte of options, then a list of steps, each a byte that
+// says which and the values it takes; see the switches. Whatever is said, the
+// transport's calls return, and a device that breaks the protocol is lost once,
+// with its region cleared.
 
-#include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
+#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -23,6 +29,7 @@
 #include "devices/virtio/remote/device_services.h"
 #include "devices/virtio/remote/messages.h"
 #include "devices/virtio/remote/remote_device.h"
+#include "devices/virtio/remote/service_client.h"
 #include "devices/virtio/testing/fake_queue.h"
 #include "devices/virtio/testing/guest_ram.h"
 #include "glog/logging.h"
@@ -31,7 +38,7 @@ namespace nacre::virtio {
 namespace {
 
 using std::chrono_literals::operator""ms;
-constexpr int kMaxSteps = 40;
+constexpr int kMaxSteps = 60;
 constexpr uint16_t kQueues = 2;
 constexpr uint16_t kQueueSize = 16;
 
@@ -62,234 +69,339 @@ class Services final : public DeviceServices {
 
 class Notifier final : public DriverNotifier {
  public:
-  void NotifyUsedBuffers(uint16_t index) override { CHECK_LT(index, 64); }
-  void NotifyConfigChange() override {}
-  void SetNeedsReset() override {}
-};
-
-class Session {
- public:
-  explicit Session(std::span<const uint8_t> input) : input_(input) {
-    std::tie(vmm_control_, control_) = Channel::CreatePair().value();
-    std::tie(vmm_services_, services_) = Channel::CreatePair().value();
+  void NotifyUsedBuffers(uint16_t index) override {
+    CHECK_LT(index, kMaxRemoteQueues);
+    CHECK(!gone_);
+  }
+  void NotifyConfigChange() override { CHECK(!gone_); }
+  void SetNeedsReset() override { CHECK(!gone_); }
+  void SetQueueEvent(uint16_t index, const EventFd* event) override {
+    CHECK(!gone_);
+    events_[index] = event;
   }
 
-  void Run() {
-    const uint8_t options = Byte();
-    if ((options & 1) == 0) Introduce();
-    std::vector<uint8_t> calls;
-    for (int i = 0; i < kMaxSteps && input_.remaining() > 0; ++i) {
-      const uint8_t step = Byte();
-      switch (step % 4) {
-        case 0:
-          SendAnswer();
-          break;
-        case 1:
-          SendRequest();
-          break;
-        default:
-          calls.push_back(step / 4);
-      }
-    }
-    // Whoever asks for more finds nobody.
-    CHECK_EQ(shutdown(control_.fd(), SHUT_WR), 0);
-    if ((options & 2) != 0) CHECK_EQ(shutdown(services_.fd(), SHUT_WR), 0);
-    Connect(calls);
+  // Nobody may call it any more.
+  void End() {
+    gone_ = true;
+    for (const auto& [index, event] : events_) CHECK(event == nullptr);
   }
 
  private:
-  uint8_t Byte() { return input_.ReadZeroExtended<uint8_t>(); }
+  std::atomic<bool> gone_ = false;
+  std::map<uint16_t, const EventFd*> events_;
+};
+
+// What the device's process does once it has been asked something.
+struct Act {
+  bool answers = false;  // Else a question or a report of its own.
+  uint8_t kind = 0;
+  std::array<uint8_t, 3> numbers = {};
+  std::vector<uint8_t> bytes;
+};
+
+// The device's process, a thread here.
+class Process {
+ public:
+  Process(Channel control, Channel services, std::vector<Act> acts,
+          bool introduces_itself)
+      : control_(std::move(control)),
+        services_(Fd(dup(services.fd()))),
+        client_(std::move(services)),
+        acts_(std::move(acts)),
+        introduces_itself_(introduces_itself) {}
+
+  // Until the VMM's ends are closed.
+  void Run() {
+    for (int asked = 0;; ++asked) {
+      absl::StatusOr<Channel::Packet> packet =
+          control_.Receive(Channel::kMaxFds, std::nullopt);
+      if (!packet.ok()) return;
+      Understand(*std::move(packet));
+      bool answered = false;
+      while ((asked >= 2 || !introduces_itself_) && !answered &&
+             next_ < acts_.size()) {
+        const Act& act = acts_[next_++];
+        if (act.answers) {
+          Answer(act);
+          answered = true;
+        } else {
+          Speak(act);
+        }
+      }
+      if (!answered) Reply(RightBody());
+    }
+  }
+
+ private:
+  void Understand(Channel::Packet packet) {
+    ByteReader reader(packet.bytes);
+    const auto header = reader.Read<MessageHeader>();
+    CHECK(header);
+    question_ = header->type;
+    access_ = question_ == MessageType::kReadConfig
+                  ? reader.Read<ConfigAccess>().value()
+                  : ConfigAccess();
+    if (question_ != MessageType::kActivate) return;
+    events_.clear();
+    for (Fd& fd : packet.fds) events_.emplace_back(std::move(fd));
+  }
+
   template <WireType T>
-  void Append(const T& value) {
+  static void Append(std::vector<uint8_t>& to, const T& value) {
     const std::span<const uint8_t> bytes = AsBytes(value);
-    body_.insert(body_.end(), bytes.begin(), bytes.end());
+    to.insert(to.end(), bytes.begin(), bytes.end());
   }
-  void AppendBytes(size_t count) {
-    for (; count > 0; --count) body_.push_back(Byte());
+  static std::vector<uint8_t> DescriptionOf(uint16_t queues, uint16_t size) {
+    std::vector<uint8_t> body;
+    Append(body, Description{.device_features = 3,
+                             .device_id = 42,
+                             .num_queues = queues,
+                             .padding = 0});
+    for (int i = 0; i < queues; ++i) Append(body, size);
+    return body;
   }
-  void Reply() {
-    SendReply(control_, absl::OkStatus(), body_, {}, 1000ms).IgnoreError();
+  std::vector<uint8_t> RightBody() const {
+    switch (question_) {
+      case MessageType::kDescribe:
+        return DescriptionOf(kQueues, kQueueSize);
+      case MessageType::kAcceptsFeatures:
+        return {1};
+      case MessageType::kReadConfig:
+        return std::vector<uint8_t>(access_.size, 7);
+      case MessageType::kReadCounters:
+        return std::vector<uint8_t>(100, 'c');
+      default:
+        return {};
+    }
+  }
+  void Reply(std::span<const uint8_t> body, std::span<const int> fds = {}) {
+    SendReply(control_, absl::OkStatus(), body, fds, 1000ms).IgnoreError();
   }
 
-  void AppendDescription(uint16_t queues, uint16_t size) {
-    Append(Description{.device_features = 3,
-                       .device_id = 42,
-                       .num_queues = queues,
-                       .padding = 0});
-    for (int i = 0; i < queues % 80; ++i) Append(size);
-  }
-
-  // The first two answers as they should be.
-  void Introduce() {
-    Reply();
-    AppendDescription(kQueues, kQueueSize);
-    Reply();
-  }
-
-  void SendAnswer() {
-    body_.clear();
-    const uint8_t kind = Byte();
-    switch (kind % 8) {
+  void Answer(const Act& act) {
+    const auto [first, second, third] = act.numbers;
+    // Once all that was said before has been heard.
+    if (third % 2 == 0) client_.UnmapRegion(0).IgnoreError();
+    std::vector<uint8_t> body = RightBody();
+    switch (act.kind % 10) {
       case 0:
       case 1:
+        return Reply(body);
       case 2:
-        return Reply();
+        if (!body.empty()) body[first % body.size()] ^= second;
+        return Reply(body);
       case 3:
-        AppendBytes(Byte() % 80);
-        return Reply();
+        body.resize(first);
+        return Reply(body);
       case 4:
-        AppendDescription(Byte() % 80, static_cast<uint16_t>(Byte()));
-        return Reply();
+        return Reply(DescriptionOf(first % 80, second));
       case 5:
-        AppendBytes(Byte() % 16);
         SendReply(control_,
-                  absl::Status(static_cast<absl::StatusCode>(1 + Byte() % 16),
-                               {reinterpret_cast<const char*>(body_.data()),
-                                body_.size()}),
+                  absl::Status(static_cast<absl::StatusCode>(1 + first % 16),
+                               std::string(act.bytes.begin(), act.bytes.end())),
                   {}, {}, 1000ms)
             .IgnoreError();
         return;
       case 6:  // With a descriptor that nobody asked for.
-        SendReply(control_, absl::OkStatus(), {},
-                  std::array<int, 1>{control_.fd()}, 1000ms)
-            .IgnoreError();
+        return Reply(body, std::array<int, 1>{control_.fd()});
+      case 7:
+        control_.Send(act.bytes, {}, {}, 1000ms).IgnoreError();
         return;
+      case 8:
+        Reply(body);
+        return Reply(body);
       default:
-        AppendBytes(Byte() % 32);
-        control_.Send(body_, {}, {}, 1000ms).IgnoreError();
+        return control_.Shutdown();
     }
   }
 
-  void SendRequest() {
-    body_.clear();
-    std::vector<int> fds;
+  void Speak(const Act& act) {
+    const auto [first, second, third] = act.numbers;
     const Fd file = CreateMemfd("blob", 4096).value();
-    auto type = MessageType::kMapRegion;
-    const uint8_t kind = Byte();
-    switch (kind % 10) {
+    switch (act.kind % 12) {
       case 0:
-        Append(MapRegionBody{Byte(), Byte(), Byte()});
-        fds.push_back(file.get());
+        client_.MapRegion(first, second, third, file.get()).IgnoreError();
         break;
       case 1:
-        type = MessageType::kUnmapRegion;
-        Append(UnmapRegionBody{Byte()});
+        client_.UnmapRegion(first).IgnoreError();
         break;
       case 2:
-        type = MessageType::kClearRegion;
+        client_.ClearRegion().IgnoreError();
         break;
       case 3:
-        type = MessageType::kOpenNode;
+        client_.OpenNode().status().IgnoreError();
         break;
       case 4:
-        type = MessageType::kConfigChanged;
+        client_.ReportConfigChange();
         break;
       case 5:
-        type = MessageType::kNeedsReset;
+        client_.ReportNeedsReset();
         break;
-      case 6:
-        type = MessageType::kCounters;
-        AppendBytes(Byte());
+      case 6:  // Up to what is too long.
+        client_.ReportCounters(std::string(first * size_t{200}, 'c'));
         break;
-      case 7:
-        type = MessageType::kRefusedCall;
-        Append(RefusedCallBody{Byte(), Byte()});
+      case 7: {
+        std::vector<uint8_t> body;
+        Append(body, RefusedCallBody{first, second});
+        SendMessage(services_, MessageType::kRefusedCall, body, {}, 1000ms)
+            .IgnoreError();
         break;
-      default:  // Anything.
-        type = static_cast<MessageType>(Byte());
-        AppendBytes(Byte() % 40);
-        if (kind >= 0x80) fds.push_back(file.get());
+      }
+      case 8:
+        for (const EventFd& event : events_) event.Signal();
+        break;
+      case 9:
+        if (first < 0x20) services_.Shutdown();
+        break;
+      default: {  // Anything.
+        std::array<int, 1> fds = {file.get()};
+        SendMessage(services_, static_cast<MessageType>(first % 24), act.bytes,
+                    std::span(fds).first(second % 2), 1000ms)
+            .IgnoreError();
+      }
     }
-    SendMessage(services_, type, body_, fds, 1000ms).IgnoreError();
   }
 
-  void Connect(std::span<const uint8_t> calls) {
-    Services services;
-    Notifier notifier;
-    std::atomic<int> losses = 0;
-    auto remote = RemoteDevice::Create(
-        std::move(vmm_control_), std::move(vmm_services_), &services,
-        {.configuration = {},
-         .regions = {},
-         .on_lost = [&](const RemoteDevice::Loss& loss) {
-           CHECK(!loss.why.ok());
-           ++losses;
-         }});
-    if (!remote.ok()) return;
-    for (const uint8_t call : calls) Call(**remote, call, notifier);
-    remote->reset();
-    CHECK_LE(losses, 1);
-    CHECK_GE(services.clears, losses);
+  Channel control_;
+  const Channel services_;  // `client_`'s, for what that never says.
+  ServiceClient client_;
+  const std::vector<Act> acts_;
+  const bool introduces_itself_;
+  size_t next_ = 0;
+  // The last question, and what it was about.
+  MessageType question_ = MessageType::kReply;
+  ConfigAccess access_ = {};
+  std::vector<EventFd> events_;
+};
+
+// The transport, in the VMM.
+class Transport {
+ public:
+  explicit Transport(RemoteDevice* device) : device_(*device) {}
+  ~Transport() {
+    device_.Reset();
+    notifier_.End();
   }
 
-  void Call(RemoteDevice& device, uint8_t call, Notifier& notifier) {
-    std::array<uint8_t, 16> data = {};
-    const std::span<uint8_t> some = std::span(data).first(call / 8 % 16);
+  void Call(uint8_t call) {
+    std::array<uint8_t, 96> data = {};
+    const std::span<uint8_t> some = std::span(data).first(call / 8 * 12);
     switch (call % 8) {
       case 0:
-        device.AcceptsFeatures(call);
+        device_.AcceptsFeatures(call);
         break;
       case 1:
-        device.ReadConfig(call, some);
+        device_.ReadConfig(call, some);
         break;
       case 2:
-        device.WriteConfig(call, some);
+        device_.WriteConfig(call, some);
         break;
       case 3:
-        CHECK_LE(device.Counters().size(), kMaxCountersBytes);
+        CHECK_LE(device_.Counters().size(), kMaxCountersBytes);
         break;
       case 4:
-        device.Reset();
+        device_.Reset();
         break;
       case 5:
-        Interrupt();
+        CHECK_LE(device_.max_queue_sizes().size(), kMaxRemoteQueues);
+        CHECK(device_.shared_memory_regions().empty());
         break;
       default:
-        Activate(device, notifier);
+        Activate();
     }
   }
 
-  void Activate(RemoteDevice& device, Notifier& notifier) {
+ private:
+  void Activate() {
     static auto* const ram = new GuestRam(1 << 20);
     static const auto* const fake = new FakeQueue(ram, {.size = kQueueSize});
-    Activation activation{.driver_features = 1,
+    Activation activation{.driver_features = device_.device_features(),
                           .memory = &ram->memory(),
-                          .notifier = &notifier,
+                          .notifier = &notifier_,
                           .queues = {}};
-    for (size_t i = 0; i < device.max_queue_sizes().size(); ++i) {
+    for (size_t i = 0; i < device_.max_queue_sizes().size(); ++i) {
       activation.queues.push_back(
           {.index = static_cast<uint16_t>(i),
            .queue = Virtqueue::Create(&ram->memory(), fake->layout()).value(),
            .kick = EventFd::Create().value()});
     }
-    device.Activate(std::move(activation)).IgnoreError();
+    const bool was_lost = device_.lost();
+    const absl::Status activated = device_.Activate(std::move(activation));
+    CHECK(!was_lost || !activated.ok());
   }
 
-  // Signals whatever eventfds the device has been given.
-  void Interrupt() {
-    for (;;) {
-      auto packet = control_.Receive(Channel::kMaxFds, 0ms);
-      if (!packet.ok()) return;
-      const auto header = ByteReader(packet->bytes).Read<MessageHeader>();
-      CHECK(header);
-      if (header->type != MessageType::kActivate) continue;
-      for (Fd& fd : packet->fds) EventFd(std::move(fd)).Signal();
+  RemoteDevice& device_;
+  Notifier notifier_;
+};
+
+class Input {
+ public:
+  explicit Input(std::span<const uint8_t> bytes) : input_(bytes) {
+    const uint8_t options = Byte();
+    introduces_itself = (options & 1) == 0;
+    for (int i = 0; i < kMaxSteps && input_.remaining() > 0; ++i) {
+      const uint8_t step = Byte();
+      if (step % 4 >= 2) {
+        calls.push_back(step / 4);
+        continue;
+      }
+      Act& act = acts.emplace_back();
+      act.answers = step % 4 == 0;
+      act.kind = Byte();
+      act.numbers = input_.ReadZeroExtended<std::array<uint8_t, 3>>();
+      for (int n = step / 4; n > 0; --n) act.bytes.push_back(Byte());
     }
   }
 
+  bool introduces_itself = false;
+  std::vector<uint8_t> calls;
+  std::vector<Act> acts;
+
+ private:
+  uint8_t Byte() { return input_.ReadZeroExtended<uint8_t>(); }
+
   ByteReader input_;
-  std::vector<uint8_t> body_;
-  Channel vmm_control_{Fd()};
-  Channel control_{Fd()};
-  Channel vmm_services_{Fd()};
-  Channel services_{Fd()};
 };
+
+void Run(Input input) {
+  auto [vmm_control, control] = Channel::CreatePair().value();
+  auto [vmm_services, services] = Channel::CreatePair().value();
+  Process process(std::move(control), std::move(services),
+                  std::move(input.acts), input.introduces_itself);
+  std::thread thread([&process] { process.Run(); });
+  Services vmm_side;
+  std::atomic<int> stops = 0;
+  std::atomic<int> losses = 0;
+  auto remote = RemoteDevice::Create(std::move(vmm_control),
+                                     std::move(vmm_services), &vmm_side,
+                                     {.configuration = "device",
+                                      .regions = {},
+                                      .stop = [&] { ++stops; },
+                                      .on_lost =
+                                          [&](const RemoteDevice::Loss& loss) {
+                                            CHECK(!loss.why.ok());
+                                            CHECK_GE(stops, 1);
+                                            CHECK_GE(vmm_side.clears, 1);
+                                            ++losses;
+                                          }});
+  if (remote.ok()) {
+    {
+      Transport transport(remote->get());
+      for (const uint8_t call : input.calls) transport.Call(call);
+    }
+    const bool lost = (*remote)->lost();
+    remote->reset();
+    CHECK_GE(losses, lost ? 1 : 0);
+  }
+  CHECK_LE(losses, 1);
+  thread.join();
+}
 
 }  // namespace
 }  // namespace nacre::virtio
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   FLAGS_minloglevel = google::GLOG_FATAL;
-  nacre::virtio::Session({data, size}).Run();
+  nacre::virtio::Run(nacre::virtio::Input({data, size}));
   return 0;
 }
