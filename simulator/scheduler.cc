@@ -1,10 +1,11 @@
 #include "simulator/scheduler.h"
 
-#include <pthread.h>
 #include <sys/prctl.h>
 
 #include <algorithm>
 #include <utility>
+
+#include "base/status_macros.h"
 
 namespace nacre::simulator {
 namespace {
@@ -17,9 +18,11 @@ bool Ready(const Job& job) {
 
 }  // namespace
 
-Scheduler::Scheduler(RunJob run) : run_(std::move(run)) {
-  gpu_ = std::thread([this] { Loop(); });
-  pthread_setname_np(gpu_.native_handle(), "simulated-gpu");
+Scheduler::Scheduler(RunJob run) : run_(std::move(run)) {}
+
+absl::Status Scheduler::Start() {
+  ASSIGN_OR_RETURN(gpu_, Thread::Start("simulated-gpu", [this] { Loop(); }));
+  return absl::OkStatus();
 }
 
 Scheduler::~Scheduler() {
@@ -28,7 +31,7 @@ Scheduler::~Scheduler() {
     stopping_ = true;
   }
   wake_.Signal();
-  gpu_.join();
+  if (gpu_.joinable()) gpu_.Join();
   for (;;) {
     std::unique_ptr<Job> job;
     {

@@ -6,11 +6,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <thread>
 #include <tuple>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "simulator/job.h"
 
 namespace nacre::simulator {
@@ -33,6 +34,10 @@ class Scheduler {
   // Waits for the job that runs; the others are given to `run` afterwards, in
   // order and in the caller's thread, to be dropped.
   ~Scheduler();
+
+  // Starts the GPU thread: before that, jobs wait. Once. Errors: of
+  // Thread::Start.
+  absl::Status Start();
 
   // Every dependency must be of a job that was submitted before: then some job
   // can always run.
@@ -59,7 +64,7 @@ class Scheduler {
   uint64_t next_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<uint64_t, Context> contexts_ ABSL_GUARDED_BY(mutex_);
   std::map<Rank, uint64_t> ranked_ ABSL_GUARDED_BY(mutex_);  // To context.
-  std::thread gpu_;
+  Thread gpu_;
 };
 
 }  // namespace nacre::simulator

@@ -13,6 +13,7 @@ namespace {
 // until everything is queued.
 class SchedulerTest : public testing::Test {
  protected:
+  SchedulerTest() { EXPECT_TRUE(scheduler_->Start().ok()); }
   ~SchedulerTest() override { Open(); }
 
   // Queues job `number` in (file, prio).

@@ -46,6 +46,9 @@ class SimulatedDevice::Impl final : public FileHost {
               std::span<const BufferUse> uses) override;
   void OnFileClosed() override { --files_open_; }
 
+  // Once, before the first submission.
+  absl::Status Start() { return scheduler_.Start(); }
+
   std::unique_ptr<SimulatedFile> Open() {
     ++files_open_;
     return std::make_unique<SimulatedFile>(*this, next_file_id_++);
@@ -172,8 +175,9 @@ absl::StatusOr<std::unique_ptr<SimulatedDevice>> SimulatedDevice::Create(
         " us a submission: it must be shorter than the ",
         config.hang_timeout.count(), " ms after which one counts as hung"));
   }
-  return std::unique_ptr<SimulatedDevice>(
-      new SimulatedDevice(std::make_unique<Impl>(config, *chip)));
+  auto impl = std::make_unique<Impl>(config, *chip);
+  RETURN_IF_ERROR(impl->Start());
+  return std::unique_ptr<SimulatedDevice>(new SimulatedDevice(std::move(impl)));
 }
 
 SimulatedDevice::SimulatedDevice(std::unique_ptr<Impl> impl)

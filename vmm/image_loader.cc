@@ -79,12 +79,17 @@ absl::StatusOr<std::unique_ptr<ImageLoader>> ImageLoader::Create(
 }
 
 void ImageLoader::Start() {
-  thread_ = std::thread([this] { Run(); });
+  if (auto thread = Thread::Start("image-loader", [this] { Run(); });
+      thread.ok()) {
+    thread_ = *std::move(thread);
+  } else {
+    Run();
+  }
 }
 
 ImageLoader::~ImageLoader() {
   Abandon();
-  if (thread_.joinable()) thread_.join();
+  if (thread_.joinable()) thread_.Join();
 }
 
 bool ImageLoader::WaitForMore(uint64_t* seen) {

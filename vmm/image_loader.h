@@ -4,13 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "vmm/address_range.h"
 #include "vmm/guest_memory.h"
 #include "vmm/image_file.h"
@@ -53,7 +53,8 @@ class ImageLoader {
   // Gives up what is not done; what was taken away from the guest stays so.
   ~ImageLoader();
 
-  // Loads the rest on a thread of its own. Once.
+  // Loads the rest on a thread of its own; on the caller's, and before it
+  // returns, where the host gives none. Once.
   void Start();
 
   // For a vCPU that could not access memory: waits until there is more than
@@ -87,7 +88,7 @@ class ImageLoader {
   CondVar changed_;
   uint64_t blocks_done_ ABSL_GUARDED_BY(mutex_) = 0;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;  // No more will come.
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace nacre::vmm

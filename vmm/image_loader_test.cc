@@ -1,6 +1,7 @@
 #include "vmm/image_loader.h"
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <fstream>
 #include <optional>
@@ -9,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "base/mutex.h"
+#include "base/testing/host_faults.h"
 #include "gtest/gtest.h"
 
 namespace nacre::vmm {
@@ -96,6 +98,15 @@ TEST_F(ImageLoaderTest, TheGuestSeesEverythingAtTheEnd) {
   for (uint64_t offset = 0; offset < 7 * kMiB; offset += 4096) {
     ASSERT_EQ(GuestByte(4 * kMiB + offset), Pattern(offset, 1)[0]) << offset;
   }
+}
+
+TEST_F(ImageLoaderTest, WithoutAThreadItIsDoneBeforeStartReturns) {
+  file_ = ImageFile::Open("kernel", path_).value();
+  ASSERT_TRUE(Create({{&*file_, 0, 7 * kMiB, 4 * kMiB}}).ok());
+  const HostFault fault({.first = 0, .error = EAGAIN});
+  loader_->Start();
+  EXPECT_EQ(fault.failed(), "pthread_create(0)");
+  EXPECT_EQ(GuestByte(11 * kMiB - 1), Pattern(7 * kMiB - 1, 1)[0]);
 }
 
 // Before there is a thread: enough for an entry point.

@@ -1,16 +1,15 @@
 #include "vmm/machine.h"
 
-#include <pthread.h>
 #include <signal.h>
 
 #include <algorithm>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
+#include "base/thread.h"
 #include "vmm/architecture.h"
 #include "vmm/image_loader.h"
 #include "vmm/kvm/kvm.h"
@@ -96,20 +95,21 @@ class KvmMachine final : public Machine {
       return InternalError(status);
     }
     const int kick = KickSignal();
-    std::vector<std::thread> threads;
-    for (const std::unique_ptr<KvmVcpu>& vcpu : vcpus_) {
-      threads.emplace_back([this, &vcpu] { RunVcpu(*vcpu); });
+    std::vector<Thread> threads;
+    const absl::Status started = StartVcpus(threads);
+    if (started.ok()) {
+      // After them: it takes time from the vCPUs, which can start without it.
+      loader_->Start();
+      loop.Run();
     }
-    // After them: it takes time from the vCPUs, which can start without it.
-    loader_->Start();
-    loop.Run();
     for (const std::unique_ptr<KvmVcpu>& vcpu : vcpus_) vcpu->RequestStop();
     loader_->Abandon();
-    for (std::thread& thread : threads) {
-      pthread_kill(thread.native_handle(), kick);
-      thread.join();
+    for (Thread& thread : threads) {
+      thread.Signal(kick);
+      thread.Join();
     }
-    return outcome_.Take();
+    Outcome outcome = outcome_.Take();
+    return started.ok() ? outcome : InternalError(started);
   }
 
   size_t WriteConsoleInput(std::span<const uint8_t> bytes) override {
@@ -122,6 +122,8 @@ class KvmMachine final : public Machine {
 
  private:
   absl::Status PrepareBoot();
+  // Adds what has started to `threads`, also where it fails.
+  absl::Status StartVcpus(std::vector<Thread>& threads);
   void RunVcpu(KvmVcpu& vcpu);
 
   const Kvm kvm_;
@@ -164,6 +166,15 @@ absl::Status KvmMachine::PrepareBoot() {
                                        [this](const absl::Status& status) {
                                          outcome_.End(InternalError(status));
                                        }));
+  return absl::OkStatus();
+}
+
+absl::Status KvmMachine::StartVcpus(std::vector<Thread>& threads) {
+  for (const std::unique_ptr<KvmVcpu>& vcpu : vcpus_) {
+    ASSIGN_OR_RETURN(Thread thread,
+                     Thread::Start("vcpu", [this, &vcpu] { RunVcpu(*vcpu); }));
+    threads.push_back(std::move(thread));
+  }
   return absl::OkStatus();
 }
 

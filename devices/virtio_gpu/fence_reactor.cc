@@ -1,6 +1,5 @@
 #include "devices/virtio_gpu/fence_reactor.h"
 
-#include <pthread.h>
 #include <sys/epoll.h>
 
 #include <array>
@@ -22,19 +21,23 @@ absl::StatusOr<std::unique_ptr<FenceReactor>> FenceReactor::Create(
   if (!epoll.valid()) return ErrnoStatus("epoll_create1");
   ASSIGN_OR_RETURN(EventFd stop, EventFd::Create());
   RETURN_IF_ERROR(AddToEpoll(epoll, stop.fd(), EPOLLIN, kNoToken));
-  return absl::WrapUnique(
+  auto reactor = absl::WrapUnique(
       new FenceReactor(std::move(epoll), std::move(stop), std::move(callback)));
+  ASSIGN_OR_RETURN(
+      reactor->thread_,
+      Thread::Start("gpu-fences", [r = reactor.get()] { r->Run(); }));
+  return reactor;
 }
 
 FenceReactor::FenceReactor(Fd epoll, EventFd stop, Callback callback)
     : epoll_(std::move(epoll)),
       stop_(std::move(stop)),
-      callback_(std::move(callback)),
-      thread_([this] { Run(); }) {}
+      callback_(std::move(callback)) {}
 
 FenceReactor::~FenceReactor() {
+  if (!thread_.joinable()) return;
   stop_.Signal();
-  thread_.join();
+  thread_.Join();
 }
 
 absl::Status FenceReactor::Watch(int fd, uint64_t token) {
@@ -45,7 +48,6 @@ absl::Status FenceReactor::Watch(int fd, uint64_t token) {
 }
 
 void FenceReactor::Run() {
-  pthread_setname_np(pthread_self(), "gpu-fences");
   std::array<epoll_event, kMaxBatch> events;
   std::array<uint64_t, kMaxBatch> tokens;
   while (true) {

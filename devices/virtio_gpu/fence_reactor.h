@@ -6,12 +6,12 @@
 #include <functional>
 #include <memory>
 #include <span>
-#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/event_fd.h"
 #include "base/fd.h"
+#include "base/thread.h"
 
 namespace nacre::virtio_gpu {
 
@@ -32,7 +32,7 @@ class FenceReactor {
   // Not a token of anybody's.
   static constexpr uint64_t kNoToken = UINT64_MAX;
 
-  // Errors: the errno of epoll_create1, eventfd.
+  // Errors: the errno of epoll_create1, eventfd; of Thread::Start.
   static absl::StatusOr<std::unique_ptr<FenceReactor>> Create(
       Callback callback);
   // No callback runs afterwards. Waits for one that is running, for no fence.
@@ -54,7 +54,7 @@ class FenceReactor {
   const Fd epoll_;
   const EventFd stop_;  // Reported as kNoToken.
   const Callback callback_;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace nacre::virtio_gpu

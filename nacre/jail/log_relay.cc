@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include <array>
@@ -28,17 +27,18 @@ absl::StatusOr<std::unique_ptr<LogRelay>> LogRelay::Create(
   ASSIGN_OR_RETURN(EventFd stop, EventFd::Create());
   auto relay = absl::WrapUnique(new LogRelay(
       std::move(log), std::move(reader), std::move(writer), std::move(stop)));
-  relay->thread_ = std::thread([r = relay.get()] { r->Run(); });
+  ASSIGN_OR_RETURN(relay->thread_,
+                   Thread::Start("gpu-log", [r = relay.get()] { r->Run(); }));
   return relay;
 }
 
 LogRelay::~LogRelay() {
+  if (!thread_.joinable()) return;
   stop_.Signal();
-  thread_.join();
+  thread_.Join();
 }
 
 void LogRelay::Run() {
-  pthread_setname_np(pthread_self(), "gpu-log");
   std::array<pollfd, 2> fds = {{{reader_.get(), POLLIN, 0},  //
                                 {stop_.fd(), POLLIN, 0}}};
   do {

@@ -4,12 +4,12 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "base/event_fd.h"
 #include "base/fd.h"
+#include "base/thread.h"
 #include "nacre/jail/foreign_lines.h"
 
 namespace nacre::jail {
@@ -46,7 +46,7 @@ class LogRelay {
   const Fd reader_;     // Does not block.
   Fd writer_;
   const EventFd stop_;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace nacre::jail

@@ -98,6 +98,37 @@ TEST(HostFaultsTest, ADeviceIsMadeOrSaysWhyNot) {
   });
 }
 
+TEST(HostFaultsTest, AStartThatFailsIsTriedAgain) {
+  int failed = 0;
+  FailEachCall([&failed](const HostFault::Plan& plan) {
+    const auto gpu = *simulator::SimulatedDevice::Create({});
+    const auto stack = *Stack::Create(*gpu);
+    virtio::FakeDriver driver(stack->device.get());
+    uint64_t calls = 0;
+    bool started = false;
+    {
+      const HostFault fault(plan);
+      const absl::Status status = driver.Start();
+      started = status.ok();
+      if (!started) {
+        EXPECT_FALSE(fault.failed().empty()) << status;
+        EXPECT_THAT(status.message(), Not(testing::IsEmpty()));
+        EXPECT_THAT(status.message(), Not(HasSubstr("\n")));
+        ++failed;
+      }
+      calls = fault.calls();
+    }
+    if (started) {
+      EXPECT_TRUE(GpuProgram(driver).Run());
+    }
+    driver.Reset();
+    EXPECT_TRUE(driver.Start().ok());
+    EXPECT_TRUE(GpuProgram(driver).Run());
+    return calls;
+  });
+  EXPECT_GT(failed, 10);
+}
+
 TEST(HostFaultsTest, EveryCommandIsAnsweredAndTheNextProgramRuns) {
   int failed = 0;
   FailEachCall([&failed](const HostFault::Plan& plan) {

@@ -1,6 +1,5 @@
 #include "devices/virtio/remote/remote_device.h"
 
-#include <pthread.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -51,7 +50,9 @@ absl::StatusOr<std::unique_ptr<RemoteDevice>> RemoteDevice::Create(
                                                   std::move(services_channel),
                                                   services, std::move(config)));
   RETURN_IF_ERROR(device->MakeEvents());
-  device->thread_ = std::thread([d = device.get()] { d->Run(); });
+  ASSIGN_OR_RETURN(
+      device->thread_,
+      Thread::Start("remote-device", [d = device.get()] { d->Run(); }));
   // Once its questions are served: it may have some while it is made.
   const std::string& configuration = device->config_.configuration;
   RETURN_IF_ERROR(
@@ -66,7 +67,7 @@ absl::StatusOr<std::unique_ptr<RemoteDevice>> RemoteDevice::Create(
 RemoteDevice::~RemoteDevice() {
   if (!thread_.joinable()) return;
   stop_->Signal();
-  thread_.join();
+  thread_.Join();
 }
 
 absl::Status RemoteDevice::MakeEvents() {
@@ -275,7 +276,6 @@ void RemoteDevice::ResetBy(Deadline deadline) {
 }
 
 void RemoteDevice::Run() {
-  pthread_setname_np(pthread_self(), "remote-device");
   while (ServeEvents()) {
   }
   if (lost_) TellLost();

@@ -9,7 +9,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -18,6 +17,7 @@
 #include "base/event_fd.h"
 #include "base/fd.h"
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "devices/virtio/remote/channel.h"
 #include "devices/virtio/remote/device_services.h"
 #include "devices/virtio/remote/messages.h"
@@ -181,7 +181,7 @@ class RemoteDevice final : public VirtioDevice {
   std::optional<RefusedCall> refused_call_;  // This class's thread's.
   std::string counters_ ABSL_GUARDED_BY(state_mutex_);
 
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace nacre::virtio
