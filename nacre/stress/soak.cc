@@ -2,11 +2,9 @@
 
 #include <malloc.h>
 
-#include <algorithm>
 #include <atomic>
-#include <filesystem>
+#include <chrono>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,9 +31,18 @@ constexpr auto kBetweenReports = std::chrono::seconds(10);
 constexpr auto kPatience = std::chrono::seconds(10);
 constexpr uint64_t kWindowBytes = uint64_t{64} << 20;
 
-size_t CountEntries(const char* directory) {
-  return std::distance(std::filesystem::directory_iterator(directory),
-                       std::filesystem::directory_iterator());
+SoakHoldings MeasureHoldings() {
+  SoakHoldings holdings;
+  holdings.held = Holdings::Now({" /"});
+  holdings.held.WaitForThreads(0, 1000);
+  holdings.all_mappings = Holdings::Now({""}).mappings;
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    if (word == "VmRSS:") status >> holdings.resident_kib;
+  }
+  const struct mallinfo2 heap = mallinfo2();
+  holdings.heap_bytes = heap.uordblks + heap.hblkhd;
+  return holdings;
 }
 
 class Soaker {
@@ -131,37 +138,13 @@ class Soaker {
 
 }  // namespace
 
-Holdings MeasureHoldings() {
-  Holdings holdings;
-  holdings.fds = CountEntries("/proc/self/fd");
-  holdings.threads = CountEntries("/proc/self/task");
-  // The kernel lists a thread for a moment after it was joined.
-  for (int look = 0; look < 1000; ++look) {
-    std::this_thread::yield();
-    holdings.threads =
-        std::min(holdings.threads, CountEntries("/proc/self/task"));
-  }
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    ++holdings.mappings;
-    if (line.find(" /") != std::string::npos) ++holdings.file_mappings;
-  }
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    if (word == "VmRSS:") status >> holdings.resident_kib;
-  }
-  const struct mallinfo2 heap = mallinfo2();
-  holdings.heap_bytes = heap.uordblks + heap.hblkhd;
-  return holdings;
-}
-
 SoakReport Soak(const SoakOptions& options,
                 const std::function<void(const SoakReport&)>& progress) {
   // One heap, of which mallinfo2 tells all; before there are threads.
   mallopt(M_ARENA_MAX, 1);
   Soaker soaker(options);
   soaker.RunUntil(options.warm_up_contexts, nullptr);
-  const Holdings before = MeasureHoldings();
+  const SoakHoldings before = MeasureHoldings();
   const auto with_before = [&before](SoakReport report) {
     report.before = before;
     return report;

@@ -6,18 +6,17 @@
 #include <cstdint>
 #include <functional>
 
+#include "base/testing/holdings.h"
+
 namespace nacre {
 
 // What this process has of the host.
-struct Holdings {
-  size_t fds = 0;
-  size_t threads = 0;
-  size_t file_mappings = 0;  // Also of memfds: buffers, guest memory.
-  size_t mappings = 0;       // All; the heap's own number depends on luck.
+struct SoakHoldings {
+  Holdings held;            // Mappings of files, also memfds: buffers, RAM.
+  size_t all_mappings = 0;  // The heap's own number depends on luck.
   uint64_t resident_kib = 0;
   uint64_t heap_bytes = 0;  // In use; 0 under sanitizers.
 };
-Holdings MeasureHoldings();
 
 // A guest's life in fast motion: programs that make contexts and buffers, map,
 // submit, wait, share and die (see Programs), several at once, and resets of
@@ -44,8 +43,8 @@ struct SoakReport {
   std::chrono::seconds time{0};
   // While there is the device, but nothing of a guest: after the warm-up, and
   // at the end (now, for a report of progress).
-  Holdings before;
-  Holdings after;
+  SoakHoldings before;
+  SoakHoldings after;
   // Contexts, resources, mapped blobs, pending fences, open files of the GPU,
   // its buffers: what the device and the GPU count as left at the end.
   uint64_t left = 0;

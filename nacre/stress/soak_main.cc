@@ -10,11 +10,9 @@
 
 namespace {
 
-void Print(const nacre::Holdings& holdings) {
-  std::cout << holdings.fds << " descriptors, " << holdings.threads
-            << " threads, " << holdings.file_mappings
-            << " mappings of files (of " << holdings.mappings << "), "
-            << holdings.resident_kib << " KiB resident, "
+void Print(const nacre::SoakHoldings& holdings) {
+  std::cout << holdings.held << " of files (of " << holdings.all_mappings
+            << "), " << holdings.resident_kib << " KiB resident, "
             << holdings.heap_bytes / 1024 << " KiB of heap in use\n";
 }
 
@@ -23,7 +21,7 @@ void Print(const nacre::SoakReport& report) {
             << report.objects << " objects, " << report.blobs << " resources, "
             << report.submissions << " submissions, " << report.fences
             << " fences, " << report.answers << " answers, " << report.resets
-            << " resets; " << report.after.fds << " descriptors, "
+            << " resets; " << report.after.held.fds << " descriptors, "
             << report.after.resident_kib << " KiB" << std::endl;
 }
 
@@ -44,12 +42,10 @@ int main(int argc, char** argv) {
   Print(report.before);
   std::cout << "after:  ";
   Print(report.after);
-  const nacre::Holdings& a = report.before;
-  const nacre::Holdings& b = report.after;
-  const bool same = report.left == 0 && a.fds == b.fds &&
-                    a.threads == b.threads &&
-                    a.file_mappings == b.file_mappings &&
-                    b.mappings <= a.mappings + kSlackMappings &&
+  const nacre::SoakHoldings& a = report.before;
+  const nacre::SoakHoldings& b = report.after;
+  const bool same = report.left == 0 && a.held == b.held &&
+                    b.all_mappings <= a.all_mappings + kSlackMappings &&
                     b.heap_bytes <= a.heap_bytes + kSlackKib * 1024 &&
                     b.resident_kib <= a.resident_kib + 4 * kSlackKib;
   std::cout << (same ? "the same at the end as at the start\n"

@@ -17,9 +17,7 @@ TEST(SoakTest, ThousandsOfContextsLeaveNothing) {
   EXPECT_GT(report.contexts, 0u);
   EXPECT_GT(report.submissions, 0u);
   EXPECT_EQ(report.left, 0u);
-  EXPECT_EQ(report.after.fds, report.before.fds);
-  EXPECT_EQ(report.after.threads, report.before.threads);
-  EXPECT_EQ(report.after.file_mappings, report.before.file_mappings);
+  EXPECT_EQ(report.after.held, report.before.held);
   // Threads keep some for later, which counts as in use; a hundred bytes of
   // each program would be more.
   EXPECT_LE(report.after.heap_bytes, report.before.heap_bytes + 256 * 1024);
