@@ -84,23 +84,6 @@ class GpuHolder {
   std::unique_ptr<GpuStack> stack_;
 };
 
-absl::Status Serve(const GpuProcessOptions& options) {
-  virtio::Channel control{Fd(kControlFd)};
-  virtio::ServiceClient services{virtio::Channel(Fd(kServicesFd))};
-  std::span<const uint32_t> ioctls;
-  if (options.render_node) ioctls = msm::kLibdrmIoctls;
-  // A failure is told to who asked for the device.
-  GpuHolder holder(jail::Confine({.namespaces = options.namespaces,
-                                  .ioctls = ioctls,
-                                  .report = ReportRefusedCall}),
-                   &services);
-  virtio::DeviceServer server(
-      std::move(control), &services,
-      {.make = [&holder](absl::string_view c) { return holder.Make(c); },
-       .counters = [&holder] { return holder.Counters(); }});
-  return server.Serve();
-}
-
 }  // namespace
 
 std::string GpuProcessArgument(const GpuProcessOptions& options) {
@@ -117,9 +100,24 @@ std::optional<GpuProcessOptions> ParseGpuProcessArgument(
 }
 
 void RunGpuProcess(const GpuProcessOptions& options) {
-  const absl::Status served = Serve(options);
+  virtio::Channel control{Fd(kControlFd)};
+  virtio::ServiceClient services{virtio::Channel(Fd(kServicesFd))};
+  std::span<const uint32_t> ioctls;
+  if (options.render_node) ioctls = msm::kLibdrmIoctls;
+  // A failure is told to who asked for the device.
+  GpuHolder holder(jail::Confine({.namespaces = options.namespaces,
+                                  .ioctls = ioctls,
+                                  .report = ReportRefusedCall}),
+                   &services);
+  virtio::DeviceServer server(
+      std::move(control), &services,
+      {.make = [&holder](absl::string_view c) { return holder.Make(c); },
+       .counters = [&holder] { return holder.Counters(); }});
+  const absl::Status served = server.Serve();
   LOG_IF(ERROR, !served.ok()) << "the GPU's process: " << served;
-  // Without the handlers of exit(3): LeakSanitizer's cannot work in a jail.
+  // While its channels are open, whose end would have the VMM kill it and see
+  // no exit code. Without the handlers of exit(3): LeakSanitizer's cannot work
+  // in a jail.
   _exit(served.ok() ? 0 : 1);
 }
 

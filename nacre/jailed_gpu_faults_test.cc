@@ -1,8 +1,8 @@
 // A host that refuses, while a GPU in its jail is made, driven and given up,
 // with each call that the VMM's process makes failing in turn, and each that
-// the GPU's makes until it runs its program. Whichever it is, the GPU works, or
-// is not made and says why, or is lost as its driver is told; nothing of it is
-// left, neither here nor as a process.
+// the GPU's makes. Whichever it is, the GPU works, or is not made and says why,
+// or is lost as its driver is told; nothing of it is left, neither here nor as
+// a process.
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,14 +10,20 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/testing/holdings.h"
 #include "base/testing/host_faults.h"
 #include "devices/virtio/testing/fake_driver.h"
@@ -178,12 +184,76 @@ TEST(JailedGpuFaultsTest, AProcessThatCannotStartSaysSo) {
       {.in_children = true});
 }
 
+// The fault of a GPU's process, which is this program with none of its memory:
+// "FIRST,REPEATEDLY,ERRNO" in a variable of a kind that it inherits.
+constexpr char kFaultVariable[] = "GLOG_nacre_fault";
+
+std::optional<HostFault> FaultOfThisProcess() {
+  const char* const text = std::getenv(kFaultVariable);
+  if (text == nullptr) return std::nullopt;
+  const std::vector<std::string> parts = absl::StrSplit(text, ',');
+  return std::optional<HostFault>(
+      std::in_place, HostFault::Plan{.first = std::stoull(parts[0]),
+                                     .repeatedly = parts[1] == "1",
+                                     .error = std::stoi(parts[2])});
+}
+
+// A GPU whose process has the fault. Whether all went well.
+bool LiveInABadProcess(uint64_t call, bool repeatedly, int error) {
+  setenv(kFaultVariable,
+         absl::StrCat(call, ",", repeatedly ? 1 : 0, ",", error).c_str(),
+         /*overwrite=*/1);
+  const auto gpu = JailedGpu::Create(Config());
+  unsetenv(kFaultVariable);
+  if (!gpu.ok()) {
+    EXPECT_THAT(std::string(gpu.status().message()), IsALine());
+    return false;
+  }
+  const auto driver = MakeDriver(**gpu);
+  constexpr int kPrograms = 2;
+  int succeeded = 0;
+  for (int program = 0; program < kPrograms; ++program) {
+    succeeded += RunsPrograms(*driver) ? 1 : 0;
+    driver->Reset();
+  }
+  const GpuSummary summary = (*gpu)->Summary();
+  if (summary.has_failure()) {
+    // Its own end, and not that we killed it at the first sign of that.
+    EXPECT_EQ(summary.failure(), "exit code 1");
+  } else if (!repeatedly) {
+    EXPECT_GE(succeeded, kPrograms - 1) << "call " << call;
+  }
+  return succeeded == kPrograms && !summary.has_failure();
+}
+
+TEST(JailedGpuFaultsTest, AProcessWithoutLuckIsLostOrGoesOn) {
+  const auto now = [] { return Holdings::Now({"/memfd:", " /"}); };
+  LiveInABadProcess(UINT64_MAX, false, 0);
+  Holdings before = now();
+  before.WaitForThreads(1, 200);
+  // Until there are so many calls that it makes all of them.
+  constexpr int kEnough = 10;
+  uint64_t call = 0;
+  for (int well = 0; well < kEnough; ++call) {
+    const int error = kErrors[call % std::size(kErrors)];
+    LiveInABadProcess(call, /*repeatedly=*/false, error);
+    well = LiveInABadProcess(call, /*repeatedly=*/true, error) ? well + 1 : 0;
+    Holdings after = now();
+    after.WaitForThreads(before.threads);
+    ASSERT_EQ(after, before) << "call " << call << ", errno " << error;
+    ASSERT_FALSE(HasChildren()) << "call " << call;
+  }
+  std::cout << call << " calls\n";
+  EXPECT_GT(call, 20u + kEnough);
+}
+
 }  // namespace
 }  // namespace nacre
 
 int main(int argc, char** argv) {
   if (argc == 2) {
     if (const auto options = nacre::ParseGpuProcessArgument(argv[1])) {
+      const auto fault = nacre::FaultOfThisProcess();
       nacre::RunGpuProcess(*options);
     }
   }
