@@ -76,8 +76,8 @@ def read_dumps(path):
 
 
 def measure(lines, dumps):
-    """One row for each line of ccmd_cost's."""
-    rows = []
+    """One row for each name and form of ccmd_cost's lines: the last one's."""
+    rows = {}
     for i, line in enumerate(lines):
         name, form, commands, allocations = line.strip().split('|')
         (once, pops_once), (twice, pops_twice) = (dumps[4 * i + 1],
@@ -89,7 +89,7 @@ def measure(lines, dumps):
             cost = (twice[function] - once[function]) / commands
             if cost >= 0.05:
                 functions[function] = cost
-        rows.append({
+        rows[name, form] = {
             'name': name,
             'form': form,
             # From the popped request on, and what the pop costs.
@@ -98,8 +98,8 @@ def measure(lines, dumps):
             'pop': pops,
             'allocations': int(allocations) / commands,
             'functions': functions,
-        })
-    return rows
+        }
+    return list(rows.values())
 
 
 def print_table(rows):

@@ -44,17 +44,6 @@ TEST_F(GpuReliefTest, AnotherContextsCommandsAndFencesComplete) {
   EXPECT_GE(g_.stats().reliefs.value(), 1u);
 }
 
-// The driver hears at once of what was done before the call that blocks, in the
-// same batch.
-TEST_F(GpuReliefTest, WhatWasDoneBeforeIsNotHeldBack) {
-  g_.gpu().Block(kBlocked);
-  g_.Submit(Tagged(kOther, 1));
-  g_.Submit(Tagged(kBlocked, 1));
-  g_.Kick();
-  EXPECT_EQ(WaitAnswers(1), std::vector<Type>({Type::kOkNodata}));
-  EXPECT_EQ(TagsOf(kOther), std::vector<uint32_t>({1}));
-}
-
 TEST_F(GpuReliefTest, ItsOwnLaterCommandsFollowInOrder) {
   BlockOne();
   for (uint32_t tag = 2; tag <= 20; ++tag) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <vector>
 
 #include "base/bytes.h"
@@ -24,9 +25,9 @@ class GpuReliefTest : public testing::Test {
   static constexpr uint32_t kBlocked = 1;
   static constexpr uint32_t kOther = 2;
 
-  GpuReliefTest() {
-    g_.CreateContext(kBlocked);
-    g_.CreateContext(kOther);
+  explicit GpuReliefTest(std::initializer_list<uint32_t> contexts = {kBlocked,
+                                                                     kOther}) {
+    for (const uint32_t id : contexts) g_.CreateContext(id);
   }
   ~GpuReliefTest() override {
     for (uint32_t id = 1; id < 100; ++id) g_.gpu().Unblock(id);

@@ -3,9 +3,9 @@
 #include <pthread.h>
 
 #include <iterator>
-#include <system_error>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "glog/logging.h"
 
 namespace nacre::virtio_gpu {
@@ -13,11 +13,8 @@ namespace nacre::virtio_gpu {
 absl::Status Relay::Start() {
   MutexLock lock(mutex_);
   led_ = true;
-  if (!AddThread(/*lead=*/true)) {
-    return absl::ResourceExhaustedError(
-        "the host has no thread left for the GPU device");
-  }
-  AddThread(/*lead=*/false);
+  RETURN_IF_ERROR(AddThread(/*lead=*/true));
+  AddStandby();
   return absl::OkStatus();
 }
 
@@ -30,20 +27,22 @@ void Relay::Stop() {
     changed_.SignalAll();
   }
   work_->Wake();
-  std::thread last;
+  Thread last;
   {
     MutexLock lock(mutex_);
     while (!threads_.empty()) changed_.Wait(mutex_);
     last = std::move(ended_);
   }
-  last.join();
+  last.Join();
 }
 
-void Relay::Watch() {
-  if (watching_.load(std::memory_order_seq_cst)) return;
+bool Relay::StartWatching() {
   MutexLock lock(mutex_);
-  watching_.store(true, std::memory_order_seq_cst);
+  watch_ = true;
+  if (!has_standby_) return false;
+  watched_.store(true, std::memory_order_seq_cst);
   changed_.SignalAll();
+  return true;
 }
 
 void Relay::Run(bool lead, Place place) {
@@ -65,6 +64,7 @@ bool Relay::StandBy() {
     MutexLock lock(mutex_);
     if (has_standby_) return false;
     has_standby_ = true;
+    watched_ = watch_;
     bool is_taken = false;
     bool is_free = false;
     int idle_ticks = 0;
@@ -72,7 +72,7 @@ bool Relay::StandBy() {
     while (!stopping_ && !is_taken && !is_free) {
       if (!led_ && wanted_ == 0) {
         is_free = true;
-      } else if (!watching_) {
+      } else if (!watch_) {
         idle_ticks = 0;
         changed_.Wait(mutex_);
       } else if (WatchForATick()) {
@@ -81,18 +81,20 @@ bool Relay::StandBy() {
         const uint64_t last_wakes = std::exchange(wakes, wakes_.load());
         idle_ticks = awake_ || wakes != last_wakes ? 0 : idle_ticks + 1;
         if (idle_ticks >= kIdleTicks) {
-          watching_.store(false, std::memory_order_seq_cst);
+          watched_.store(false, std::memory_order_seq_cst);
           // It may have woken and seen itself watched.
-          if (awake_.load(std::memory_order_seq_cst)) watching_ = true;
+          watch_ = awake_.load(std::memory_order_seq_cst);
+          watched_ = watch_;
         }
       }
     }
     has_standby_ = false;
+    watched_ = false;
     if (!is_taken && !is_free) return false;
     led_ = true;
     // Another one to watch this one; unless this one is to pass it on at once.
     if (is_taken && wanted_ == 0 && threads_.size() < kMaxThreads) {
-      AddThread(/*lead=*/false);
+      AddStandby();
     }
     if (is_free) return true;
   }
@@ -133,29 +135,33 @@ void Relay::Pass() {
   changed_.SignalAll();
 }
 
-bool Relay::AddThread(bool lead) {
+absl::Status Relay::AddThread(bool lead) {
   threads_.emplace_back();
   const Place place = std::prev(threads_.end());
-  try {
-    *place = std::thread([this, lead, place] { Run(lead, place); });
-  } catch (const std::system_error& error) {
-    LOG_EVERY_N(WARNING, 1000)
-        << "no thread for the GPU device: " << error.what();
+  absl::StatusOr<Thread> thread =
+      Thread::Start("gpu-device", [this, lead, place] { Run(lead, place); });
+  if (!thread.ok()) {
     threads_.erase(place);
-    return false;
+    return thread.status();
   }
-  return true;
+  *place = *std::move(thread);
+  return absl::OkStatus();
+}
+
+void Relay::AddStandby() {
+  const absl::Status added = AddThread(/*lead=*/false);
+  LOG_IF_EVERY_N(WARNING, !added.ok(), 1000) << added;
 }
 
 void Relay::EndThread(Place place) {
-  std::thread previous;
+  Thread previous;
   {
     MutexLock lock(mutex_);
     previous = std::exchange(ended_, std::move(*place));
     threads_.erase(place);
     changed_.SignalAll();
   }
-  if (previous.joinable()) previous.join();
+  if (previous.joinable()) previous.Join();
 }
 
 }  // namespace nacre::virtio_gpu

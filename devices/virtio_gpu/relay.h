@@ -6,11 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
-#include <thread>
 
+#include "absl/base/optimization.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "base/mutex.h"
+#include "base/thread.h"
 
 namespace nacre::virtio_gpu {
 
@@ -76,8 +77,12 @@ class Relay {
     awake_.store(true, std::memory_order_seq_cst);
   }
   // Wants to be watched until it goes to sleep. Wakes the standby if that is
-  // not watching anyway, else costs nothing.
-  void Watch();
+  // not watching anyway, else costs nothing. False where there is none: a call
+  // that blocks now is not relieved.
+  bool Watch() {
+    return ABSL_PREDICT_TRUE(watched_.load(std::memory_order_seq_cst)) ||
+           StartWatching();
+  }
 
   // Makes a call that may block. Meanwhile another thread may lead; afterwards
   // the calling one leads again.
@@ -104,7 +109,7 @@ class Relay {
     const uint64_t call_;
   };
   // The thread that runs, in threads_.
-  using Place = std::list<std::thread>::iterator;
+  using Place = std::list<Thread>::iterator;
 
   uint64_t Enter() {
     const uint64_t call = ++last_call_;
@@ -118,14 +123,16 @@ class Relay {
   void Regain(void* task);
 
   void Run(bool lead, Place place);
+  bool StartWatching();
   // Waits until the calling thread has to lead; false: there is no need of it.
   bool StandBy();
   // Waits for a tick or a change. True where the leader was in the same call
   // all the time: the lead is the calling thread's now.
   bool WatchForATick() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Pass();
-  // False where the host gives none.
-  bool AddThread(bool lead) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status AddThread(bool lead) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // If the host gives one.
+  void AddStandby() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndThread(Place place);
 
   Work* const work_;
@@ -136,8 +143,8 @@ class Relay {
   std::atomic<int> wanted_{0};
   std::atomic<bool> awake_{true};   // The leader.
   std::atomic<uint64_t> wakes_{0};  // Of leaders.
-  // The standby ticks, or is about to.
-  std::atomic<bool> watching_{false};
+  // There is a standby, and it ticks or is about to.
+  std::atomic<bool> watched_{false};
 
   // The leader's.
   uint64_t last_call_ = 0;
@@ -148,9 +155,11 @@ class Relay {
   bool led_ ABSL_GUARDED_BY(mutex_) = false;  // Somebody leads.
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool has_standby_ ABSL_GUARDED_BY(mutex_) = false;
-  std::list<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
+  // A standby is to tick.
+  bool watch_ ABSL_GUARDED_BY(mutex_) = false;
+  std::list<Thread> threads_ ABSL_GUARDED_BY(mutex_);
   // The last that ended, joined by the next or by Stop.
-  std::thread ended_ ABSL_GUARDED_BY(mutex_);
+  Thread ended_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace nacre::virtio_gpu

@@ -49,8 +49,9 @@ class RingBatch {
  public:
   static constexpr size_t kSize = 16;
 
-  // Nothing to execute.
+  // What is to be executed.
   bool empty() const { return next_ == taken_; }
+  size_t size() const { return taken_ - next_; }
   // The next one to execute, in the driver's order.
   virtio::DescriptorChain Next() { return std::move(to_do_[next_++]); }
 

@@ -134,8 +134,7 @@ inline void Session::Execute(Job& job, RequestBuffer& buffer) {
   }
 }
 
-inline void Session::GiveBack(Job& job) {
-  RingBatch& batch = batches_[job.queue];
+inline void Session::GiveBack(Job& job, RingBatch& batch) {
   if (ABSL_PREDICT_FALSE(job.request.timeline)) {
     return rings_->GiveBackInOrder(job.queue, batch, job.request);
   }
@@ -148,18 +147,25 @@ bool Session::ServiceQueue(size_t queue, Worker& worker) {
   job.queue = queue;
   job.kind = queues_[queue].kind;
   RingBatch& batch = batches_[queue];
+  // Should a call block, the driver has yet to hear of those before it.
+  if (!batch.empty()) relay_.Watch();
   for (int i = 0; i < kBatchSize; ++i) {
     if (relay_.should_pass()) break;
-    if (!parking_.empty() && (parking_.ready() || is_full())) break;
+    if (!parking_.empty()) {
+      if (parking_.ready() || is_full()) break;
+      // The threads may all be in calls.
+      if (i != 0 && !relay_.Watch()) rings_->GiveBack(queue, batch);
+    }
     if (batch.empty()) {
       rings_->Exchange(queue, batch);
       if (batch.empty()) return false;
+      if (i != 0 || batch.size() > 1) relay_.Watch();
     }
     job.request.chain = batch.Next();
     dispatcher_.ReadHeader(job);
     if (parking_.empty() || !Park(job, worker.buffer)) {
       Execute(job, worker.buffer);
-      GiveBack(job);
+      GiveBack(job, batch);
     }
   }
   rings_->GiveBack(queue, batch);
@@ -171,8 +177,9 @@ void Session::ExecuteReady(Worker& worker) {
     const std::unique_ptr<Job> job = parking_.TakeReady();
     parked_bytes_ -= job->kept.size();
     Execute(*job, worker.buffer);
-    GiveBack(*job);
-    rings_->GiveBack(job->queue, batches_[job->queue]);
+    RingBatch& batch = batches_[job->queue];
+    GiveBack(*job, batch);
+    rings_->GiveBack(job->queue, batch);
   }
 }
 

@@ -28,10 +28,10 @@ namespace nacre::virtio_gpu {
 // The thread that leads (see relay.h; normally always the same) sleeps until a
 // kick, then takes requests off both queues, turn by turn in bounded batches,
 // executes them and answers. The driver gets plain ones back when the batch is
-// over, or another thread leads. A request with a fence that must wait is
-// completed by the thread of the fence reactor (see rings.h). While the leader
-// is awake the driver need not kick; it is interrupted at most once per batch
-// and queue.
+// over, or another thread leads, which soon happens where a call blocks in
+// mid-batch. A request with a fence that must wait is completed by the thread
+// of the fence reactor (see rings.h). While the leader is awake the driver need
+// not kick; it is interrupted at most once per batch and queue.
 //
 // No context holds up another: where a call into one blocks, another thread
 // takes the lead and goes on. What it then finds for that context, or for a
@@ -84,8 +84,8 @@ class Session : private Relay::Work {
   // Whether there may be more to do.
   bool ServiceQueue(size_t queue, Worker& worker);
   void Execute(Job& job, RequestBuffer& buffer);
-  // Adds it to those of its queue that go back to the driver.
-  void GiveBack(Job& job);
+  // Adds it to those of its queue's batch that go back to the driver.
+  void GiveBack(Job& job, RingBatch& batch);
   // Parks the job where it must wait for another one.
   bool Park(Job& job, RequestBuffer& buffer);
   void HoldPlace(Job& job);

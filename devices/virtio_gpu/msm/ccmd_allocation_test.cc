@@ -2,6 +2,7 @@
 // context must not cost much: this program counts what is on the heap.
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/testing/allocations.h"
@@ -13,6 +14,23 @@
 namespace nacre::msm {
 namespace {
 
+// Of ten rounds, once warm. A busy machine may take the CPU from the device
+// within a call for so long that another thread takes the lead, which
+// allocates: another ten then. Nullopt where it never does anything else.
+std::optional<int64_t> AllocationsOf(
+    DeviceGuest& guest, const std::vector<DeviceGuest::Prepared>& requests) {
+  const auto& reliefs = guest.stats().reliefs;
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    for (int warm = 0; warm < 3; ++warm) guest.Run(requests);
+    const uint64_t reliefs_before = reliefs.value();
+    const int64_t before = Allocations();
+    for (int i = 0; i < 10; ++i) guest.Run(requests);
+    const int64_t allocations = Allocations() - before;
+    if (reliefs.value() == reliefs_before) return allocations;
+  }
+  return std::nullopt;
+}
+
 TEST(CcmdAllocationTest, SteadyStateCommandsDoNotAllocate) {
   NullDrmDevice drm(NullDrmDevice::Fences::kSignalled);
   DeviceGuest guest(drm);
@@ -20,10 +38,9 @@ TEST(CcmdAllocationTest, SteadyStateCommandsDoNotAllocate) {
     if (!c.steady) continue;
     for (const auto* requests : {&c.alone, &c.batch}) {
       if (requests->empty()) continue;
-      for (int warm = 0; warm < 3; ++warm) guest.Run(*requests);
-      const int64_t before = Allocations();
-      for (int i = 0; i < 10; ++i) guest.Run(*requests);
-      EXPECT_EQ(Allocations(), before) << c.name;
+      const auto allocations = AllocationsOf(guest, *requests);
+      ASSERT_TRUE(allocations.has_value()) << c.name;
+      EXPECT_EQ(*allocations, 0) << c.name;
     }
   }
 }
