@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/descriptor_room.h"
 #include "base/page_size.h"
 #include "devices/virtio/testing/fake_driver.h"
 #include "devices/virtio_gpu/msm/testing/guest.h"
@@ -258,6 +259,8 @@ int main(int argc, char** argv) {
       nacre::RunGpuProcess(*options);
     }
   }
+  // As nacre: what others of this user have under way in sockets counts, too.
+  nacre::MakeRoomForDescriptors();
   testing::InitGoogleMock(&argc, argv);
   return RUN_ALL_TESTS();
 }

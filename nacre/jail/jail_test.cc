@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/random.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -69,6 +70,12 @@ int NullFd() {
   return fd;
 }
 
+// A device that this machine has for sure, and that answers.
+int DeviceFd() {
+  static const int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+  return fd;
+}
+
 constexpr Attempt kAttempts[] = {
     {"OpenAFile",
      [] { return syscall(SYS_openat, AT_FDCWD, "/etc/passwd", 0); }, EPERM,
@@ -109,6 +116,12 @@ constexpr Attempt kAttempts[] = {
      ENOTTY, ENOTTY},
     {"AnIoctlOfAnotherSize", [] { return long{ioctl(NullFd(), kLongerIoctl)}; },
      kEnded, std::nullopt},
+    {"AskADevice",
+     [] {
+       int bits = 0;
+       return long{ioctl(DeviceFd(), RNDGETENTCNT, &bits)};
+     },
+     kEnded, 0},
     {"AnotherIoctlOfTheNode", [] { return long{ioctl(NullFd(), kOtherIoctl)}; },
      kEnded, std::nullopt},
     {"AnIoctlWithMoreBits",
@@ -260,6 +273,7 @@ int MakeAttempt(const std::string& argument) {
   const Attempt& attempt = kAttempts[std::stoi(parts[1])];
   const uint32_t ioctl = kAllowedIoctl;
   NullFd();
+  DeviceFd();
   const absl::Status confined =
       Confine({.namespaces = parts[3] == "1",
                .ioctls = std::span(&ioctl, 1),
