@@ -110,9 +110,10 @@ class Context {
   virtual absl::StatusOr<std::unique_ptr<Blob>> CreateBlob(
       const BlobRequest& request) = 0;
 
-  // The device refused the RESOURCE_CREATE_BLOB of this blob_id, or the context
-  // itself did: what waits for it here has nobody to claim it. The id may be
-  // unknown.
+  // The device refused the RESOURCE_CREATE_BLOB of this blob_id, also one that
+  // it could not decode, or the context itself did: what waits for it here has
+  // nobody to claim it. The id may be unknown. A request that was cut short
+  // before its id is not told of.
   virtual void CancelBlob(uint64_t /*blob_id*/) {}
 
   // The resource may be used in this context's commands from now on. Attaching

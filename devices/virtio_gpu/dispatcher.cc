@@ -25,6 +25,11 @@ void CheckWritten(const absl::Status& status) {
   if (ABSL_PREDICT_FALSE(!status.ok())) LogUnwritten(status);
 }
 
+// Its fence has a place to keep, and its context may have to be told.
+std::vector<Claim> OfMalformed(const Job& job) {
+  return {Claim::Context(job.header.ctx_id())};
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(const Executor::Environment& environment,
@@ -153,21 +158,22 @@ absl::StatusOr<Response> Dispatcher::Run(Job& job,
   ASSIGN_OR_RETURN(const std::span<const uint8_t> body, ReadBody(job, buffer));
   const absl::StatusOr<Command> command =
       DecodeCommand(job.kind, job.header, body, env_.features, env_.limits);
-  if (!command.ok()) return command.status();
-  job.command = &*command;
+  job.command = command.ok() ? &*command : nullptr;
+  if (!command.ok()) {
+    executor_.Refuse(target, body);
+    return command.status();
+  }
   return executor_.Execute(target, *command);
 }
 
 std::vector<Claim> Dispatcher::ClaimsOf(Job& job, RequestBuffer& buffer) {
   // The body may be long, and is read when its turn comes.
   if (job.header.type() == wire::Type::kSubmit3d) return ClaimsOf(job);
-  // Where it is malformed only its fence has a place to keep.
-  const std::vector<Claim> fence = {Claim::Context(job.header.ctx_id())};
   const auto body = ReadBody(job, buffer);
-  if (!body.ok()) return fence;
+  if (!body.ok()) return OfMalformed(job);
   const absl::StatusOr<Command> command =
       DecodeCommand(job.kind, job.header, *body, env_.features, env_.limits);
-  if (!command.ok()) return fence;
+  if (!command.ok()) return OfMalformed(job);
   return executor_.ClaimsOf(job.header, *command);
 }
 
@@ -175,6 +181,7 @@ std::vector<Claim> Dispatcher::ClaimsOf(const Job& job) {
   if (job.header.type() == wire::Type::kSubmit3d) {
     return executor_.ClaimsOf(job.header, Submit3d{});
   }
+  if (job.command == nullptr) return OfMalformed(job);
   return executor_.ClaimsOf(job.header, *job.command);
 }
 

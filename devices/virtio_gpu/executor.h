@@ -85,6 +85,9 @@ class Executor {
   // back.
   absl::StatusOr<Response> Execute(const Target& target,
                                    const Command& command);
+  // For one that does not decode: nobody waits for what it was to complete.
+  // `body` is what came behind its header. May lose the lead and get it back.
+  void Refuse(const Target& target, std::span<const uint8_t> body);
   // SUBMIT_3D, which nearly every command is.
   absl::Status Submit(const Target& target, std::span<const uint8_t> commands) {
     return Submit(target.header.ctx_id(), target.context,
@@ -125,6 +128,7 @@ class Executor {
   Result Run(const ResourceAssignUuid& command);
   Result Run(const ResourceCreateBlob& command);
   Result CreateBlob(const ResourceCreateBlob& command);
+  void CancelBlob(const ContextTable::Entry* entry, uint64_t blob_id);
   Result Run(const ResourceMapBlob& command);
   Result Run(const ResourceUnmapBlob& command);
   // Counts and refuses what is no multiple of the host's page.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/bytes.h"
 #include "base/checked.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
@@ -62,13 +63,26 @@ Executor::Result Executor::Run(const ResourceAssignUuid& command) {
 }
 
 Executor::Result Executor::Run(const ResourceCreateBlob& command) {
-  ContextTable::Entry* const entry = context_;
+  const ContextTable::Entry* const entry = context_;
   Result result = CreateBlob(command);
-  if (!result.ok() && command.mem != wire::BlobMem::kGuest &&
-      entry != nullptr && entry->context != nullptr) {
-    relay_.Call([&] { entry->context->CancelBlob(command.request.blob_id); });
+  if (!result.ok() && command.mem != wire::BlobMem::kGuest) {
+    CancelBlob(entry, command.request.blob_id);
   }
   return result;
+}
+
+void Executor::Refuse(const Target& target, std::span<const uint8_t> body) {
+  if (target.header.type() != wire::Type::kResourceCreateBlob) return;
+  const auto blob = ByteReader(body).Read<wire::ResourceCreateBlob>();
+  if (!blob ||
+      static_cast<wire::BlobMem>(blob->blob_mem) == wire::BlobMem::kGuest)
+    return;
+  CancelBlob(target.context, blob->blob_id);
+}
+
+void Executor::CancelBlob(const ContextTable::Entry* entry, uint64_t blob_id) {
+  if (entry == nullptr || entry->context == nullptr) return;
+  relay_.Call([&] { entry->context->CancelBlob(blob_id); });
 }
 
 Executor::Result Executor::CreateBlob(const ResourceCreateBlob& command) {

@@ -11,6 +11,24 @@
 namespace nacre::virtio_gpu {
 namespace {
 
+// Its context is told of a blob that is refused.
+TEST_F(GpuReliefTest, ARefusalMayBlock) {
+  for (const uint64_t size : {uint64_t{0}, kPage}) {
+    g_.gpu().Block(kBlocked);
+    // One does not decode, one names a resource that has its id already.
+    if (size != 0) g_.CreateHostBlob(kOther, 5, kPage);
+    g_.Start(HostBlobRequest(kBlocked, 5, size));
+    g_.gpu().WaitBlocked(1);
+    g_.Start(HostBlobRequest(kBlocked, 6, 0));
+    EXPECT_EQ(g_.Call(Tagged(kOther, 1)), Type::kOkNodata);
+    g_.gpu().Unblock(kBlocked);
+    EXPECT_EQ(WaitAnswers(2),
+              std::vector<Type>({size == 0 ? Type::kErrInvalidParameter
+                                           : Type::kErrInvalidResourceId,
+                                 Type::kErrInvalidParameter}));
+  }
+}
+
 class GpuReliefScanoutTest : public GpuReliefTest {
  protected:
   // kBlocked waits for the memory of its blob 5, which scanout 0 is to show.

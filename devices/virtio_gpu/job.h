@@ -23,7 +23,8 @@ struct Job {
   // they may be in `kept`, or in a buffer that is somebody's.
   std::optional<std::span<const uint8_t>> body;
   std::vector<uint8_t> kept;
-  // While it is being executed, but for a SUBMIT_3D.
+  // While it is being executed, but for a SUBMIT_3D; null where it is
+  // malformed.
   const Command* command = nullptr;
   // In Parking, for one that others may have to wait for.
   uint64_t ticket = 0;

@@ -23,7 +23,9 @@ class ObjectTable {
   // their bookkeeping. Games have some ten thousand.
   static constexpr size_t kMaxObjects = 1 << 17;
   // The guest's kernel sends CREATE_BLOB right behind GEM_NEW; what is never
-  // claimed is no resource that the device could cap.
+  // claimed, as that did not come or was cut short before its blob_id, is no
+  // resource that the device could cap. It takes room, and its bytes, of the
+  // one context alone, until that ends.
   static constexpr size_t kMaxPending = 256;
 
   // AlreadyExists where the blob_id is waiting already, ResourceExhausted at a

@@ -144,6 +144,8 @@ class FakeGpu::FakeContext : public Context {
                                       std::move(memory));
   }
 
+  void CancelBlob(uint64_t /*blob_id*/) override { const Call call(gpu_, id_); }
+
   absl::Status AttachResource(uint32_t resource_id, Blob& blob) override {
     const Call call(gpu_, id_);
     // As a context does that imports what another one made.

@@ -8,8 +8,10 @@
 #include "base/bytes.h"
 #include "devices/virtio_gpu/msm/hostile/device_test_base.h"
 #include "devices/virtio_gpu/msm/limits.h"
+#include "devices/virtio_gpu/msm/object_table.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 #include "devices/virtio_gpu/msm/testing/msm_driver.h"
+#include "devices/virtio_gpu/msm/uapi.h"
 #include "gtest/gtest.h"
 
 namespace nacre::msm {
@@ -21,6 +23,14 @@ using virtio_gpu::wire::Type;
 class EndingsTest : public DeviceTestBase {
  protected:
   EndingsTest() { Start(); }
+  // In context 1.
+  void GemNew(uint32_t blob_id) {
+    const uint64_t iova = MsmDriver::IovaOf(blob_id);
+    EXPECT_EQ(g_->Ccmd(1, MSM_CCMD_GEM_NEW,
+                       {Low(iova), High(iova), kPage, 0, MSM_BO_WC, blob_id})
+                  .type,
+              Type::kOkNodata);
+  }
 };
 
 TEST_F(EndingsTest, AContextEndsAtOnceThoughItsFenceNeverDoes) {
@@ -131,6 +141,66 @@ TEST_F(EndingsTest, OfABlobThatTheDeviceRefuses) {
   EXPECT_EQ(g_->NewBuffer(1, 20), Type::kErrInvalidResourceId);
   EXPECT_EQ(g_->counters().objects.value(), 1u);
   EXPECT_EQ(g_->NewBuffer(1, 21), Type::kOkNodata);
+}
+
+// Nor of one that does not decode: Linux sends none but by a size beyond the
+// device's limit.
+TEST_F(EndingsTest, OfABlobThatNobodyCouldMake) {
+  StartContext(1);
+  virtio_gpu::wire::ResourceCreateBlob right = {};
+  right.resource_id = 20;
+  right.blob_mem = static_cast<uint32_t>(virtio_gpu::wire::BlobMem::kHost3d);
+  right.blob_id = 20;
+  right.size = kPage;
+  auto no_resource = right, no_memory = right, no_flag = right, no_size = right,
+       too_large = right, with_entries = right;
+  no_resource.resource_id = 0;
+  no_memory.blob_mem = 4;
+  no_flag.blob_flags = 8;
+  no_size.size = 0;
+  too_large.size = MsmDriver::DefaultConfig().limits.max_blob_bytes + kPage;
+  with_entries.nr_entries = 1;
+  for (const auto& wrong :
+       {no_resource, no_memory, no_flag, no_size, too_large, with_entries}) {
+    GemNew(20);
+    EXPECT_EQ(g_->counters().objects.value(), 1u);
+    EXPECT_GE(
+        g_->Call(Request(Type::kResourceCreateBlob).Context(1).With(wrong)),
+        Type::kErrUnspec);
+    EXPECT_EQ(g_->counters().objects.value(), 0u);
+  }
+  // Of a context that does not exist; of no blob of the host.
+  GemNew(20);
+  EXPECT_GE(
+      g_->Call(Request(Type::kResourceCreateBlob).Context(2).With(no_size)),
+      Type::kErrUnspec);
+  no_size.blob_mem = static_cast<uint32_t>(virtio_gpu::wire::BlobMem::kGuest);
+  EXPECT_GE(
+      g_->Call(Request(Type::kResourceCreateBlob).Context(1).With(no_size)),
+      Type::kErrUnspec);
+  EXPECT_EQ(g_->Call(Request(Type::kResourceCreateBlob).Context(1).With(right)),
+            Type::kOkNodata);
+}
+
+// Where not even its id came, the object waits. The context that did so has
+// room for a few of them, and no other one has less.
+TEST_F(EndingsTest, OfABlobThatIsCutShort) {
+  StartContext(1);
+  StartContext(2);
+  for (uint32_t i = 0; i < ObjectTable::kMaxPending; ++i) {
+    GemNew(1000 + i);
+    EXPECT_GE(g_->Call(Request(Type::kResourceCreateBlob)
+                           .Context(1)
+                           .With(virtio_gpu::wire::ResourceId{1000 + i, 0})),
+              Type::kErrUnspec);
+  }
+  EXPECT_EQ(g_->shmem(1).async_error, 0u);
+  EXPECT_GE(g_->NewBuffer(1, 20), Type::kErrUnspec);
+  EXPECT_EQ(g_->shmem(1).async_error, 1u);
+  EXPECT_EQ(g_->counters().objects.value(), ObjectTable::kMaxPending);
+  EXPECT_EQ(g_->NewBuffer(2, 20), Type::kOkNodata);
+  EXPECT_EQ(g_->DestroyContext(1), Type::kOkNodata);
+  EXPECT_EQ(g_->counters().objects.value(), 1u);
 }
 
 }  // namespace
