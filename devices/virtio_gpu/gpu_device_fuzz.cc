@@ -1,18 +1,25 @@
-// The whole device behind its two queues. The input is a list of commands,
-// compressed so that they find each other's traces: a byte for the type, one
-// for the fence and the queue, one for the context, then one for each word of
-// the body, which is that small number, or a size, or a piece of RAM, or four
-// bytes that follow. Between them the host has bad luck. Afterwards the GPU
-// finishes its work, every command must have been answered, and a reset must
-// leave nothing.
+// The whole device behind its two queues. The input is a byte for what the
+// driver and the host are like, then a list of steps: a request (see
+// coded_request.h), or a byte from kEndOfTypes on for what happens besides. The
+// host has bad luck, calls into contexts block and return, the driver resets
+// the device, breaks a ring. Afterwards the GPU finishes its work, every
+// request must have been answered, and a reset must leave nothing.
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <memory>
 #include <span>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/bytes.h"
+#include "base/page_size.h"
+#include "devices/virtio_gpu/display/headless_sink.h"
+#include "devices/virtio_gpu/testing/coded_request.h"
 #include "devices/virtio_gpu/testing/fake_gpu.h"
 #include "devices/virtio_gpu/testing/gpu_driver.h"
 #include "devices/virtio_gpu/testing/requests.h"
@@ -24,180 +31,313 @@ namespace {
 
 using wire::Type;
 
-constexpr int kMaxCommands = 200;
-constexpr int kMaxCursorCommands = 60;
-struct Shape {
-  Type type;
-  int words;
-};
-constexpr Shape kShapes[] = {
-    {Type::kGetDisplayInfo, 0},
-    {Type::kResourceCreate2d, 4},
-    {Type::kResourceUnref, 2},
-    {Type::kSetScanout, 6},
-    {Type::kResourceFlush, 6},
-    {Type::kTransferToHost2d, 8},
-    {Type::kResourceAttachBacking, 6},
-    {Type::kResourceDetachBacking, 2},
-    {Type::kGetCapsetInfo, 2},
-    {Type::kGetCapset, 2},
-    {Type::kGetEdid, 2},
-    {Type::kResourceAssignUuid, 2},
-    {Type::kResourceCreateBlob, 12},
-    {Type::kSetScanoutBlob, 18},
-    {Type::kCtxCreate, 18},
-    {Type::kCtxDestroy, 0},
-    {Type::kCtxAttachResource, 2},
-    {Type::kCtxDetachResource, 2},
-    {Type::kResourceCreate3d, 12},
-    {Type::kTransferToHost3d, 12},
-    {Type::kTransferFromHost3d, 12},
-    {Type::kSubmit3d, 6},
-    {Type::kResourceMapBlob, 4},
-    {Type::kResourceUnmapBlob, 2},
-    {Type::kUpdateCursor, 8},
-    {Type::kMoveCursor, 8},
-    {Type::kUpdateCursor, 8},
-    {Type::kMoveCursor, 8},
-};
+// Bounds of one input, so that it takes milliseconds.
+constexpr int kMaxSteps = 200;
+constexpr int kMaxCursorRequests = 60;
+constexpr int kMaxBlocks = 8;
+constexpr int kMaxResets = 3;
+
+// Calls into these contexts may block: fewer than Relay::kMaxThreads.
+constexpr uint32_t kMaxBlockedId = 4;
+// These hold nothing. Who leads is watched only where there are several.
+constexpr uint32_t kBystanders[] = {1000, 1001};
+constexpr uint32_t kFirstOfCrowd = 100;
+constexpr uint32_t kCrowd = 50;
+
+constexpr uint32_t kLongEntries = 65536;
+constexpr int kLongRequests = 6;
+// As many are beyond what may wait.
+constexpr int kLongRequestsTaken = 4;
 
 VirtioGpu::Config Config() {
   VirtioGpu::Config config = GpuDriver::DefaultConfig();
   config.limits.max_image_dimension = 256;
-  config.limits.max_total_image_bytes = 1 << 20;
+  config.limits.max_total_image_bytes = 1 << 18;
   config.limits.max_blob_bytes = 1 << 20;
-  config.limits.max_contexts = 4;
+  config.limits.max_contexts = 48;
   config.limits.max_resources = 12;
-  config.limits.max_attachments = 16;
-  config.limits.max_mapped_blobs = 6;
+  config.limits.max_attachments = 44;
+  config.limits.max_total_mem_entries = 40;
+  config.limits.max_mapped_blobs = 4;
+  config.limits.max_mapped_bytes = 1 << 19;
+  config.limits.max_pending_fences = 12;
   return config;
 }
 
-uint32_t Word(ByteReader& reader) {
-  const auto code = reader.ReadZeroExtended<uint8_t>();
-  if (code < 0x80) return code;
-  if (code < 0xc0) return (code & 0x3fu) << 12;  // Whole pages.
-  if (code < 0xf0) {
-    return static_cast<uint32_t>(virtio::GuestRam::kBase) + (code & 0x3fu) * 64;
+std::unique_ptr<GpuDriver> Machine(int kind) {
+  VirtioGpu::Config config = Config();
+  virtio::FakeDriver::Options options;
+  switch (kind) {
+    case 1:
+      options.features &= ~wire::kFeatureContextInit;
+      break;
+    case 2:
+      options.features = 0;
+      break;
+    case 3:
+      config.page_size = kLargestPageSize;
+      break;
   }
-  return reader.ReadZeroExtended<uint32_t>();
+  auto machine = std::make_unique<GpuDriver>(config, options);
+  machine->driver().Reset();
+  return machine;
 }
 
-Request ReadRequest(uint8_t selector, uint8_t fence, ByteReader& reader) {
-  const Shape& shape = kShapes[selector % std::size(kShapes)];
-  Request request(shape.type);
-  if ((fence & 1) != 0) {
-    if ((fence & 2) != 0) {
-      request.Fence(fence, fence >> 2);
-    } else {
-      request.Fence(fence);
-    }
-  }
-  request.Context(reader.ReadZeroExtended<uint8_t>());
-  for (int i = 0; i < shape.words; ++i) request.With(Word(reader));
-  return request;
-}
-
-class Session {
+class Guest {
  public:
-  Session(GpuDriver& g, std::span<const uint8_t> data) : g_(g), reader_(data) {}
+  Guest(GpuDriver& g, std::span<const uint8_t> data) : g_(g), reader_(data) {}
 
   void Run() {
-    while (reader_.remaining() != 0 && commands_ < kMaxCommands &&
-           cursor_commands_ < kMaxCursorCommands) {
+    Start();
+    for (int i = 0; i < kMaxSteps && reader_.remaining() != 0; ++i) {
       const auto selector = reader_.ReadZeroExtended<uint8_t>();
-      if (selector < kHostSteps) {
-        Submit(selector);
+      if (selector < CodedRequest::kEndOfTypes) {
+        Submit(CodedRequest::Read(selector, reader_));
       } else {
-        HostStep(selector);
+        Barrier();
+        Step(selector - CodedRequest::kEndOfTypes);
       }
+      if (g_.driver().needs_reset()) return Reset();
     }
-    g_.driver().Kick(wire::kCursorQueue);
-    // Once this is answered the GPU has been given everything.
-    Barrier();
-    g_.gpu().FinishAll();
-    while (answered_ < commands_) Wait();
-    while (cursor_commands_-- != 0) g_.driver().WaitUsed(wire::kCursorQueue);
+    Drain();
+    while (cursor_requests_-- != 0) g_.driver().WaitUsed(wire::kCursorQueue);
     CHECK(!g_.driver().needs_reset());
+    CHECK_EQ(UnfinishedFences(), abandoned_fences_);
+    Reset();
   }
 
  private:
-  // Selectors from here on are what happens to the host.
-  static constexpr uint8_t kHostSteps = std::size(kShapes) * 8;
-
-  void Submit(uint8_t selector) {
-    const auto fence = reader_.ReadZeroExtended<uint8_t>();
-    const Request request = ReadRequest(selector, fence, reader_);
-    bool to_cursor =
-        request.header().type >= static_cast<uint32_t>(Type::kUpdateCursor);
-    // Some to the wrong queue.
-    if ((fence & 3) == 2) to_cursor = !to_cursor;
-    if (!to_cursor) {
-      g_.Submit(request);
-      ++commands_;
-      return;
-    }
-    auto chain = g_.driver().queue(wire::kCursorQueue).Chain();
-    chain.Readable(request.bytes());
-    // As Linux, without room for an answer; some with.
-    if ((fence & 4) != 0) chain.Writable(sizeof(wire::CtrlHeader));
+  void Submit(const CodedRequest& coded) {
+    const uint16_t queue =
+        coded.to_cursor_queue ? wire::kCursorQueue : wire::kControlQueue;
+    int& requests = coded.to_cursor_queue ? cursor_requests_ : requests_;
+    if (coded.to_cursor_queue && requests == kMaxCursorRequests) return;
+    ++requests;
+    auto chain = g_.driver().queue(queue).Chain();
+    for (const auto& part : coded.parts) chain.Readable(part);
+    if (coded.room != 0) chain.Writable(coded.room);
     chain.Submit();
-    ++cursor_commands_;
   }
 
-  void HostStep(uint8_t selector) {
-    // Behind what has been submitted, so that the same happens every time.
-    Barrier();
-    switch (selector % 4) {
+  void Step(uint8_t step) {
+    FakeGpu& gpu = g_.gpu();
+    switch (step % 16) {
       case 0:
-        return g_.gpu().FailWith(absl::ResourceExhaustedError("bad luck"));
+        return gpu.FailWith(absl::ResourceExhaustedError("bad luck"));
       case 1:
-        return g_.gpu().FailWith(absl::InternalError("bad luck"));
+        return gpu.FailWith(absl::InternalError("bad luck"));
       case 2:
-        return g_.gpu().FailWith(absl::OkStatus());
+        return gpu.Mend();
+      case 3:
+        return gpu.FinishAll();
+      case 4:
+        return gpu.BreakFences();
+      case 5:
+        return gpu.BreakMemory();
+      case 6:
+        return Block(1 + Byte() % kMaxBlockedId);
+      case 7:
+        return gpu.Unblock(1 + Byte() % kMaxBlockedId);
+      case 8:
+        return Drain();
+      case 9:
+        return ResetAndStart();
+      case 10:
+        return UseRegisters();
+      case 11:
+        return BreakRing();
+      case 12:
+        return SendLongRequests();
+      case 13:
+        return Crowd();
+      case 14:
+        return Configure();
       default:
-        return g_.gpu().FinishAll();
+        if (gpu.fences() != 0) gpu.SignalFence(Byte() % gpu.fences());
     }
   }
 
+  // From now on a call into this context blocks.
+  void Block(uint32_t ctx_id) {
+    if (blocks_++ == kMaxBlocks) return;
+    for (const uint32_t id : kBystanders) {
+      if (g_.gpu().contexts().contains(id)) continue;
+      Send(CreateContextRequest(id, FakeGpu::kCapsetId));
+      Barrier();
+      if (!g_.gpu().contexts().contains(id)) return;
+    }
+    g_.gpu().Block(ctx_id);
+    blocking_ = true;
+  }
+  void UnblockAll() {
+    for (uint32_t id = 1; id <= kMaxBlockedId; ++id) g_.gpu().Unblock(id);
+  }
+
+  void Start() {
+    CHECK(g_.driver().Start().ok());
+    abandoned_fences_ = UnfinishedFences();
+  }
+  uint64_t UnfinishedFences() const {
+    return g_.stats().fences_created.value() -
+           g_.stats().fences_completed.value();
+  }
+  void Reset() {
+    if (blocking_) {
+      // While the device waits for the calls, most likely.
+      std::thread unblock([this] {
+        std::this_thread::yield();
+        UnblockAll();
+      });
+      g_.driver().Reset();
+      unblock.join();
+    } else {
+      g_.driver().Reset();
+    }
+    blocking_ = false;
+    requests_ = answered_ = cursor_requests_ = 0;
+  }
+  void ResetAndStart() {
+    if (resets_++ >= kMaxResets) return;
+    Reset();
+    Start();
+  }
+
+  // What the transport is asked for, and memory of the window.
+  void UseRegisters() {
+    const uint32_t offset = CodedRequest::ReadWord(reader_);
+    std::array<uint8_t, 16> bytes = {};
+    const auto data = std::span(bytes).first(Byte() % (bytes.size() + 1));
+    g_.device().ReadConfig(offset, data);
+    g_.device().WriteConfig(offset, data);
+    CHECK_EQ(g_.device().device_id(), wire::kDeviceId);
+    ++g_.window()[offset % GpuDriver::DefaultConfig().window_bytes];
+  }
+
+  void BreakRing() {
+    g_.driver().queue(wire::kControlQueue).SubmitHead(0xffff);
+    g_.driver().KickAnyway(wire::kControlQueue);
+    g_.driver().WaitNeedsReset();
+    if (Byte() % 2 == 0) UnblockAll();
+  }
+
+  // More than may wait for a context, and many short ones behind them.
+  void SendLongRequests() {
+    const auto resource = Byte();
+    const int bursts = Byte() % 64;
+    if (std::exchange(has_sent_long_, true)) return;
+    Request attach(Type::kResourceAttachBacking);
+    attach.With(wire::ResourceAttachBacking{resource, kLongEntries});
+    attach.WithBytes(std::vector<uint8_t>(kLongEntries * sizeof(wire::MemEntry),
+                                          uint8_t{1}));
+    const auto taken = [this] {
+      return g_.stats().parked_commands.value() +
+             g_.driver().queue(wire::kControlQueue).used_index();
+    };
+    const uint64_t before = taken();
+    for (int i = 0; i < kLongRequests; ++i) Send(attach);
+    g_.Kick();
+    while (taken() - before < kLongRequestsTaken) std::this_thread::yield();
+    Drain();
+    for (int i = 0; i < bursts; ++i) {
+      for (int j = 0; j < 128; ++j) Send(Request(Type::kGetDisplayInfo));
+      Barrier();
+    }
+  }
+
+  // Many contexts that share a resource.
+  void Crowd() {
+    const uint32_t resource = Byte();
+    if (std::exchange(has_crowd_, true)) return;
+    for (uint32_t id = kFirstOfCrowd; id < kFirstOfCrowd + kCrowd; ++id) {
+      Send(CreateContextRequest(id, FakeGpu::kCapsetId));
+      Send(Request(Type::kCtxAttachResource)
+               .Context(id)
+               .With(wire::ResourceId{resource, 0}));
+    }
+  }
+
+  // Another device, of whatever an embedder says.
+  void Configure() {
+    VirtioGpu::Config config = Config();
+    config.num_scanouts = CodedRequest::ReadWord(reader_);
+    config.width = CodedRequest::ReadWord(reader_);
+    config.height = CodedRequest::ReadWord(reader_);
+    config.window_bytes = CodedRequest::ReadWord(reader_);
+    config.page_size = CodedRequest::ReadWord(reader_);
+    const auto parts = Byte();
+    std::vector<std::unique_ptr<ContextType>> types;
+    for (int i = 0; i < parts % 4; ++i) types.push_back(g_.gpu().CreateType());
+    auto sink = parts < 128 ? std::make_unique<HeadlessSink>() : nullptr;
+    const auto device =
+        VirtioGpu::Create(config, std::move(types), std::move(sink));
+    if (!device.ok()) return;
+    CHECK_LE(config.num_scanouts, wire::kMaxScanouts);
+    CHECK_EQ((*device)->shared_memory_regions().empty(),
+             config.window_bytes == 0);
+  }
+
+  uint8_t Byte() { return reader_.ReadZeroExtended<uint8_t>(); }
+
+  uint16_t Send(const Request& request) {
+    ++requests_;
+    return g_.Submit(request);
+  }
   uint16_t Wait() {
     ++answered_;
     return g_.driver().WaitUsed(wire::kControlQueue).head;
   }
+  // Behind what has been submitted, so that the same happens every time: all of
+  // it is executed, in a call that blocks, or waits for one.
   void Barrier() {
-    const uint16_t barrier = g_.Submit(Request(Type::kGetDisplayInfo));
-    ++commands_;
+    const uint16_t barrier = Send(Request(Type::kGetDisplayInfo));
     g_.Kick();
     while (Wait() != barrier) {
     }
   }
+  // Until all is answered.
+  void Drain() {
+    g_.gpu().FinishAtOnce(true);
+    g_.gpu().FinishAll();
+    UnblockAll();
+    blocking_ = false;
+    g_.Kick();
+    g_.driver().Kick(wire::kCursorQueue);
+    while (answered_ < requests_) Wait();
+    g_.gpu().FinishAtOnce(false);
+  }
 
   GpuDriver& g_;
   ByteReader reader_;
-  int commands_ = 0;  // Of the control queue.
+  int requests_ = 0;  // Of the control queue.
   int answered_ = 0;
-  int cursor_commands_ = 0;
+  int cursor_requests_ = 0;
+  uint64_t abandoned_fences_ = 0;  // By earlier resets.
+  int blocks_ = 0;
+  int resets_ = 0;
+  bool blocking_ = false;  // Calls may block, since the last Drain.
+  bool has_sent_long_ = false;
+  bool has_crowd_ = false;
 };
 
 void Fuzz(std::span<const uint8_t> data) {
-  // A new one now and then: the fake driver never frees its rings.
-  static std::unique_ptr<GpuDriver> g;
+  if (data.empty()) return;
+  // New ones now and then: the fake driver never frees its rings.
+  static std::array<std::unique_ptr<GpuDriver>, 4> machines;
   static int runs = 0;
-  if (runs++ % 1000 == 0) {
-    g = std::make_unique<GpuDriver>(Config());
-    g->driver().Reset();
-  }
-  g->gpu().FailWith(absl::OkStatus());
-  CHECK(g->driver().Start().ok());
-  Session(*g, data).Run();
+  if (runs++ % 500 == 0) machines = {};
+  const size_t kind = data.front() % machines.size();
+  std::unique_ptr<GpuDriver>& g = machines[kind];
+  if (g == nullptr) g = Machine(static_cast<int>(kind));
+  Guest(*g, data.subspan(1)).Run();
 
-  g->driver().Reset();
+  g->gpu().FinishAll();
+  g->gpu().Mend();
   CHECK(g->gpu().contexts().empty());
   CHECK_EQ(g->gpu().live_blobs(), 0);
+  CHECK_EQ(g->stats().contexts.value(), 0u);
+  CHECK_EQ(g->stats().resources.value(), 0u);
   CHECK_EQ(g->stats().fences_pending.value(), 0u);
   CHECK_EQ(g->stats().mapped_bytes.value(), 0u);
-  CHECK_EQ(g->stats().fences_created.value(),
-           g->stats().fences_completed.value());
 }
 
 }  // namespace

@@ -62,7 +62,8 @@ class FakeGpu::FakeBlob : public Blob {
     MutexLock lock(gpu_->mutex_);
     RETURN_IF_ERROR(gpu_->failure_);
     if (!mappable_) return absl::FailedPreconditionError("not mappable");
-    return BlobMemory{memory_.get(), 0, gpu_->caching_};
+    const int fd = gpu_->broken_memory_ ? -1 : memory_.get();
+    return BlobMemory{fd, 0, gpu_->caching_};
   }
   absl::StatusOr<Fd> Export() override {
     const Call call(gpu_, ctx_id_);
@@ -117,7 +118,9 @@ class FakeGpu::FakeContext : public Context {
   absl::StatusOr<Fd> FenceRing(uint8_t ring_idx) override {
     MutexLock lock(gpu_->mutex_);
     RETURN_IF_ERROR(gpu_->failure_);
-    if (busy_rings_.erase(ring_idx) == 0) return Fd();
+    if (busy_rings_.erase(ring_idx) == 0 || gpu_->finishes_at_once_) {
+      return Fd();
+    }
     if (gpu_->broken_fences_) {
       return Fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
     }
@@ -224,6 +227,11 @@ void FakeGpu::FinishAll() {
   fences_.clear();
 }
 
+void FakeGpu::FinishAtOnce(bool at_once) {
+  MutexLock lock(mutex_);
+  finishes_at_once_ = at_once;
+}
+
 void FakeGpu::FailWith(absl::Status status) {
   MutexLock lock(mutex_);
   failure_ = std::move(status);
@@ -232,6 +240,18 @@ void FakeGpu::FailWith(absl::Status status) {
 void FakeGpu::BreakFences() {
   MutexLock lock(mutex_);
   broken_fences_ = true;
+}
+
+void FakeGpu::BreakMemory() {
+  MutexLock lock(mutex_);
+  broken_memory_ = true;
+}
+
+void FakeGpu::Mend() {
+  MutexLock lock(mutex_);
+  failure_ = absl::OkStatus();
+  broken_fences_ = false;
+  broken_memory_ = false;
 }
 
 void FakeGpu::Block(uint32_t ctx_id) {

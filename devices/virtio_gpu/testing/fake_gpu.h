@@ -53,12 +53,19 @@ class FakeGpu {
   void SignalFence(size_t index);
   // Ends all work and forgets the fences: they count from 0 again.
   void FinishAll();
+  // Work ends as soon as it is submitted from now on, and has no fences; no
+  // longer.
+  void FinishAtOnce(bool at_once);
 
   // The status of each CreateContext, CreateBlob, GetMemory, AttachResource
   // and FenceRing from now on.
   void FailWith(absl::Status status);
-  // Hands out fences that epoll refuses.
+  // Hands out fences that epoll refuses...
   void BreakFences();
+  // ... and memory that cannot be mapped.
+  void BreakMemory();
+  // Ends all three.
+  void Mend();
   // What GetMemory says.
   void SetCaching(MapCaching caching);
 
@@ -86,7 +93,9 @@ class FakeGpu {
   int live_blobs_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<EventFd> fences_ ABSL_GUARDED_BY(mutex_);
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  bool finishes_at_once_ ABSL_GUARDED_BY(mutex_) = false;
   bool broken_fences_ ABSL_GUARDED_BY(mutex_) = false;
+  bool broken_memory_ ABSL_GUARDED_BY(mutex_) = false;
   MapCaching caching_ ABSL_GUARDED_BY(mutex_) = MapCaching::kCached;
   // By ctx_id: calls into them block; a call is under way.
   std::set<uint32_t> blocking_ ABSL_GUARDED_BY(mutex_);
