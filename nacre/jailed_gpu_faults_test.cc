@@ -157,6 +157,17 @@ TEST(JailedGpuFaultsTest, OneThatIsMadeRunsProgramsOrIsLost) {
   });
 }
 
+TEST(JailedGpuFaultsTest, AQuestionThatCannotBeAskedLosesNothing) {
+  const auto gpu = *JailedGpu::Create(Config());
+  const auto driver = MakeDriver(*gpu);
+  {
+    const HostFault fault({.first = 0, .error = ETOOMANYREFS});
+    EXPECT_FALSE(gpu->device().AcceptsFeatures(0));
+    EXPECT_EQ(fault.failed(), "sendmsg(0)");
+  }
+  EXPECT_TRUE(RunsPrograms(*driver));
+}
+
 TEST(JailedGpuFaultsTest, OneThatIsGivenUpIsGone) {
   FailEachCall([](const HostFault::Plan& plan) {
     auto gpu = *JailedGpu::Create(Config());
@@ -232,13 +243,15 @@ TEST(JailedGpuFaultsTest, AProcessWithoutLuckIsLostOrGoesOn) {
   LiveInABadProcess(UINT64_MAX, false, 0);
   Holdings before = now();
   before.WaitForThreads(1, 200);
-  // Until there are so many calls that it makes all of them.
+  // Until there are so many calls that it makes all of them. Each fails in one
+  // of both ways.
   constexpr int kEnough = 10;
   uint64_t call = 0;
   for (int well = 0; well < kEnough; ++call) {
     const int error = kErrors[call % std::size(kErrors)];
-    LiveInABadProcess(call, /*repeatedly=*/false, error);
-    well = LiveInABadProcess(call, /*repeatedly=*/true, error) ? well + 1 : 0;
+    well = LiveInABadProcess(call, /*repeatedly=*/call % 2 != 0, error)
+               ? well + 1
+               : 0;
     Holdings after = now();
     after.WaitForThreads(before.threads);
     ASSERT_EQ(after, before) << "call " << call << ", errno " << error;

@@ -132,6 +132,11 @@ absl::StatusOr<Reply> Ask(Channel& channel, MessageType type,
         std::chrono::steady_clock::now() - start);
     limit = std::max(*limit - taken, std::chrono::milliseconds::zero());
   }
+  return ReceiveReply(channel, max_fds, limit);
+}
+
+absl::StatusOr<Reply> ReceiveReply(Channel& channel, size_t max_fds,
+                                   Channel::TimeLimit limit) {
   ASSIGN_OR_RETURN(Channel::Packet packet, channel.Receive(max_fds, limit));
   return ParseReply(std::move(packet));
 }

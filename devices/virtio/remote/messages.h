@@ -177,6 +177,10 @@ absl::StatusOr<Reply> Ask(Channel& channel, MessageType type,
                           std::span<const int> fds, size_t max_fds,
                           Channel::TimeLimit limit);
 
+// Its second half, after SendMessage.
+absl::StatusOr<Reply> ReceiveReply(Channel& channel, size_t max_fds,
+                                   Channel::TimeLimit limit);
+
 // InvalidArgument where it is none. For Ask, and its fuzzer.
 absl::StatusOr<Reply> ParseReply(Channel::Packet packet);
 

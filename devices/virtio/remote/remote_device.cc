@@ -41,6 +41,13 @@ absl::Status AddToEpoll(const Fd& epoll, int fd, uint64_t what,
   return absl::OkStatus();
 }
 
+std::chrono::milliseconds TimeUntil(
+    std::chrono::steady_clock::time_point deadline) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+      deadline - std::chrono::steady_clock::now());
+  return std::max(left, std::chrono::milliseconds::zero());
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RemoteDevice>> RemoteDevice::Create(
@@ -116,11 +123,18 @@ absl::Status RemoteDevice::AskDevice(MessageType type,
                                      std::vector<uint8_t>* answer) const {
   if (lost_) return absl::UnavailableError("the device's process is gone");
   MutexLock lock(control_mutex_);
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-      deadline - std::chrono::steady_clock::now());
+  if (const absl::Status sent =
+          SendMessage(control_, type, body, fds, TimeUntil(deadline));
+      !sent.ok()) {
+    // The device has not heard of it, and is as it was. One that is not reset
+    // has the guest's memory, though.
+    const bool peer_failed =
+        absl::IsUnavailable(sent) || absl::IsDeadlineExceeded(sent);
+    if (peer_failed || type == MessageType::kReset) Lose(sent);
+    return sent;
+  }
   absl::StatusOr<Reply> reply =
-      Ask(control_, type, body, fds, /*max_fds=*/0,
-          std::max(left, std::chrono::milliseconds::zero()));
+      ReceiveReply(control_, /*max_fds=*/0, TimeUntil(deadline));
   if (!reply.ok()) {
     Lose(reply.status());
     return reply.status();

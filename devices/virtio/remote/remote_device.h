@@ -122,8 +122,8 @@ class RemoteDevice final : public VirtioDevice {
   absl::Status ShareMemory(const vmm::GuestMemory& memory, Deadline deadline);
   void ResetBy(Deadline deadline);
 
-  // Asks the device; a failure of the channel means that it is lost. `answer`
-  // has the reply's body copied into it.
+  // Asks the device; a failure of the channel means that it is lost, unless
+  // this end could not ask. `answer` has the reply's body copied into it.
   absl::Status AskDevice(MessageType type, std::span<const uint8_t> body,
                          std::span<const int> fds, Deadline deadline,
                          std::vector<uint8_t>* answer = nullptr) const;
