@@ -190,6 +190,12 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::Import(int dmabuf,
   object->may_have_iova_ = busy_.Reclaim(*drm_, handle).value_or(false);
   shared_.emplace(handle, object.get());
   object->in_shared_ = true;
+  // Uploads go by what a blob says of itself, of whatever context type it is.
+  ASSIGN_OR_RETURN(const uint64_t bytes, drm_->GemGetSize(handle));
+  if (bytes < size) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a blob of ", size, " bytes in a dma-buf of ", bytes));
+  }
   return object;
 }
 

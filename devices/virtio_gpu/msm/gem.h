@@ -95,8 +95,9 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   // says.
   absl::StatusOr<std::shared_ptr<GemObject>> New(uint64_t size, uint32_t flags,
                                                  uint64_t iova);
-  // The object behind a dma-buf of `size` bytes. One that is open in this file
-  // is not made twice, as the kernel gives no second handle for it either.
+  // The object behind a dma-buf of `size` bytes; InvalidArgument where the
+  // driver knows of fewer. One that is open in this file is not made twice, as
+  // the kernel gives no second handle for it either.
   absl::StatusOr<std::shared_ptr<GemObject>> Import(int dmabuf, uint64_t size);
 
  private:

@@ -68,6 +68,19 @@ TEST_F(GemTest, ImportingWhatIsOpenGivesTheSameObject) {
   EXPECT_EQ(counters_.objects.value(), 1u);
 }
 
+TEST_F(GemTest, AnImportIsAsLargeAsItIsSaidToBe) {
+  const auto object = *file_->New(2 * kPage, MSM_BO_WC, 0);
+  const Fd dmabuf = *object->Export();
+  const auto importer = std::make_shared<GemFile>(
+      *OpenCounted(device_, counters_), device_, busy_, counters_);
+  const size_t handles = device_.handles();
+  EXPECT_EQ(importer->Import(dmabuf.get(), 3 * kPage).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(device_.handles(), handles);
+  const auto imported = *importer->Import(dmabuf.get(), 2 * kPage);
+  EXPECT_EQ(imported->size(), 2 * kPage);
+}
+
 TEST_F(GemTest, AHandleUsedAgainIsAnotherObject) {
   auto first = *file_->New(kPage, MSM_BO_WC, 0);
   const uint32_t handle = first->handle();
