@@ -1,16 +1,18 @@
 // The same guest twice, each on a whole device over a simulated GPU of its own:
 // once its commands go in one SUBMIT_3D, as Mesa batches them, once each in
 // one. Whatever anybody can see must be the same: answers, control memory,
-// buffers, what the GPU and the driver counted. The input is GuestSteps.
+// buffers, what the GPU and the driver counted. And no fence may come before
+// the work that it stands for. The input is GuestSteps.
 //
-// The GPU is held while commands arrive, and let go where a step says so: how
-// far it has got is not a matter of luck then.
+// The GPU is held while commands arrive, and let go where a step says so, by
+// one submission at a time: how far it has got is not a matter of luck then.
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,12 +23,15 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/bytes.h"
 #include "base/mutex.h"
+#include "devices/virtio/testing/fake_driver.h"
 #include "devices/virtio_gpu/msm/testing/guest.h"
 #include "devices/virtio_gpu/msm/testing/msm_driver.h"
 #include "devices/virtio_gpu/msm/uapi.h"
 #include "devices/virtio_gpu/msm/wire.h"
 #include "devices/virtio_gpu/testing/requests.h"
+#include "devices/virtio_gpu/wire.h"
 #include "glog/logging.h"
 #include "nacre/fuzz/guest_steps.h"
 #include "simulator/simulated_device.h"
@@ -40,6 +45,11 @@ using Kind = GuestStep::Kind;
 // Of each buffer: what steps write to is there.
 constexpr size_t kSeenBytes = 4096;
 
+// Where queue 0 has its fences, by its priority.
+constexpr uint8_t kDefaultRing = 2;
+// Not waited for at a time: a ring has room for them and a call.
+constexpr size_t kMaxFences = 16;
+
 // Holds the GPU between two submissions.
 class Gate {
  public:
@@ -48,7 +58,8 @@ class Gate {
     ++retired_;
     held_ = closed_;
     changed_.SignalAll();
-    while (closed_) changed_.Wait(mutex_);
+    while (closed_ && !step_) changed_.Wait(mutex_);
+    step_ = false;
     held_ = false;
   }
 
@@ -61,6 +72,14 @@ class Gate {
     MutexLock lock(mutex_);
     while (!held_) changed_.Wait(mutex_);
   }
+  // While held, and with a submission behind that one: lets it retire.
+  void Step() {
+    MutexLock lock(mutex_);
+    const uint64_t before = retired_;
+    step_ = true;
+    changed_.SignalAll();
+    while (retired_ == before || !held_) changed_.Wait(mutex_);
+  }
   void Open() {
     MutexLock lock(mutex_);
     closed_ = false;
@@ -70,12 +89,17 @@ class Gate {
     MutexLock lock(mutex_);
     while (retired_ < count) changed_.Wait(mutex_);
   }
+  uint64_t retired() {
+    MutexLock lock(mutex_);
+    return retired_;
+  }
 
  private:
   Mutex mutex_;
   CondVar changed_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
+  bool step_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t retired_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
@@ -91,6 +115,7 @@ class Side {
     CHECK(driver_.CreateContext(kContext) == Type::kOkNodata);
     driver_.CreateShmem(kContext);
     rsp_mem_offset_ = driver_.shmem(kContext).rsp_mem_offset;
+    MakeFenceQueue();
     Hold();
     for (const GuestStep& step : steps) Do(step);
     Drain(0);
@@ -101,6 +126,13 @@ class Side {
   }
 
  private:
+  struct Fence {
+    uint16_t head = 0;
+    Type before;               // The answer to the commands sent before.
+    uint64_t work = 0;         // Submissions that are done when it comes.
+    std::optional<Type> type;  // Once it has come.
+  };
+
   static std::unique_ptr<simulator::SimulatedDevice> MakeGpu(Gate& gate) {
     simulator::SimulatorConfig config;
     config.hang_timeout = std::chrono::milliseconds(0);
@@ -134,7 +166,57 @@ class Side {
     See(name, " ", static_cast<uint32_t>(type));
   }
 
+  // A fence is made with the work where both are in one SUBMIT_3D, else on a
+  // queue of the device's own. Of which the guest sees that the numbers of its
+  // own ones go on behind it: both sides have one from the start.
+  void MakeFenceQueue() {
+    CHECK(driver_.Submit(kContext, 1).type == Type::kOkNodata);
+    auto fenced = virtio_gpu::SubmitRequest(kContext, {});
+    CHECK(Call(fenced.Fence(++fence_id_, kDefaultRing)) == Type::kOkNodata);
+  }
+
+  uint16_t Send(const virtio_gpu::Request& request) {
+    virtio::FakeDriver& driver = driver_.driver();
+    const uint16_t head =
+        driver.queue(virtio_gpu::wire::kControlQueue)
+            .Chain()
+            .Readable(request.bytes())
+            .Writable(sizeof(virtio_gpu::wire::CtrlHeader) + 8)
+            .Submit();
+    driver.Kick(virtio_gpu::wire::kControlQueue);
+    return head;
+  }
+  // The next answer, which may be to a fence.
+  uint16_t Wait(Type& type) {
+    const virtio::UsedChain used =
+        driver_.driver().WaitUsed(virtio_gpu::wire::kControlQueue);
+    type =
+        static_cast<Type>(ByteReader(used.response)
+                              .ReadZeroExtended<virtio_gpu::wire::CtrlHeader>()
+                              .type);
+    for (size_t i = 0; i < fences_.size(); ++i) {
+      if (fences_[i].type || fences_[i].head != used.head) continue;
+      fences_[i].type = type;
+      CHECK(i == 0 || fences_[i - 1].type) << "fences change places";
+      CheckFence(fences_[i]);
+    }
+    return used.head;
+  }
+  Type Call(const virtio_gpu::Request& request) {
+    const uint16_t head = Send(request);
+    Type type;
+    while (Wait(type) != head) continue;
+    return type;
+  }
+  Type OnResource(Type type, uint32_t ctx_id, uint32_t resource_id) {
+    return Call(virtio_gpu::ResourceRequest(type, resource_id).Context(ctx_id));
+  }
+  // What was sent before has been taken, and what fences have come is known.
+  void Synchronize() { OnResource(Type::kResourceUnref, 0, kResources); }
+
   void Hold() {
+    // A fence comes a moment before its submission has retired.
+    gate_.WaitRetired(gpu_->stats().submissions);
     gate_.Close();
     msm::SubmitRequest nothing;
     nothing.flags = msm::MSM_PIPE_3D0;
@@ -145,23 +227,22 @@ class Side {
 
   void Do(const GuestStep& step) {
     if (step.kind == Kind::kCcmd) return Add(step);
+    if (step.kind == Kind::kFence) return PutFence();
     Flush();
     switch (step.kind) {
       case Kind::kCreateBlob:
         return CreateBlob(step);
       case Kind::kUnref:
         if (step.resource_id == kContext) return;
-        return SeeType("unref", driver_.OnResource(Type::kResourceUnref, 0,
-                                                   step.resource_id));
+        return SeeType("unref",
+                       OnResource(Type::kResourceUnref, 0, step.resource_id));
       case Kind::kDetach:
         if (step.resource_id == kContext) return;
-        return SeeType("detach",
-                       driver_.OnResource(Type::kCtxDetachResource, kContext,
-                                          step.resource_id));
+        return SeeType("detach", OnResource(Type::kCtxDetachResource, kContext,
+                                            step.resource_id));
       case Kind::kAttach:
-        return SeeType("attach",
-                       driver_.OnResource(Type::kCtxAttachResource, kContext,
-                                          step.resource_id));
+        return SeeType("attach", OnResource(Type::kCtxAttachResource, kContext,
+                                            step.resource_id));
       default:
         Drain(step.ring);
         return Hold();
@@ -169,18 +250,24 @@ class Side {
   }
 
   void Add(const GuestStep& step) {
+    // The last one waits for a fence to go with it.
+    if (!batched_) Submit();
+    const uint32_t code = msm::DRM_IOCTL_MSM_SUBMITQUEUE_NEW;
+    if (step.cmd == msm::MSM_CCMD_IOCTL_SIMPLE &&
+        std::memcmp(step.body.data(), &code, sizeof(code)) == 0) {
+      one_ring_ = false;
+    }
     if (step.has_slot) {
       std::memcpy(shmem() + rsp_mem_offset_ + step.rsp_off, &step.room,
                   sizeof(step.room));
     }
     stream_.Add(step.cmd, {}, step.body, step.rsp_off);
-    if (!batched_) Submit();
   }
   // Of a batch the first error is its answer.
   void Submit() {
     if (stream_.bytes().empty()) return;
     const Type type =
-        driver_.Call(virtio_gpu::SubmitRequest(kContext, stream_.bytes()));
+        Call(virtio_gpu::SubmitRequest(kContext, stream_.bytes()));
     stream_.bytes().clear();
     if (answer_ == Type::kOkNodata) answer_ = type;
   }
@@ -189,23 +276,57 @@ class Side {
     SeeType("ccmds", std::exchange(answer_, Type::kOkNodata));
   }
 
+  // One behind what there is, with the commands since the last one.
+  void PutFence() {
+    if (fences_.size() >= kMaxFences) return Flush();
+    auto request = virtio_gpu::SubmitRequest(kContext, stream_.bytes());
+    stream_.bytes().clear();
+    request.Fence(++fence_id_, kDefaultRing);
+    const uint16_t head = Send(request);
+    fences_.push_back(
+        {.head = head, .before = std::exchange(answer_, Type::kOkNodata)});
+    Synchronize();
+    fences_.back().work = gpu_->stats().submissions;
+    CheckFence(fences_.back());
+    used_fences_ = true;
+  }
+  // While the GPU is held: what comes must have been retired. With rings beside
+  // that one, nobody knows what of theirs was before.
+  void CheckFence(const Fence& fence) {
+    if (!fence.type || fence.work == 0 || !one_ring_) return;
+    CHECK_GE(gate_.retired(), fence.work) << "a fence before its work";
+  }
+  void CollectFences() {
+    Type type;
+    while (!fences_.empty() && !fences_.back().type) Wait(type);
+    for (const Fence& fence : fences_) {
+      SeeType("fenced ccmds",
+              fence.before != Type::kOkNodata ? fence.before : *fence.type);
+    }
+    fences_.clear();
+  }
+
   void CreateBlob(const GuestStep& step) {
-    const Type created =
-        driver_.CreateBlob(kContext, step.resource_id, step.size);
+    const Type created = Call(
+        virtio_gpu::HostBlobRequest(kContext, step.resource_id, step.size));
     SeeType("blob", created);
     if (created != Type::kOkNodata) return;
-    SeeType("map", driver_.Call(virtio_gpu::MapRequest(
+    SeeType("map", Call(virtio_gpu::MapRequest(
                        step.resource_id, WindowOffset(step.resource_id))));
   }
 
   // The GPU does its work, and the guest looks.
   void Drain(uint8_t ring) {
     Flush();
+    while (gate_.retired() < gpu_->stats().submissions) {
+      gate_.Step();
+      if (!fences_.empty()) Synchronize();
+    }
     gate_.Open();
-    gate_.WaitRetired(gpu_->stats().submissions);
+    CollectFences();
     auto fenced = virtio_gpu::SubmitRequest(kContext, {});
     fenced.Fence(++fence_id_, ring);
-    SeeType("fence", driver_.Call(fenced));
+    SeeType("fence", Call(fenced));
     std::vector<uint8_t> words(shmem(), shmem() + kBlobPage);
     // Looked up now and then, by the clock.
     std::memset(words.data() + offsetof(msm::msm_shmem, global_faults), 0, 4);
@@ -225,7 +346,7 @@ class Side {
       std::memset(room, 0, kSlot);
       std::memcpy(room, &kSlot, sizeof(kSlot));
       stream_.Add(cmd, words);
-      SeeType(name, driver_.Call(virtio_gpu::SubmitRequest(
+      SeeType(name, Call(virtio_gpu::SubmitRequest(
                         kContext, std::exchange(stream_.bytes(), {}))));
       SeeBytes(name, {room, kSlot});
     };
@@ -254,7 +375,8 @@ class Side {
     See("object_bytes ", counters.object_bytes.value());
     See("submitqueues ", counters.submitqueues.value());
     const simulator::SimulatorStats stats = gpu_->stats();
-    See("submissions ", stats.submissions);
+    // Fences that are not made with the work are made with work of their own.
+    if (!used_fences_) See("submissions ", stats.submissions);
     See("faults ", stats.faults);
     See("buffers ", stats.buffers);
     See("buffer_bytes ", stats.buffer_bytes);
@@ -269,7 +391,7 @@ class Side {
   // Nothing is left.
   void End() {
     for (uint32_t id = 1; id < kResources; ++id) {
-      driver_.OnResource(Type::kResourceUnref, 0, id);
+      OnResource(Type::kResourceUnref, 0, id);
     }
     CHECK(driver_.DestroyContext(kContext) == Type::kOkNodata);
     CHECK_EQ(driver_.counters().objects.value(), 0u);
@@ -290,6 +412,9 @@ class Side {
   uint32_t rsp_mem_offset_ = 0;
   msm::CcmdStream stream_;
   Type answer_ = Type::kOkNodata;
+  std::vector<Fence> fences_;  // Since the GPU was last drained.
+  bool used_fences_ = false;
+  bool one_ring_ = true;
   std::vector<std::string> seen_;
 };
 

@@ -107,9 +107,10 @@ class Reader {
     steps_.push_back(std::move(step));
   }
   void Drain() {
+    const uint32_t code = Byte();
     GuestStep step;
-    step.kind = Kind::kDrain;
-    step.ring = static_cast<uint8_t>(Below(5));
+    step.kind = code < 0x80 ? Kind::kDrain : Kind::kFence;
+    step.ring = static_cast<uint8_t>(code % 5);
     steps_.push_back(std::move(step));
   }
 

@@ -28,6 +28,7 @@ struct GuestStep {
     kDetach,      // CTX_DETACH_RESOURCE.
     kAttach,      // CTX_ATTACH_RESOURCE.
     kDrain,       // The GPU does what it has been given; a fence on `ring`.
+    kFence,       // A fence that is not waited for.
   };
   Kind kind = Kind::kCcmd;
 
