@@ -134,6 +134,8 @@ class Executor {
   // Counts and refuses what is no multiple of the host's page.
   absl::Status CheckHostPages(absl::string_view what, uint64_t bytes);
   absl::Status Unmap(Resource& resource);
+  // It is unmapped and no scanout shows it.
+  void Destroy(Resource& resource);
 
   // executor_contexts.cc
   Result Run(const GetCapsetInfo& command);

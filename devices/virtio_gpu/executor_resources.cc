@@ -21,11 +21,7 @@ Executor::Result Executor::Run(const ResourceUnref& command) {
   // The spec wants it unmapped and out of use by now; the guest may not care.
   RETURN_IF_ERROR(Unmap(*resource));
   scanouts_.Forget(*resource);
-  contexts_.DetachEverywhere(*resource);
-  if (resource->blob && resource->blob->host != nullptr) {
-    relay_.Call([&] { resource->blob->host.reset(); });
-  }
-  resources_.Remove(*resource);
+  Destroy(*resource);
   UpdateGauges();
   return NoData();
 }
@@ -128,8 +124,7 @@ Executor::Result Executor::CreateBlob(const ResourceCreateBlob& command) {
     if (absl::Status status =
             resources_.AttachBacking(*resource, *std::move(backing));
         !status.ok()) {
-      contexts_.DetachEverywhere(*resource);
-      resources_.Remove(*resource);
+      Destroy(*resource);
       return status;
     }
   }
@@ -178,6 +173,14 @@ absl::Status Executor::CheckHostPages(absl::string_view what, uint64_t bytes) {
       what, " is ", bytes, " and no multiple of the host's page of ",
       env_.page_size,
       " bytes: the guest needs a kernel with pages of at least that size"));
+}
+
+void Executor::Destroy(Resource& resource) {
+  contexts_.DetachEverywhere(resource);
+  if (resource.blob && resource.blob->host != nullptr) {
+    relay_.Call([&] { resource.blob->host.reset(); });
+  }
+  resources_.Remove(resource);
 }
 
 absl::Status Executor::Unmap(Resource& resource) {

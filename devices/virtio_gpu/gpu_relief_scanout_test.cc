@@ -2,6 +2,7 @@
 #include <thread>
 #include <vector>
 
+#include "devices/virtio/testing/guest_ram.h"
 #include "devices/virtio_gpu/gpu_relief_test_base.h"
 #include "devices/virtio_gpu/testing/requests.h"
 #include "devices/virtio_gpu/wire.h"
@@ -27,6 +28,40 @@ TEST_F(GpuReliefTest, ARefusalMayBlock) {
                                            : Type::kErrInvalidResourceId,
                                  Type::kErrInvalidParameter}));
   }
+}
+
+class GpuReliefBackingTest : public GpuReliefTest {
+ protected:
+  GpuReliefBackingTest() : GpuReliefTest({kBlocked, kOther}, Config()) {}
+  static VirtioGpu::Config Config() {
+    VirtioGpu::Config config = GpuDriver::DefaultConfig();
+    config.limits.max_total_mem_entries = 1;
+    return config;
+  }
+};
+
+// Where it is made and its backing is refused, it is destroyed again.
+TEST_F(GpuReliefBackingTest, EachCallOfARefusalMayBlock) {
+  wire::ResourceCreateBlob create = {};
+  create.resource_id = 5;
+  create.blob_mem = static_cast<uint32_t>(wire::BlobMem::kHost3dGuest);
+  create.nr_entries = 2;
+  create.size = 2 * kPage;
+  const uint64_t ram = virtio::GuestRam::kBase;
+  g_.gpu().Block(kBlocked);
+  g_.Start(Request(Type::kResourceCreateBlob)
+               .Context(kBlocked)
+               .With(create)
+               .With(wire::MemEntry{ram, kPage, 0})
+               .With(wire::MemEntry{ram, kPage, 0}));
+  // CreateBlob, DetachResource, ~Blob, CancelBlob.
+  for (int call = 0; call < 4; ++call) {
+    g_.gpu().WaitBlocked(1);
+    EXPECT_EQ(g_.Call(Tagged(kOther, 1)), Type::kOkNodata);
+    g_.gpu().LetOneThrough(kBlocked);
+  }
+  EXPECT_EQ(WaitAnswers(1), std::vector<Type>({Type::kErrOutOfMemory}));
+  EXPECT_EQ(g_.gpu().live_blobs(), 0);
 }
 
 class GpuReliefScanoutTest : public GpuReliefTest {

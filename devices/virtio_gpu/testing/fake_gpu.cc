@@ -19,11 +19,9 @@ class FakeGpu::Call {
     CHECK(gpu_->called_.insert(ctx_id_).second)
         << "two calls into context " << ctx_id_ << " at the same time";
     if (!gpu_->blocking_.contains(ctx_id_)) return;
-    ++gpu_->blocked_calls_;
+    gpu_->blocked_.insert(ctx_id_);
     gpu_->changed_.SignalAll();
-    while (gpu_->blocking_.contains(ctx_id_)) gpu_->changed_.Wait(gpu_->mutex_);
-    --gpu_->blocked_calls_;
-    gpu_->changed_.SignalAll();
+    while (gpu_->blocked_.contains(ctx_id_)) gpu_->changed_.Wait(gpu_->mutex_);
   }
   ~Call() {
     MutexLock lock(gpu_->mutex_);
@@ -262,12 +260,19 @@ void FakeGpu::Block(uint32_t ctx_id) {
 void FakeGpu::Unblock(uint32_t ctx_id) {
   MutexLock lock(mutex_);
   blocking_.erase(ctx_id);
+  blocked_.erase(ctx_id);
+  changed_.SignalAll();
+}
+
+void FakeGpu::LetOneThrough(uint32_t ctx_id) {
+  MutexLock lock(mutex_);
+  blocked_.erase(ctx_id);
   changed_.SignalAll();
 }
 
 void FakeGpu::WaitBlocked(size_t count) const {
   MutexLock lock(mutex_);
-  while (blocked_calls_ != count) changed_.Wait(mutex_);
+  while (blocked_.size() != count) changed_.Wait(mutex_);
 }
 
 void FakeGpu::SetCaching(MapCaching caching) {

@@ -74,6 +74,8 @@ class FakeGpu {
   // is one at a time.
   void Block(uint32_t ctx_id);
   void Unblock(uint32_t ctx_id);
+  // The one that is blocked goes on, if any; the next blocks.
+  void LetOneThrough(uint32_t ctx_id);
   // Waits until so many calls are blocked.
   void WaitBlocked(size_t count) const;
 
@@ -100,7 +102,8 @@ class FakeGpu {
   // By ctx_id: calls into them block; a call is under way.
   std::set<uint32_t> blocking_ ABSL_GUARDED_BY(mutex_);
   std::set<uint32_t> called_ ABSL_GUARDED_BY(mutex_);
-  size_t blocked_calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Of called_: it is blocked.
+  std::set<uint32_t> blocked_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace nacre::virtio_gpu
