@@ -137,7 +137,7 @@ class Guest {
       case 6:
         return Block(1 + Byte() % kMaxBlockedId);
       case 7:
-        return gpu.Unblock(1 + Byte() % kMaxBlockedId);
+        return Unblock(Byte());
       case 8:
         return Drain();
       case 9:
@@ -168,6 +168,12 @@ class Guest {
     }
     g_.gpu().Block(ctx_id);
     blocking_ = true;
+  }
+  // For good, or once.
+  void Unblock(uint8_t which) {
+    const uint32_t ctx_id = 1 + which % kMaxBlockedId;
+    if (which >= 128) return g_.gpu().LetOneThrough(ctx_id);
+    g_.gpu().Unblock(ctx_id);
   }
   void UnblockAll() {
     for (uint32_t id = 1; id <= kMaxBlockedId; ++id) g_.gpu().Unblock(id);
