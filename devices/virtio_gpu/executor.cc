@@ -1,9 +1,11 @@
 #include "devices/virtio_gpu/executor.h"
 
+#include <type_traits>
 #include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "devices/virtio_gpu/error.h"
 #include "devices/virtio_gpu/wire.h"
 
@@ -32,8 +34,16 @@ absl::StatusOr<Response> Executor::Execute(const Target& target,
                                            const Command& command) {
   ctx_id_ = target.header.ctx_id();
   context_ = target.context;
-  fence_ring_ = target.header.fence_ring();
-  return std::visit([this](const auto& c) { return Run(c); }, command);
+  return std::visit(
+      [&](const auto& c) -> Result {
+        if constexpr (std::is_same_v<decltype(c), const Submit3d&>) {
+          RETURN_IF_ERROR(Submit(target, c.commands));
+          return NoData();
+        } else {
+          return Run(c);
+        }
+      },
+      command);
 }
 
 absl::StatusOr<std::optional<TimelineId>> Executor::TimelineOf(

@@ -90,8 +90,15 @@ class Executor {
   void Refuse(const Target& target, std::span<const uint8_t> body);
   // SUBMIT_3D, which nearly every command is.
   absl::Status Submit(const Target& target, std::span<const uint8_t> commands) {
-    return Submit(target.header.ctx_id(), target.context,
-                  target.header.fence_ring(), commands);
+    Context* const context =
+        target.context == nullptr ? nullptr : target.context->context.get();
+    if (ABSL_PREDICT_FALSE(context == nullptr)) return WhyNotSubmit(target);
+    env_.stats->submissions.Add();
+    env_.stats->submission_bytes.Add(commands.size());
+    absl::Status status = relay_.Call(
+        [&] { return context->Submit(commands, target.header.fence_ring()); });
+    if (ABSL_PREDICT_FALSE(!status.ok())) env_.stats->submissions_failed.Add();
+    return status;
   }
 
   // The timeline that a fence of this header belongs to: a ring of the context
@@ -144,7 +151,6 @@ class Executor {
   Result Run(const CtxDestroy& command);
   Result Run(const CtxAttachResource& command);
   Result Run(const CtxDetachResource& command);
-  Result Run(const Submit3d& command);
   Result Run(const ResourceCreate3d& command);
   Result Run(const TransferToHost3d& command);
   Result Run(const TransferFromHost3d& command);
@@ -152,21 +158,7 @@ class Executor {
   // executor_claims.cc
   class Claims;
 
-  absl::Status Submit(uint32_t ctx_id, ContextTable::Entry* entry,
-                      std::optional<uint8_t> fence_ring,
-                      std::span<const uint8_t> commands) {
-    Context* const context = entry == nullptr ? nullptr : entry->context.get();
-    if (ABSL_PREDICT_FALSE(context == nullptr))
-      return WhyNotSubmit(ctx_id, entry);
-    env_.stats->submissions.Add();
-    env_.stats->submission_bytes.Add(commands.size());
-    absl::Status status =
-        relay_.Call([&] { return context->Submit(commands, fence_ring); });
-    if (ABSL_PREDICT_FALSE(!status.ok())) env_.stats->submissions_failed.Add();
-    return status;
-  }
-  static absl::Status WhyNotSubmit(uint32_t ctx_id,
-                                   const ContextTable::Entry* entry);
+  static absl::Status WhyNotSubmit(const Target& target);
   // ContextIdError where there is none.
   absl::StatusOr<ContextTable::Entry*> FindContext() const;
   void UpdateGauges();
@@ -176,7 +168,6 @@ class Executor {
   // Of the command being executed, until its first call.
   uint32_t ctx_id_ = 0;
   ContextTable::Entry* context_ = nullptr;
-  std::optional<uint8_t> fence_ring_;
   ResourceTable resources_;
   ContextTable contexts_;
   Scanouts scanouts_;

@@ -87,14 +87,11 @@ Executor::Result Executor::Run(const CtxDetachResource& command) {
   return NoData();
 }
 
-Executor::Result Executor::Run(const Submit3d& command) {
-  RETURN_IF_ERROR(Submit(ctx_id_, context_, fence_ring_, command.commands));
-  return NoData();
-}
-
-absl::Status Executor::WhyNotSubmit(uint32_t ctx_id,
-                                    const ContextTable::Entry* entry) {
-  if (entry == nullptr) return ContextIdError(ctx_id, "does not exist");
+absl::Status Executor::WhyNotSubmit(const Target& target) {
+  const uint32_t ctx_id = target.header.ctx_id();
+  if (target.context == nullptr) {
+    return ContextIdError(ctx_id, "does not exist");
+  }
   return absl::InvalidArgumentError(
       absl::StrCat("SUBMIT_3D to context ", ctx_id,
                    ", which speaks no dialect (context_init was 0)"));
