@@ -125,6 +125,20 @@ TEST_F(GpuContextsTest, UnrefOfAnAttachedBlobDetachesItEverywhere) {
   EXPECT_EQ(g_.gpu().live_blobs(), 0);
 }
 
+// Nor do others wait for it: what has nothing to do with it is not looked at.
+TEST_F(GpuContextsTest, UnrefCallsNoContextThatItIsNotAttachedTo) {
+  constexpr uint32_t kContexts = 100;
+  for (uint32_t id = 1; id <= kContexts; ++id) {
+    ASSERT_EQ(Create(id), Type::kOkNodata);
+  }
+  g_.CreateHostBlob(1, 7, kLargestPageSize);
+  ASSERT_EQ(Attach(2, 7), Type::kOkNodata);
+  for (uint32_t id = 3; id <= kContexts; ++id) g_.gpu().Block(id);
+  EXPECT_EQ(Unref(7), Type::kOkNodata);
+  EXPECT_EQ(ResourcesOf(2), Ids());
+  for (uint32_t id = 3; id <= kContexts; ++id) g_.gpu().Unblock(id);
+}
+
 // Linux: UNREF is deferred, and the id has a new owner by then.
 TEST_F(GpuContextsTest, UnrefMayComeAfterDestroyAndANewContextOfTheSameId) {
   ASSERT_EQ(Create(1), Type::kOkNodata);
