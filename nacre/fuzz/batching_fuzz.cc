@@ -283,8 +283,10 @@ class Side {
     stream_.bytes().clear();
     request.Fence(++fence_id_, kDefaultRing);
     const uint16_t head = Send(request);
-    fences_.push_back(
-        {.head = head, .before = std::exchange(answer_, Type::kOkNodata)});
+    fences_.push_back({.head = head,
+                       .before = std::exchange(answer_, Type::kOkNodata),
+                       .work = 0,
+                       .type = {}});
     Synchronize();
     fences_.back().work = gpu_->stats().submissions;
     CheckFence(fences_.back());
