@@ -1,9 +1,11 @@
 // Runs bytes as a command stream. Byte 0 chooses the generation (bit 0) and how
 // the others are read: as they are; with packet headers made valid first (bit
 // 1), else hardly any input would get beyond its first packet; or as a recipe
-// for packets (bit 2), most of which mean something.
+// for packets (bit 2), most of which mean something. With bit 3, what is waited
+// for may take a moment.
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <iterator>
@@ -28,6 +30,8 @@ constexpr uint64_t kSize = 0x10000;
 constexpr uint64_t kGmemBase = 0x100000;
 constexpr uint64_t kGmemSize = 0x4000;
 constexpr uint64_t kWorkLimit = 20'000;
+constexpr std::chrono::milliseconds kNone(0);
+constexpr std::chrono::milliseconds kMoment(1);
 
 using Dwords = std::vector<uint32_t>;
 
@@ -155,11 +159,12 @@ void RunStream(const uint8_t* data, size_t size) {
     std::memcpy(mapping.data(), stream.data(), 4 * stream.size());
   }
 
-  CommandProcessor processor({.generation = generation,
-                              .gmem_base = kGmemBase,
-                              .gmem_size = kGmemSize,
-                              .hang_timeout = std::chrono::milliseconds(0),
-                              .work_limit = kWorkLimit});
+  CommandProcessor processor(
+      {.generation = generation,
+       .gmem_base = kGmemBase,
+       .gmem_size = kGmemSize,
+       .hang_timeout = (data[0] & 8) != 0 ? kMoment : kNone,
+       .work_limit = kWorkLimit});
   const IndirectBuffer whole{kIova, static_cast<uint32_t>(stream.size())};
   const Hang first = processor.Run(space, {&whole, 1});
   const CommandProcessorStats stats = processor.TakeStats();

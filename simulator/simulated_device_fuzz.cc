@@ -4,11 +4,13 @@
 #include <poll.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,13 +19,17 @@
 #include "base/mapping.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
 #include "glog/logging.h"
+#include "simulator/fence.h"
 #include "simulator/pm4.h"
+#include "simulator/reservation.h"
 #include "simulator/simulated_device.h"
+#include "simulator/simulated_file.h"
 
 namespace nacre::simulator {
 namespace {
 
 constexpr uint64_t kVaStart = 0x100000000;
+constexpr auto kLongest = std::chrono::seconds(10);
 constexpr uint32_t kFlags[] = {msm::MSM_BO_WC, msm::MSM_BO_CACHED, 0,
                                msm::MSM_BO_WC | msm::MSM_BO_GPU_READONLY};
 
@@ -35,6 +41,7 @@ class Session {
     config.reset_time = std::chrono::milliseconds(0);
     config.work_limit = 5'000;
     config.memory_limit = 1 << 22;
+    config.on_retired = [this] { ++retired_; };
     device_ = SimulatedDevice::Create(config).value();
   }
 
@@ -45,14 +52,24 @@ class Session {
       pollfd entry = {.fd = fence.get(), .events = POLLIN, .revents = 0};
       int ready;
       do {
-        ready = poll(&entry, 1, 10'000);
+        ready = poll(&entry, 1, std::chrono::milliseconds(kLongest).count());
       } while (ready < 0 && errno == EINTR);  // libFuzzer's own alarm.
       CHECK_EQ(ready, 1) << "a fence never signals";
+    }
+    const auto deadline = std::chrono::steady_clock::now() + kLongest;
+    // Of native fences nobody can poll.
+    while (retired_ < fences_.size() + native_fences_.size()) {
+      CHECK(std::chrono::steady_clock::now() < deadline)
+          << "a submission never retires";
+      std::this_thread::yield();
+    }
+    for (const std::shared_ptr<Fence>& fence : native_fences_) {
+      CHECK(fence->signalled());
     }
     dmabufs_.clear();
     const SimulatorStats stats = device_->stats();
     CHECK_EQ(stats.submissions, stats.submissions_retired);
-    CHECK_EQ(stats.submissions, fences_.size());
+    CHECK_EQ(stats.submissions, fences_.size() + native_fences_.size());
     CHECK_EQ(stats.buffers, 0u);
     CHECK_EQ(stats.buffer_bytes, 0u);
     CHECK_EQ(stats.files_open, 0u);
@@ -67,11 +84,11 @@ class Session {
 
   void Step() {
     const uint8_t op = Byte();
-    std::unique_ptr<msm::DrmFile>& file = files_[Byte() % files_.size()];
-    if (file == nullptr) file = device_->Open().value();
+    std::unique_ptr<SimulatedFile>& file = files_[Byte() % files_.size()];
+    if (file == nullptr) file = device_->OpenFile();
     switch (op % 16) {
       case 0:
-        file->GetParam(Byte()).status().IgnoreError();
+        Ask(*file, op / 16);
         break;
       case 1:
       case 2:
@@ -106,7 +123,7 @@ class Session {
         break;
       case 10:
       case 11:
-        Submit(*file);
+        Submit(*file, op / 16);
         break;
       case 12:
         file->SubmitqueueNew(Byte() & 1, Byte() % 4).status().IgnoreError();
@@ -120,6 +137,50 @@ class Session {
       case 15:
         if (Byte() % 4 == 0) file.reset();
         break;
+    }
+  }
+
+  std::string Text() { return std::string(Byte(), static_cast<char>(Byte())); }
+
+  // What changes little.
+  void Ask(SimulatedFile& file, uint8_t what) {
+    switch (what) {
+      case 1:
+        file.SetParamString(Byte(), Text()).IgnoreError();
+        break;
+      case 2:
+        file.GemSetName(Handle(), Text()).IgnoreError();
+        break;
+      case 3:
+        file.GemGetName(Handle()).status().IgnoreError();
+        break;
+      case 4:
+        file.GemGetIova(Handle()).status().IgnoreError();
+        break;
+      case 5:
+        file.GemGetFlags(Handle()).status().IgnoreError();
+        break;
+      case 6:
+        file.GemSetMetadata(Handle(), std::vector<uint8_t>(Byte(), 'm'))
+            .IgnoreError();
+        break;
+      case 7:
+        file.GemGetMetadata(Handle()).status().IgnoreError();
+        break;
+      case 8: {
+        std::array<uint8_t, 8> out;
+        const uint32_t id = Byte() % 8u;
+        const uint32_t param = Byte();
+        file.SubmitqueueQuery(id, param, std::span(out).first(Byte() % 9u))
+            .status()
+            .IgnoreError();
+        break;
+      }
+      case 9:
+        file.GemGetMemory(Handle()).status().IgnoreError();
+        break;
+      default:
+        file.GetParam(Byte()).status().IgnoreError();
     }
   }
 
@@ -149,8 +210,9 @@ class Session {
     }
   }
 
-  void Submit(msm::DrmFile& file) {
-    if (fences_.size() >= kMost) return;
+  // `how`: bit 0 as a native client, bits 1 and 2 with flags.
+  void Submit(SimulatedFile& file, uint8_t how) {
+    if (fences_.size() + native_fences_.size() >= kMost) return;
     std::vector<msm::drm_msm_gem_submit_bo> bos(Byte() % 4);
     for (auto& bo : bos) {
       bo = {.flags = Byte() % 16u, .handle = Handle(), .presumed = 0};
@@ -167,20 +229,35 @@ class Session {
     }
     const uint32_t no_implicit =
         (Byte() & 1) != 0 ? msm::MSM_SUBMIT_NO_IMPLICIT : 0;
-    absl::StatusOr<Fd> fence =
-        file.GemSubmit({.flags = msm::MSM_PIPE_3D0 | no_implicit,
-                        .queue_id = Byte() % 8u,
-                        .fence = Byte() + (uint32_t{Byte()} << 8),
-                        .bos = bos,
-                        .cmds = cmds});
-    if (fence.ok()) fences_.push_back(*std::move(fence));
+    const uint32_t queue_id = Byte() % 8u;
+    const uint32_t low = Byte();
+    const msm::SubmitRequest request = {
+        .flags = msm::MSM_PIPE_3D0 | no_implicit |
+                 ((how & 2) != 0 ? uint32_t{msm::MSM_SUBMIT_FENCE_SN_IN} : 0) |
+                 ((how & 4) != 0 ? uint32_t{msm::MSM_SUBMIT_FENCE_FD_IN} : 0),
+        .queue_id = queue_id,
+        .fence = low + (uint32_t{Byte()} << 8),
+        .bos = bos,
+        .cmds = cmds};
+    if ((how & 1) == 0) {
+      absl::StatusOr<Fd> fence = file.GemSubmit(request);
+      if (fence.ok()) fences_.push_back(*std::move(fence));
+      return;
+    }
+    // Behind the last one, whoever's it is.
+    FenceSet dependencies;
+    if (!native_fences_.empty()) dependencies.insert(native_fences_.back());
+    auto submitted = file.Submit(request, std::move(dependencies));
+    if (submitted.ok()) native_fences_.push_back(std::move(submitted->fence));
   }
 
   ByteReader input_;
+  std::atomic<uint64_t> retired_ = 0;
   std::unique_ptr<SimulatedDevice> device_;
-  std::array<std::unique_ptr<msm::DrmFile>, 3> files_;
+  std::array<std::unique_ptr<SimulatedFile>, 3> files_;
   std::vector<Fd> dmabufs_;
   std::vector<Fd> fences_;
+  std::vector<std::shared_ptr<Fence>> native_fences_;
 };
 
 }  // namespace
