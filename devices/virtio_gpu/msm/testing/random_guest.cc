@@ -38,6 +38,9 @@ RandomGuest::RandomGuest(virtio_gpu::ContextType& type, FakeDrmDevice& device,
   auto context = type.CreateContext(1, "random");
   CHECK(context.ok()) << context.status();
   context_ = *std::move(context);
+  auto other = type.CreateContext(2, "other");
+  CHECK(other.ok()) << other.status();
+  other_ = *std::move(other);
 }
 
 uint32_t RandomGuest::Byte() {
@@ -98,6 +101,9 @@ void RandomGuest::Step() {
     case 15: {
       const uint32_t resource_id = Resource();
       context_->DetachResource(resource_id);
+      // The other context still has its own.
+      if (foreign_.contains(resource_id) && !Rarely()) return;
+      foreign_.erase(resource_id);
       if (resource_id != kShmemResource) blobs_.erase(resource_id);
       return;
     }
@@ -242,14 +248,29 @@ void RandomGuest::CreateBlob(uint32_t resource_id, uint64_t blob_id,
                              uint64_t size, uint32_t flags) {
   // What the device has checked.
   if (resource_id == 0 || blobs_.contains(resource_id)) return;
+  const bool is_foreign =
+      resource_id != kShmemResource && (flags & 0x18) == 0x18;
+  if (is_foreign) MakeForeignObject(blob_id, size);
+  virtio_gpu::Context& maker = is_foreign ? *other_ : *context_;
   absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> blob =
-      context_->CreateBlob({.resource_id = resource_id,
-                            .blob_id = blob_id,
-                            .size = size,
-                            .mappable = (flags & 1) != 0,
-                            .shareable = (flags & 2) != 0,
-                            .cross_device = (flags & 4) != 0});
-  if (blob.ok()) blobs_[resource_id] = *std::move(blob);
+      maker.CreateBlob({.resource_id = resource_id,
+                        .blob_id = blob_id,
+                        .size = size,
+                        .mappable = (flags & 1) != 0,
+                        .shareable = (flags & 2) != 0,
+                        .cross_device = (flags & 4) != 0});
+  if (!blob.ok()) return;
+  blobs_[resource_id] = *std::move(blob);
+  if (!is_foreign) return;
+  foreign_.insert(resource_id);
+  context_->AttachResource(resource_id, *blobs_[resource_id]).IgnoreError();
+}
+
+void RandomGuest::MakeForeignObject(uint64_t blob_id, uint64_t size) {
+  CcmdStream stream;
+  stream.Add(MSM_CCMD_GEM_NEW, {0, 0, Low(size), High(size), MSM_BO_WC,
+                                static_cast<uint32_t>(blob_id)});
+  other_->Submit(stream.bytes(), std::nullopt).IgnoreError();
 }
 
 void RandomGuest::Flush() {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -60,13 +61,18 @@ class RandomGuest {
   void BreakFraming();
   void CreateBlob(uint32_t resource_id, uint64_t blob_id, uint64_t size,
                   uint32_t flags);
+  // A GEM_NEW in the other context.
+  void MakeForeignObject(uint64_t blob_id, uint64_t size);
   void Flush();
   std::vector<uint8_t> Payload(uint32_t size);
 
   const Options options_;
   FakeDrmDevice& device_;
   std::unique_ptr<virtio_gpu::Context> context_;
+  // Makes some of the resources; the first one imports them.
+  std::unique_ptr<virtio_gpu::Context> other_;
   std::map<uint32_t, std::unique_ptr<virtio_gpu::Blob>> blobs_;
+  std::set<uint32_t> foreign_;  // Those of blobs_ that are the other's.
   std::vector<Fd> fences_;
   Mapping shmem_;
   CcmdStream batch_;
