@@ -60,6 +60,7 @@ VirtioGpu::Config Config() {
   config.limits.max_total_mem_entries = 40;
   config.limits.max_mapped_blobs = 4;
   config.limits.max_mapped_bytes = 1 << 19;
+  config.limits.max_scanout_bytes = 1 << 15;
   config.limits.max_pending_fences = 12;
   return config;
 }
