@@ -3,7 +3,7 @@
 # virtualization, and checks what each said and what the VMM counted. The pictures
 # of guest/programs/pictures are made natively first: guests have to match them.
 # Guests of another architecture come with the unit tests of that architecture's
-# KVM instead, for which `bazel test` has no machine.
+# KVM instead, for which `bazel test` has no machine, and with the hostile guest.
 #
 #   guest/boot_test.sh RESULTS [--arch=x86_64|aarch64] [--direct|--nested]
 #
@@ -33,12 +33,13 @@ trap 'rm -rf "$scratch"' EXIT
 payload=$scratch/payload out=$scratch/out
 mkdir "$payload" "$out"
 
-# guest NAME LINE...: see run_guests.sh.
+# bare_guest NAME LINE...: see run_guests.sh. guest NAME LINE...: a Linux.
 guests=()
-guest() {
+bare_guest() {
   guests+=("$1")
   printf '%s\n' "${@:2}" >"$payload/$1"
 }
+guest() { bare_guest "$@" --initrd=initrd; }
 
 guest demo --kernel=kernel --gpu=sim:a660 \
   'cmdline nacre.test=demo nacre.frames=60 nacre.submits=60'
@@ -79,19 +80,27 @@ guest hang --kernel=kernel --gpu-megabytes-per-second=20 --vcpus=1 \
 # Its own failure has to reach us.
 guest failing 'code 1' --kernel=kernel 'cmdline nacre.test=there-is-no-such-test'
 
-# kvm_tests: prints the labels of the unit tests for aarch64's KVM.
+# kvm_tests: prints the labels of the unit tests for aarch64's KVM but one.
 kvm_tests() {
-  run_bazel query --output=label \
-    "attr(tags, requires-kvm, tests(//... except //vmm/x86_64/...))"
+  run_bazel query --output=label "attr(tags, requires-kvm, tests(//... except
+    //vmm/x86_64/... except //nacre/hostile_guest/...))"
 }
 
 # Each test is a file that is named for its label.
-tests=()
+tests=() hostile_test=nacre.hostile_guest.hostile_guest_test
 if $cross; then
   labels=$(kvm_tests)
   readarray -t labels <<<"$labels"
   progress "building the tests of KVM for $arch"
-  build "${labels[@]}"
+  build "${labels[@]}" //nacre/hostile_guest:hostile_guest{,_test}
+  mkdir "$scratch/hostile"
+  cp "$built/nacre/hostile_guest/hostile_guest_test" \
+    "$scratch/hostile/$hostile_test"
+  cp "$guest_dir/run_tests.sh" "$built/nacre/hostile_guest/hostile_guest" \
+    "$scratch/hostile/"
+  cp "$built/nacre/hostile_guest/hostile_guest" "$payload/"
+  bare_guest hostile --kernel=hostile_guest --memory-mib=64 \
+    --gpu-window-mib=16 'cmdline seed=7 rounds=1'
   for label in "${labels[@]}"; do
     file=${label#//}
     file=${file/://}
@@ -112,5 +121,15 @@ run_payload "$payload" "$out" \
   run || code=$?
 ((code == 0)) || printf 'FAIL %s guests: the run ended with code %d\n' \
   "$arch" "$code" >>"$results"
+if $cross; then
+  # Each of its vCPUs and the device have to run at once for it to race.
+  code=0
+  outer_cpus=3 run_payload "$scratch/hostile" "$out" \
+    $((4 * seconds_a_test)) run_tests.sh $((3 * seconds_a_test)) \
+    "$hostile_test" || code=$?
+  ((code == 0)) || printf 'FAIL %s hostile guest: the run ended with code %d\n' \
+    "$arch" "$code" >>"$results"
+  tests+=("$hostile_test")
+fi
 "$guest_dir/check_tests.py" "$arch" "$out" "${tests[@]}" >>"$results"
 "$guest_dir/check_guests.py" "$arch" "$out" "${guests[@]}" >>"$results"

@@ -180,6 +180,19 @@ def check_bench(guest, submits, kicks, interrupts):
                     if count > 0), file=sys.stderr)
 
 
+def check_hostile(guest):
+    """It attacks, finds the device well after each attack, and says so."""
+    guest.check_equal("exit code", guest.code, 0)
+    guest.check_equal("outcome", guest.summary.get("outcome"), "power-off")
+    guest.check("reported success", guest.summary.get("guest_reported") and
+                guest.count("guest_status") == 0, "it did not")
+    guest.check("counted contexts", guest.count("gpu", "contexts_created") > 0,
+                "none")
+    kicks = guest.count("gpu", "kicks")
+    guest.check("over 1000 kicks", kicks > 1000, kicks)
+    check_nothing_is_left(guest)
+
+
 def check_failing(guest):
     guest.check_equal("exit code", guest.code, 1)
     guest.check_equal("status", guest.count("guest_status"), 1)
@@ -207,6 +220,7 @@ CHECKS = {
        for what, limits in (("submits", (8, 12, 12)), ("misses", (1, 14, 12)),
                             ("misses-gles", (1, 9, 9)))
        for frames in (20, 80)},
+    "hostile": check_hostile,
     "failing": check_failing,
 }
 

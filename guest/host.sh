@@ -94,8 +94,9 @@ choose_machine() {
 # run_payload PAYLOAD OUT SECONDS SCRIPT ARGUMENT...: runs PAYLOAD/SCRIPT, a
 # script for busybox's sh, in the payload's folder, with the folder for its
 # output in OUT. Exit code: the script's, or one of guest/nested.sh's. In the
-# foreground, for the script may read a terminal. The outer machine has one CPU:
-# with more, guests of several vCPUs crashed in it now and then.
+# foreground, for the script may read a terminal. The outer machine has
+# `outer_cpus` CPUs; one if that is not set: with more, Linux guests of several
+# vCPUs crashed in it now and then.
 run_payload() {
   local payload=$1 out=$2 seconds=$3
   shift 3
@@ -105,6 +106,7 @@ run_payload() {
     "$guest_dir/nested.sh" --arch "$arch" \
       --kernel "$(value OUTER_KERNEL_IMAGE)" \
       --initrd "$(value OUTER_INITRD)" --payload "$payload" --out "$out" \
-      --timeout "$seconds" --cpus 1 -- env OUT=/out RETRY=1 sh "$@"
+      --timeout "$seconds" --cpus "${outer_cpus-1}" \
+      -- env OUT=/out RETRY=1 sh "$@"
   fi
 }

@@ -19,7 +19,7 @@ boot() {
   shift
   echo "==> guest $name" >&2
   start=$(date +%s)
-  timeout "$seconds" ./nacre --initrd=initrd --summary="$OUT/$name.json" \
+  timeout "$seconds" ./nacre --summary="$OUT/$name.json" \
     --cmdline="$command_line$words" "$@" >"$OUT/$name.log" 2>&1 </dev/null
   code=$?
   echo "==> guest $name: exit code $code after $(($(date +%s) - start))s" >&2

@@ -44,7 +44,7 @@ enum class Attack : uint32_t {
 inline constexpr uint32_t kAttacks = static_cast<uint32_t>(Attack::kCount);
 
 struct Tally {
-  static constexpr uint64_t kAddress = 0x2000000;  // In guest RAM.
+  static constexpr uint64_t kOffset = 0x2000000;  // From the start of RAM.
   static constexpr uint64_t kMagic = 0x656c6974736f68;
 
   uint64_t magic;

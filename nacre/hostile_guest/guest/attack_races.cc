@@ -11,7 +11,6 @@ namespace {
 using virtio::kDescriptorNext;
 using virtio::kDescriptorWrite;
 
-constexpr uint64_t kRamEnd = 0x4000000;
 // Where answers may go though a descriptor was rewritten: not over this
 // program, which would be the end of the guest and of nothing else.
 alignas(4096) uint8_t arena[0x10000];
@@ -27,7 +26,7 @@ uint32_t WildLowAddress(Random& random) {
     return static_cast<uint32_t>(AddressOf(arena)) +
            random.Below(sizeof(arena) - 4096);
   }
-  return random.WildWord() | kRamEnd;
+  return random.WildWord() | static_cast<uint32_t>(kRamSize);
 }
 
 void RewriteRings(void* context, Random& random) {

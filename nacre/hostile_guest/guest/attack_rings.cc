@@ -28,6 +28,8 @@ void MustBreak(Attacker& attacker, uint16_t head) {
   HOSTILE_EXPECT(Finish(attacker) == Ending::kBroken);
 }
 
+bool InRam(uint64_t address) { return address - kRamStart < kRamSize; }
+
 uint16_t WildFlags(Random& random) {
   return static_cast<uint16_t>(random.Below(8));
 }
@@ -58,14 +60,14 @@ void AttackWildDescriptor(Attacker& attacker) {
       gpu.registers(),         gpu.window(),
       EcamOf(kDevice),         kMessageAddress,
       AddressOf(&gpu.rings()),  // The rings themselves.
-      0 - uint64_t{8},         Tally::kAddress << 20,
+      0 - uint64_t{8},         uint64_t{1} << 45,
   };
   for (int i = 0; i < 60; ++i) {
     attacker.Attempt();
     const uint32_t place = random.Below(2 * sizeof(places) / sizeof(places[0]));
     const uint64_t address = place < sizeof(places) / sizeof(places[0])
                                  ? places[place]
-                                 : random.Wild();
+                                 : kRamStart + random.Wild();
     const uint32_t length = random.Below(2) == 0 ? 24 : random.WildWord();
     switch (random.Below(3)) {
       case 0:  // The request there.
@@ -75,7 +77,7 @@ void AttackWildDescriptor(Attacker& attacker) {
       case 1:  // The answer there; not over this guest's own code.
         gpu.Describe(0, gpu.Put(&kGetDisplayInfo, sizeof(kGetDisplayInfo)),
                      sizeof(kGetDisplayInfo), kDescriptorNext, 1);
-        gpu.Describe(1, address < 0x4000000 ? AddressOf(gpu.answer()) : address,
+        gpu.Describe(1, InRam(address) ? AddressOf(gpu.answer()) : address,
                      length, kDescriptorWrite, 0);
         break;
       default:  // The answer first (2.7.4.2).
@@ -102,7 +104,7 @@ void AttackWildIndirect(Attacker& attacker) {
     }
     const uint64_t at = gpu.Put(table, sizeof(table));
     const bool wild = random.Below(4) == 0;
-    gpu.Describe(0, wild ? random.Wild() : at,
+    gpu.Describe(0, wild ? kRamStart + random.Wild() : at,
                  random.Below(2) == 0 ? sizeof(table) : random.WildWord(),
                  kDescriptorIndirect | WildFlags(random), 0);
     gpu.MakeAvailable(0);
@@ -148,9 +150,14 @@ void AttackRingsElsewhere(Attacker& attacker) {
   constexpr uint64_t kParts[] = {kQueueDesc, kQueueDriver, kQueueDevice};
   constexpr uint8_t kUpToFeatures = 1 | 2 | 8;
   const uint64_t places[] = {
-      gpu.window(), gpu.registers(),         EcamOf(kDevice),
-      0x3fffff0,    uint64_t{1} << 40,       0 - uint64_t{16},
-      0x3fffff1,    AddressOf(&gpu.rings()),
+      gpu.window(),
+      gpu.registers(),
+      EcamOf(kDevice),
+      kRamStart + kRamSize - 16,
+      uint64_t{1} << 40,
+      0 - uint64_t{16},
+      kRamStart + kRamSize - 15,
+      AddressOf(&gpu.rings()),
   };
   for (const uint64_t part : kParts) {
     for (const uint64_t place : places) {

@@ -4,12 +4,15 @@
 #include <cstdint>
 
 #include "nacre/hostile_guest/guest/gpu.h"
+#include "nacre/hostile_guest/guest/machine.h"
 #include "nacre/hostile_guest/guest/random.h"
 #include "nacre/hostile_guest/tally.h"
 
 namespace nacre::hostile_guest {
 
-inline Tally& tally() { return *reinterpret_cast<Tally*>(Tally::kAddress); }
+inline Tally& tally() {
+  return *reinterpret_cast<Tally*>(kRamStart + Tally::kOffset);
+}
 
 // Notes a failure of the device to keep its side.
 void Expect(bool holds, const char* file, uint64_t line);

@@ -40,6 +40,10 @@ uint32_t In32(uint16_t port) {
 
 }  // namespace
 
+const uint64_t kRamStart = 0;
+const uint64_t kFreePciMemory = 0xd0000000;
+const uint64_t kMessageAddress = kLocalApic;
+
 void Pause() { asm volatile("pause"); }
 
 uint64_t EcamOf(uint32_t device) { return kEcam + (uint64_t{device} << 15); }
@@ -54,22 +58,9 @@ void WriteConfigByPort(uint32_t device, uint32_t offset, uint32_t value) {
   Out32(kConfigData, value);
 }
 
-uint64_t CommandLineNumber(uint64_t boot_parameters, const char* name,
-                           uint64_t otherwise) {
-  const char* text = reinterpret_cast<const char*>(
+const char* CommandLine(uint64_t boot_parameters) {
+  return reinterpret_cast<const char*>(
       uint64_t{Load<uint32_t>(boot_parameters + kCommandLinePointer)});
-  if (text == nullptr) return otherwise;
-  for (; *text != 0; ++text) {
-    size_t length = 0;
-    while (name[length] != 0 && text[length] == name[length]) ++length;
-    if (name[length] != 0 || text[length] != '=') continue;
-    uint64_t number = 0;
-    for (text += length + 1; *text >= '0' && *text <= '9'; ++text) {
-      number = number * 10 + static_cast<uint64_t>(*text - '0');
-    }
-    return number;
-  }
-  return otherwise;
 }
 
 void StartSecondCpu() {

@@ -63,6 +63,22 @@ void LoseDevice(Gpu& gpu) {
   PowerOff(tally().failures == 0 ? 0 : 1);
 }
 
+// `number` from "name=number" on the command line, or `otherwise`.
+uint64_t NumberIn(const char* text, const char* name, uint64_t otherwise) {
+  if (text == nullptr) return otherwise;
+  for (; *text != 0; ++text) {
+    size_t length = 0;
+    while (name[length] != 0 && text[length] == name[length]) ++length;
+    if (name[length] != 0 || text[length] != '=') continue;
+    uint64_t number = 0;
+    for (text += length + 1; *text >= '0' && *text <= '9'; ++text) {
+      number = number * 10 + static_cast<uint64_t>(*text - '0');
+    }
+    return number;
+  }
+  return otherwise;
+}
+
 constinit Gpu gpu;
 
 }  // namespace
@@ -81,10 +97,11 @@ void Expect(bool holds, const char* file, uint64_t line) {
 }
 
 extern "C" [[noreturn]] void GuestMain(uint64_t boot_parameters) {
-  Random random(CommandLineNumber(boot_parameters, "seed", 1));
-  const uint64_t rounds = CommandLineNumber(boot_parameters, "rounds", 1);
+  const char* const command_line = CommandLine(boot_parameters);
+  Random random(NumberIn(command_line, "seed", 1));
+  const uint64_t rounds = NumberIn(command_line, "rounds", 1);
   tally().magic = Tally::kMagic;
-  if (CommandLineNumber(boot_parameters, "loses", 0) != 0) LoseDevice(gpu);
+  if (NumberIn(command_line, "loses", 0) != 0) LoseDevice(gpu);
   for (uint64_t round = 0; round < rounds; ++round) {
     for (const auto& [attack, run] : kAttackTable) {
       HOSTILE_EXPECT(Serves(gpu));
