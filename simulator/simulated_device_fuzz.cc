@@ -56,13 +56,7 @@ class Session {
       } while (ready < 0 && errno == EINTR);  // libFuzzer's own alarm.
       CHECK_EQ(ready, 1) << "a fence never signals";
     }
-    const auto deadline = std::chrono::steady_clock::now() + kLongest;
-    // Of native fences nobody can poll.
-    while (retired_ < fences_.size() + native_fences_.size()) {
-      CHECK(std::chrono::steady_clock::now() < deadline)
-          << "a submission never retires";
-      std::this_thread::yield();
-    }
+    WaitRetired();
     for (const std::shared_ptr<Fence>& fence : native_fences_) {
       CHECK(fence->signalled());
     }
@@ -135,8 +129,23 @@ class Session {
         file->WaitFence(Byte() % 8, Byte(), Byte() & 3).IgnoreError();
         break;
       case 15:
-        if (Byte() % 4 == 0) file.reset();
+        // Closed, most work of a file is not done any more.
+        if (Byte() % 4 == 0) {
+          file.reset();
+        } else {
+          WaitRetired();
+        }
         break;
+    }
+  }
+
+  // All that was submitted; of native fences nobody can poll.
+  void WaitRetired() {
+    const auto deadline = std::chrono::steady_clock::now() + kLongest;
+    while (retired_ < fences_.size() + native_fences_.size()) {
+      CHECK(std::chrono::steady_clock::now() < deadline)
+          << "a submission never retires";
+      std::this_thread::yield();
     }
   }
 
