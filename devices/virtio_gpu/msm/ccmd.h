@@ -21,8 +21,6 @@ inline constexpr uint32_t kMaxSubmitBos = 1 << 17;
 inline constexpr uint32_t kMaxSubmitCmds = 1 << 16;
 // Mesa cuts uploads at 4 KiB. Attack stopped: one command that copies for long.
 inline constexpr uint32_t kMaxUploadBytes = 1 << 20;
-// PAGE_SIZE, beyond which the kernel refuses the string too.
-inline constexpr uint32_t kMaxDebugString = 4096;
 
 // A command that breaks the wire format, or of no known kind.
 struct MalformedCcmd {

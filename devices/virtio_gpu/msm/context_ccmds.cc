@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/bytes.h"
 #include "base/errno_status.h"
@@ -29,6 +30,11 @@ constexpr uint32_t kPrepOps =
 
 // GEM names: the kernel refuses 32 bytes.
 constexpr size_t kMaxGemName = 31;
+// A task's name in Linux has no more (TASK_COMM_LEN).
+constexpr size_t kMaxComm = 15;
+// Beyond a page the kernel refuses the string, and shows no more of any
+// process. Its log takes 1 KiB of a line.
+constexpr size_t kMaxCmdline = 4096;
 
 // Attack stopped: a response longer than any answer of the kernel. Its one
 // parameter, FAULTS, has 4 bytes; Mesa asks for 8.
@@ -47,11 +53,16 @@ static_assert(sizeof(IoctlResponse<drm_msm_submitqueue>) == 20);
 
 // Up to the first zero, as the kernel reads it, at most `max` bytes. In `out`,
 // to use its memory again.
+// Attack stopped: lines and terminal commands of the guest's in the host's log,
+// where the kernel writes such text as it is, at each hang of the GPU.
 const std::string& CString(std::span<const uint8_t> bytes, size_t max,
                            std::string& out) {
   const auto end = std::find(bytes.begin(), bytes.end(), 0);
   const size_t size = std::min<size_t>(end - bytes.begin(), max);
   out.assign(reinterpret_cast<const char*>(bytes.data()), size);
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return !absl::ascii_isprint(c); },
+      '?');
   return out;
 }
 
@@ -242,10 +253,10 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req&,
   // For the kernel's logs; older drivers do not know it.
   DrmFile& drm = file_->drm();
   std::string name;
-  drm.SetParamString(MSM_PARAM_COMM, CString(ccmd.comm, kMaxDebugString, name))
+  drm.SetParamString(MSM_PARAM_COMM, CString(ccmd.comm, kMaxComm, name))
       .IgnoreError();
   drm.SetParamString(MSM_PARAM_CMDLINE,
-                     CString(ccmd.cmdline, kMaxDebugString, name))
+                     CString(ccmd.cmdline, kMaxCmdline, name))
       .IgnoreError();
   return absl::OkStatus();
 }

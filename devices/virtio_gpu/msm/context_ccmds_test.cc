@@ -227,6 +227,27 @@ TEST_F(ContextCcmdsTest, DebugInfoReachesTheDriver) {
   EXPECT_EQ(guest_->async_error(), 0u);
 }
 
+// The kernel writes these into its log as they are, once a hang.
+TEST_F(ContextCcmdsTest, TextForTheHostsLogIsOneShortPrintableLine) {
+  const std::string forged = "a\n<0>forged\x1b[2J\xc3\xa9\x7f \t~";
+  const std::string clean = "a?<0>forged?[2J??? ?~";
+  const uint32_t size = forged.size();
+  const uint32_t buffer = *guest_->NewBuffer(kPage, kIova);
+  guest_->batch().Add(MSM_CCMD_GEM_SET_NAME, {buffer, size},
+                      std::vector<uint8_t>(forged.begin(), forged.end()));
+  const std::string both = forged + forged;
+  guest_->batch().Add(MSM_CCMD_SET_DEBUGINFO, {size, size},
+                      std::vector<uint8_t>(both.begin(), both.end()));
+  EXPECT_TRUE(guest_->Flush().ok());
+  EXPECT_EQ(device_.name(1), clean);
+  EXPECT_EQ(device_.string_param(MSM_PARAM_COMM), clean.substr(0, 15));
+  EXPECT_EQ(device_.string_param(MSM_PARAM_CMDLINE), clean);
+  guest_->batch().Add(MSM_CCMD_SET_DEBUGINFO, {1, 5000},
+                      std::vector<uint8_t>(5004, 'x'));
+  EXPECT_TRUE(guest_->Flush().ok());
+  EXPECT_EQ(device_.string_param(MSM_PARAM_CMDLINE), std::string(4096, 'x'));
+}
+
 TEST_F(ContextCcmdsTest, FaultsShowAfterASuccessfulWait) {
   const uint32_t queue = guest_->NewQueue(1);
   ASSERT_TRUE(guest_->Submit({.queue_id = queue, .fence = 1}).ok());
