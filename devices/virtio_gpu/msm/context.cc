@@ -20,14 +20,21 @@ constexpr uint64_t kShmemBlobId = 0;
 // MSM_WAIT_FENCE_BOOST and MSM_PREP_BOOST exist from here on.
 constexpr uint32_t kMinorWithWaitBoost = 11;
 
+// Attack stopped: contexts made for one submit that the driver refuses, with a
+// line in the host's log: beyond so many every one is checked from its start.
+constexpr uint64_t kRefusedSubmits = 10;
+
 }  // namespace
 
 MsmContext::MsmContext(std::shared_ptr<DrmFile> drm,
                        const ContextEnvironment& environment)
     : counters_(environment.counters),
+      refused_submits_(environment.refused_submits),
       busy_(environment.busy),
       limits_(environment.limits),
-      has_wait_boost_(environment.version_minor >= kMinorWithWaitBoost),
+      version_minor_(environment.version_minor),
+      has_wait_boost_(version_minor_ >= kMinorWithWaitBoost),
+      has_cached_coherent_(environment.has_cached_coherent),
       replaces_write_combined_(environment.guests_always_cached &&
                                environment.device.CachingOf(MSM_BO_WC) !=
                                    CpuCaching::kCached),
@@ -36,6 +43,7 @@ MsmContext::MsmContext(std::shared_ptr<DrmFile> drm,
                                       limits_)),
       queues_(file_->drm(), environment.priorities, limits_.max_submitqueues,
               environment.counters),
+      checks_submits_(refused_submits_.value() >= kRefusedSubmits),
       faults_(std::make_shared<FaultReporter>(file_->drm())) {
   counters_.contexts.Add();
   counters_.contexts_created.Add();

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/counter.h"
 #include "base/fd.h"
 #include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/msm/busy_objects.h"
@@ -28,10 +29,12 @@ namespace nacre::msm {
 // What contexts share; all of it outlives them.
 struct ContextEnvironment {
   Counters& counters;
+  SharedCounter& refused_submits;  // By the driver, for what is in them.
   BusyObjects& busy;
   const DrmDevice& device;
   uint32_t version_minor;  // Of the host's msm driver.
   uint32_t priorities;
+  bool has_cached_coherent;   // MSM_BO_CACHED_COHERENT.
   bool guests_always_cached;  // See MsmConfig.
   const Limits& limits;
 };
@@ -93,8 +96,11 @@ class MsmContext final : public virtio_gpu::Context {
   // For commands whose answer is a result alone.
   absl::Status RespondResult(const vdrm_ccmd_req& header,
                              const absl::Status& result);
-  // The MSM_BO_* flags for what a guest asked of GEM_NEW.
-  uint32_t ObjectFlags(uint32_t guest_flags) const;
+  // The MSM_BO_* flags for what a guest asked of GEM_NEW. EINVAL where the
+  // driver knows no such caching.
+  absl::StatusOr<uint32_t> ObjectFlags(uint32_t guest_flags) const;
+  // Of the driver's; returns it.
+  absl::Status OnRefusedSubmit(absl::Status error);
   // For a guest with larger pages than the host's: the object made anew, of
   // `blob_size` bytes, where that is its size in whole pages of such a guest.
   absl::StatusOr<std::shared_ptr<GemObject>> GrowToGuestPages(
@@ -103,9 +109,12 @@ class MsmContext final : public virtio_gpu::Context {
       const virtio_gpu::BlobRequest& request);
 
   Counters& counters_;
+  SharedCounter& refused_submits_;
   BusyObjects& busy_;
   const Limits& limits_;
+  const uint32_t version_minor_;  // Of the host's msm driver.
   const bool has_wait_boost_;
+  const bool has_cached_coherent_;
   const bool replaces_write_combined_;
   const std::shared_ptr<GemFile> file_;
   Submitqueues queues_;
@@ -113,6 +122,7 @@ class MsmContext final : public virtio_gpu::Context {
   std::optional<Shmem> shmem_;
   uint32_t shmem_resource_ = 0;                  // 0: none attached.
   std::optional<uint8_t> fence_ring_;            // Of the Submit under way.
+  bool checks_submits_;                          // See submit_check.h.
   std::string name_;                             // Scratch.
   const std::shared_ptr<FaultReporter> faults_;  // May outlive the context.
 };

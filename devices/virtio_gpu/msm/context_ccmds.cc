@@ -4,12 +4,14 @@
 #include <cstring>
 #include <string>
 
+#include "absl/base/optimization.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/bytes.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/msm/context.h"
+#include "devices/virtio_gpu/msm/submit_check.h"
 #include "devices/virtio_gpu/msm/submit_translator.h"
 #include "devices/virtio_gpu/msm/uapi.h"
 
@@ -153,19 +155,27 @@ int32_t MsmContext::SubmitqueueNew(drm_msm_submitqueue& argument) {
   return 0;
 }
 
-uint32_t MsmContext::ObjectFlags(uint32_t guest_flags) const {
+absl::StatusOr<uint32_t> MsmContext::ObjectFlags(uint32_t guest_flags) const {
   const uint32_t flags = guest_flags & kGemNewFlags;
-  if (!replaces_write_combined_ || (flags & MSM_BO_CACHE_MASK) != MSM_BO_WC) {
-    return flags;
+  const uint32_t caching = flags & MSM_BO_CACHE_MASK;
+  if (caching == MSM_BO_WC && replaces_write_combined_) {
+    return (flags & ~MSM_BO_CACHE_MASK) | MSM_BO_CACHED_COHERENT;
   }
-  return (flags & ~MSM_BO_CACHE_MASK) | MSM_BO_CACHED_COHERENT;
+  // Attack stopped: the host's log flooded. Before Linux 6.8 the driver has a
+  // line in it for whatever else it is asked (UNCACHED, too).
+  if (caching != MSM_BO_WC && caching != MSM_BO_CACHED &&
+      (caching != MSM_BO_CACHED_COHERENT || !has_cached_coherent_)) {
+    return ErrnoStatus(EINVAL, absl::StrCat("GEM_NEW with flags ", flags));
+  }
+  return flags;
 }
 
 absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemNewCcmd& ccmd) {
   busy_.Sweep(&file_->drm());
   RETURN_IF_ERROR(objects_.CheckPending(ccmd.blob_id));
+  ASSIGN_OR_RETURN(const uint32_t flags, ObjectFlags(ccmd.flags));
   ASSIGN_OR_RETURN(std::shared_ptr<GemObject> object,
-                   file_->New(ccmd.size, ObjectFlags(ccmd.flags), ccmd.iova));
+                   file_->New(ccmd.size, flags, ccmd.iova));
   objects_.AddPending(ccmd.blob_id, std::move(object));
   return absl::OkStatus();
 }
@@ -199,6 +209,13 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSetNameCcmd& ccmd) {
   return absl::OkStatus();
 }
 
+absl::Status MsmContext::OnRefusedSubmit(absl::Status error) {
+  if (StatusErrno(error) != EINVAL) return error;
+  checks_submits_ = true;
+  refused_submits_.Add();
+  return error;
+}
+
 absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSubmitCcmd& ccmd) {
   busy_.Sweep(&file_->drm());
   // The virtio header names a ring only where the guest wants a fence.
@@ -206,9 +223,13 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSubmitCcmd& ccmd) {
   RETURN_IF_ERROR(queues_.GetRing(ccmd.queue_id, ring));
   SubmitRequest request;
   RETURN_IF_ERROR(TranslateSubmit(ccmd, objects_, request));
+  if (ABSL_PREDICT_FALSE(checks_submits_)) {
+    RETURN_IF_ERROR(CheckSubmit(ccmd, request, objects_, version_minor_));
+  }
   request.fence_out = ring == fence_ring_;
-  ASSIGN_OR_RETURN(Fd fence, file_->drm().GemSubmit(request));
-  queues_.SetFence(ring, request.fence_out, std::move(fence));
+  absl::StatusOr<Fd> fence = file_->drm().GemSubmit(request);
+  if (ABSL_PREDICT_FALSE(!fence.ok())) return OnRefusedSubmit(fence.status());
+  queues_.SetFence(ring, request.fence_out, *std::move(fence));
   counters_.submits.Add();
   counters_.submit_bos.Add(ccmd.nr_bos);
   return absl::OkStatus();

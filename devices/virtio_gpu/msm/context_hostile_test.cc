@@ -248,6 +248,30 @@ TEST_F(ContextHostileTest, BufferFlagsOutsideTheWiresAreDropped) {
       guest_->NewBuffer(kPage, kIova, MSM_BO_WC | 0x80000000 | 0x8).ok());
 }
 
+// Kernels before Linux 6.8 write a line into the host's log for each.
+TEST_F(ContextHostileTest, CachingThatTheDriverDoesNotKnowNeverReachesIt) {
+  const size_t calls = device_.calls(DrmCall::kGemNew);
+  for (const uint32_t flags :
+       {0u, MSM_BO_SCANOUT, MSM_BO_UNCACHED, MSM_BO_UNCACHED | MSM_BO_WC,
+        MSM_BO_CACHED | MSM_BO_WC, MSM_BO_CACHED | MSM_BO_CACHED_COHERENT,
+        MSM_BO_CACHE_MASK}) {
+    EXPECT_FALSE(guest_->NewBuffer(kPage, kIova, flags).ok()) << flags;
+  }
+  EXPECT_EQ(device_.calls(DrmCall::kGemNew), calls);
+}
+
+TEST(ContextOldGpuTest, CachedCoherentReachesNoDriverThatRefusesIt) {
+  FakeDrmDevice device;
+  device.set_cached_coherent(false);
+  const auto type = *MsmContextType::Create(device);
+  Guest guest(*type);
+  const size_t calls = device.calls(DrmCall::kGemNew);
+  const uint64_t iova = FakeDrmDevice::kVaStart;
+  EXPECT_FALSE(guest.NewBuffer(4096, iova, MSM_BO_CACHED_COHERENT).ok());
+  EXPECT_EQ(device.calls(DrmCall::kGemNew), calls);
+  EXPECT_TRUE(guest.NewBuffer(4096, iova, MSM_BO_CACHED).ok());
+}
+
 TEST_F(ContextHostileTest, SubmitsThatTheKernelMustNotSeeAreRefused) {
   const uint32_t buffer = *guest_->NewBuffer(kPage, kIova);
   EXPECT_FALSE(guest_->Submit({.flags = 0}).ok());

@@ -55,13 +55,16 @@ MsmContextType::CreateContext(uint32_t /*ctx_id*/,
   }
   return std::make_unique<MsmContext>(
       std::move(drm),
-      ContextEnvironment{.counters = counters_,
-                         .busy = busy_,
-                         .device = device_,
-                         .version_minor = capset_.version_minor,
-                         .priorities = capset_.priorities,
-                         .guests_always_cached = config_.guests_always_cached,
-                         .limits = config_.limits});
+      ContextEnvironment{
+          .counters = counters_,
+          .refused_submits = refused_submits_,
+          .busy = busy_,
+          .device = device_,
+          .version_minor = capset_.version_minor,
+          .priorities = capset_.priorities,
+          .has_cached_coherent = capset_.has_cached_coherent != 0,
+          .guests_always_cached = config_.guests_always_cached,
+          .limits = config_.limits});
 }
 
 }  // namespace nacre::msm

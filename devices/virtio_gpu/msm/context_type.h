@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "base/counter.h"
 #include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/msm/busy_objects.h"
 #include "devices/virtio_gpu/msm/counters.h"
@@ -65,6 +66,7 @@ class MsmContextType final : public virtio_gpu::ContextType {
   const MsmConfig config_;
   const virgl_renderer_capset_drm capset_;
   Counters counters_;
+  SharedCounter refused_submits_;
   BusyObjects busy_;
 };
 

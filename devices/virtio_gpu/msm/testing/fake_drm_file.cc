@@ -201,7 +201,7 @@ absl::StatusOr<Fd> FakeDrmFile::GemSubmit(const SubmitRequest& request) {
   for (const drm_msm_gem_submit_cmd& cmd : request.cmds) {
     if (cmd.submit_idx >= objects.size() || cmd.size == 0 ||
         cmd.size % 4 != 0 ||
-        !RangeFits(cmd.submit_offset, cmd.size,
+        !RangeFits(cmd.submit_offset / 4 * 4, cmd.size,
                    objects[cmd.submit_idx]->size)) {
       return ErrnoStatus(EINVAL, "GEM_SUBMIT cmd");
     }
