@@ -36,7 +36,7 @@ absl::StatusOr<Thread> Thread::Start(const char* name,
         absl::StrCat("the host gives no thread for ", name, ": ",
                      std::generic_category().message(error)));
   }
-  routine.release();  // The thread's.
+  static_cast<void>(routine.release());  // The thread's.
   return Thread(thread);
 }
 

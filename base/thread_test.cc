@@ -29,10 +29,13 @@ TEST(ThreadTest, IsMoved) {
   bool ran = false;
   Thread thread;
   EXPECT_FALSE(thread.joinable());
-  thread = *Thread::Start("test", [&ran] { ran = true; });
-  Thread other = std::move(thread);
-  EXPECT_FALSE(thread.joinable());
-  other.Join();
+  {
+    Thread other = *Thread::Start("test", [&ran] { ran = true; });
+    thread = std::move(other);
+    // Else its end would be a CHECK.
+  }
+  EXPECT_TRUE(thread.joinable());
+  thread.Join();
   EXPECT_TRUE(ran);
 }
 

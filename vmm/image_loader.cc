@@ -11,8 +11,8 @@ namespace nacre::vmm {
 namespace {
 
 // A huge page, so that giving a block to the guest splits none.
-constexpr uint64_t kBlockSize = 2 * 1024 * 1024;
-constexpr uint64_t kFirstBlockSize = 64 * 1024;
+constexpr uint64_t kBlockSize = uint64_t{2} << 20;
+constexpr uint64_t kFirstBlockSize = uint64_t{64} << 10;
 
 // In the order of the pieces, each block once: pieces may share one.
 std::vector<AddressRange> BlocksOf(const std::vector<ImagePiece>& pieces) {

@@ -20,6 +20,7 @@
 
 #include "absl/strings/str_format.h"
 
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the name is the linker's.
 extern "C" void* __real_mmap(void*, size_t, int, int, int, off_t);
 
 namespace nacre {
@@ -34,11 +35,11 @@ struct State {
   std::atomic<int> error;
   std::atomic<int> result;
   std::atomic<bool> only_request;
-  std::atomic<unsigned long> request;
+  std::atomic<uint64_t> request;
   std::atomic<bool> in_children;
   std::atomic<uint64_t> calls;
   std::atomic<const char*> failed;
-  std::atomic<unsigned long> failed_request;
+  std::atomic<uint64_t> failed_request;
 };
 State* g_state = nullptr;  // Shared with children; never unmapped.
 bool g_is_child = false;
@@ -53,7 +54,7 @@ enum class Kind {
 
 // What the call returns instead of being made, if it is its turn.
 std::optional<int> Fault(const char* name, Kind kind = Kind::kAny,
-                         unsigned long request = 0) {
+                         uint64_t request = 0) {
   if (g_state == nullptr || !g_state->exists || t_exempt) return std::nullopt;
   State& state = *g_state;
   if (state.in_children != g_is_child ||
@@ -111,6 +112,8 @@ HostFault::Exempt::~Exempt() { t_exempt = false; }
 
 }  // namespace nacre
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are the linker's.
+// NOLINTBEGIN(google-runtime-int): and the types the C library's.
 // Calls of the project's go to __wrap_NAME, and __real_NAME is the C library's
 // (or the sanitizer's).
 #define NACRE_WRAP_KIND(kind, result, name, parameters, arguments)   \
@@ -185,8 +188,9 @@ extern "C" int __wrap_ioctl(int fd, unsigned long request, ...) {
   va_start(arguments, request);
   void* const argument = va_arg(arguments, void*);
   va_end(arguments);
-  if (const auto fault = nacre::Fault("ioctl", nacre::Kind::kAny, request))
+  if (const auto fault = nacre::Fault("ioctl", nacre::Kind::kAny, request)) {
     return *fault;
+  }
   return __real_ioctl(fd, request, argument);
 }
 
@@ -225,3 +229,5 @@ extern "C" long __wrap_syscall(long number, ...) {
   if (number == SYS_clone && result == 0) nacre::g_is_child = true;
   return result;
 }
+// NOLINTEND(google-runtime-int)
+// NOLINTEND(bugprone-reserved-identifier)

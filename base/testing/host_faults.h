@@ -26,7 +26,7 @@ class HostFault {
     int error = 0;                // Their errno. Where it is 0 ...
     int result = 0;               // ... they return this.
     // Only ioctls of this code count, where there is one.
-    std::optional<unsigned long> request = std::nullopt;
+    std::optional<uint64_t> request = std::nullopt;
     // Rather those of the processes that this one clones, all of them one
     // after another, until they execute another program.
     bool in_children = false;

@@ -26,6 +26,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -59,7 +60,7 @@ constexpr int kPage = 4096;
 struct Attempt {
   const char* name;
   // As a system call: -1 and errno, or another value.
-  long (*make)();
+  int64_t (*make)();
   int in_jail;  // The errno that it gets, 0 for success, or kEnded.
   // The same without the filter; nullopt where other layers do not care.
   std::optional<int> without_filter;
@@ -97,10 +98,11 @@ constexpr Attempt kAttempts[] = {
                       AT_EMPTY_PATH);
      },
      EPERM, ENOENT},
-    {"MakeASocket", [] { return long{socket(AF_INET, SOCK_STREAM, 0)}; },
+    {"MakeASocket", [] { return int64_t{socket(AF_INET, SOCK_STREAM, 0)}; },
      kEnded, std::nullopt},
-    {"MakeALocalSocket", [] { return long{socket(AF_UNIX, SOCK_STREAM, 0)}; },
-     kEnded, std::nullopt},
+    {"MakeALocalSocket",
+     [] { return int64_t{socket(AF_UNIX, SOCK_STREAM, 0)}; }, kEnded,
+     std::nullopt},
     {"ConnectToTheNetwork",
      [] {
        const int fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -108,22 +110,24 @@ constexpr Attempt kAttempts[] = {
        address.sin_family = AF_INET;
        address.sin_port = htons(53);
        address.sin_addr.s_addr = htonl(0x7f000001);
-       return long{
+       return int64_t{
            connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address))};
      },
      kEnded, ENETUNREACH},
-    {"AnIoctlOfOurs", [] { return long{ioctl(NullFd(), kAllowedIoctl)}; },
+    {"AnIoctlOfOurs", [] { return int64_t{ioctl(NullFd(), kAllowedIoctl)}; },
      ENOTTY, ENOTTY},
-    {"AnIoctlOfAnotherSize", [] { return long{ioctl(NullFd(), kLongerIoctl)}; },
-     kEnded, std::nullopt},
+    {"AnIoctlOfAnotherSize",
+     [] { return int64_t{ioctl(NullFd(), kLongerIoctl)}; }, kEnded,
+     std::nullopt},
     {"AskADevice",
      [] {
        int bits = 0;
-       return long{ioctl(DeviceFd(), RNDGETENTCNT, &bits)};
+       return int64_t{ioctl(DeviceFd(), RNDGETENTCNT, &bits)};
      },
      kEnded, 0},
-    {"AnotherIoctlOfTheNode", [] { return long{ioctl(NullFd(), kOtherIoctl)}; },
-     kEnded, std::nullopt},
+    {"AnotherIoctlOfTheNode",
+     [] { return int64_t{ioctl(NullFd(), kOtherIoctl)}; }, kEnded,
+     std::nullopt},
     {"AnIoctlWithMoreBits",
      [] {
        return syscall(SYS_ioctl, NullFd(), kAllowedIoctl | uint64_t{1} << 32);
@@ -132,11 +136,11 @@ constexpr Attempt kAttempts[] = {
     {"MakeAFileBlock",
      [] {
        int off = 0;
-       return long{ioctl(NullFd(), FIONBIO, &off)};
+       return int64_t{ioctl(NullFd(), FIONBIO, &off)};
      },
      kEnded, std::nullopt},
-    {"MakeAFileBlockByFlag", [] { return long{fcntl(NullFd(), F_SETFL, 0)}; },
-     kEnded, std::nullopt},
+    {"MakeAFileBlockByFlag",
+     [] { return int64_t{fcntl(NullFd(), F_SETFL, 0)}; }, kEnded, std::nullopt},
     {"Ptrace", [] { return ptrace(PTRACE_ATTACH, 1, 0, 0); }, kEnded,
      std::nullopt},
     {"PtraceOurselves", [] { return ptrace(PTRACE_TRACEME, 0, 0, 0); }, kEnded,
@@ -148,7 +152,7 @@ constexpr Attempt kAttempts[] = {
      [] {
        char name[] = "/proc/self/exe";
        char* arguments[] = {name, nullptr};
-       return long{execve(name, arguments, nullptr)};
+       return int64_t{execve(name, arguments, nullptr)};
      },
      kEnded, ENOENT},
     {"ExecuteADescriptor",
@@ -158,10 +162,11 @@ constexpr Attempt kAttempts[] = {
      std::nullopt},
     {"ForkByClone3", [] { return syscall(SYS_clone3, nullptr, 0); }, ENOSYS,
      EINVAL},
-    {"NewNamespaces", [] { return long{unshare(CLONE_NEWNS)}; }, kEnded, EPERM},
-    {"SignalAnother", [] { return long{kill(1, SIGTERM)}; }, kEnded,
+    {"NewNamespaces", [] { return int64_t{unshare(CLONE_NEWNS)}; }, kEnded,
+     EPERM},
+    {"SignalAnother", [] { return int64_t{kill(1, SIGTERM)}; }, kEnded,
      std::nullopt},
-    {"SignalEverybody", [] { return long{kill(-1, 0)}; }, kEnded, ESRCH},
+    {"SignalEverybody", [] { return int64_t{kill(-1, 0)}; }, kEnded, ESRCH},
     {"SignalByThread", [] { return syscall(SYS_tgkill, 4321, 4321, 0); },
      kEnded, ESRCH},
     {"ExecutableMemory",
@@ -175,29 +180,29 @@ constexpr Attempt kAttempts[] = {
      [] {
        void* const memory = mmap(nullptr, kPage, PROT_READ | PROT_WRITE,
                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-       return long{mprotect(memory, kPage, PROT_READ | PROT_EXEC)};
+       return int64_t{mprotect(memory, kPage, PROT_READ | PROT_EXEC)};
      },
      kEnded, std::nullopt},
-    {"Mount", [] { return long{mount("none", "/", "tmpfs", 0, nullptr)}; },
+    {"Mount", [] { return int64_t{mount("none", "/", "tmpfs", 0, nullptr)}; },
      kEnded, EPERM},
-    {"LeaveTheRoot", [] { return long{chroot("/")}; }, kEnded, EPERM},
+    {"LeaveTheRoot", [] { return int64_t{chroot("/")}; }, kEnded, EPERM},
     {"ReplaceTheHandler",
-     [] { return long(signal(SIGSYS, SIG_IGN) == SIG_ERR); }, kEnded,
+     [] { return int64_t{signal(SIGSYS, SIG_IGN) == SIG_ERR}; }, kEnded,
      std::nullopt},
     {"ReplaceTheHandlerByMoreBits",
      [] {
        // The kernel's structure: a handler and no flags.
-       const std::array<unsigned long, 4> action = {};
+       const std::array<uint64_t, 4> action = {};
        return syscall(SYS_rt_sigaction, SIGSYS | uint64_t{1} << 32,
-                      action.data(), nullptr, sizeof(unsigned long));
+                      action.data(), nullptr, sizeof(uint64_t));
      },
      kEnded, std::nullopt},
-    {"BeDumpable", [] { return long{prctl(PR_SET_DUMPABLE, 1)}; }, kEnded,
+    {"BeDumpable", [] { return int64_t{prctl(PR_SET_DUMPABLE, 1)}; }, kEnded,
      std::nullopt},
     {"RaiseALimit",
      [] {
        const rlimit limit = {.rlim_cur = 1 << 20, .rlim_max = RLIM_INFINITY};
-       return long{setrlimit(RLIMIT_CORE, &limit)};
+       return int64_t{setrlimit(RLIMIT_CORE, &limit)};
      },
      kEnded, EPERM},
     {"ReadAnothersLimit",
@@ -208,27 +213,27 @@ constexpr Attempt kAttempts[] = {
      kEnded, std::nullopt},
     {"HaveMoreDescriptors",
      [] {
-       return long{
+       return int64_t{
            fcntl(NullFd(), F_DUPFD_CLOEXEC, static_cast<int>(kMaxDescriptors))};
      },
      EINVAL, EINVAL},
     {"FreePagesOfAFile",
      [] {
        const int memfd = memfd_create("test", MFD_CLOEXEC);
-       return long{fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                             0, kPage)};
+       return int64_t{fallocate(
+           memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, kPage)};
      },
      kEnded, std::nullopt},
     {"ReadStandardError",
      [] {
        char byte = 0;
-       return long{read(STDERR_FILENO, &byte, 1)};
+       return int64_t{read(STDERR_FILENO, &byte, 1)};
      },
      EBADF, EBADF},
     {"StatAFile",
      [] {
        struct stat status = {};
-       return long{FileStatus(NullFd(), &status)};
+       return int64_t{FileStatus(NullFd(), &status)};
      },
      0, 0},
     {"LoadAProgramIntoTheKernel",
@@ -245,20 +250,20 @@ constexpr Attempt kAttempts[] = {
     {"SetTheClock",
      [] {
        const timespec time = {};
-       return long{clock_settime(CLOCK_REALTIME, &time)};
+       return int64_t{clock_settime(CLOCK_REALTIME, &time)};
      },
      kEnded, EPERM},
     {"Reboot", [] { return syscall(SYS_reboot, 0, 0, 0, 0); }, kEnded, EPERM},
     // What a device does.
-    {"ShareMemory", [] { return long{memfd_create("test", MFD_CLOEXEC)}; }, 0,
-     0},
+    {"ShareMemory", [] { return int64_t{memfd_create("test", MFD_CLOEXEC)}; },
+     0, 0},
     {"MakeAThread",
      [] {
        std::thread([] {}).join();
        return 0L;
      },
      0, 0},
-    {"NameItself", [] { return long{prctl(PR_SET_NAME, "test")}; }, 0, 0},
+    {"NameItself", [] { return int64_t{prctl(PR_SET_NAME, "test")}; }, 0, 0},
 };
 
 // As an exit code of the process that made the attempt.
@@ -285,7 +290,7 @@ int MakeAttempt(const std::string& argument) {
                .filter = parts[2] == "1"});
   if (!confined.ok()) return 2;
   errno = 0;
-  const long result = attempt.make();
+  const int64_t result = attempt.make();
   const int error = result == -1 ? errno : 0;
   (void)!write(kResultFd, &error, sizeof(error));
   return CodeOf(error);

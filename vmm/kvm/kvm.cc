@@ -69,7 +69,7 @@ int Kvm::Capability(int capability) const {
   return ioctl(fd_.get(), KVM_CHECK_EXTENSION, capability);
 }
 
-absl::StatusOr<Fd> Kvm::CreateVm(unsigned long type) const {
+absl::StatusOr<Fd> Kvm::CreateVm(uint64_t type) const {
   int vm = -1;
   // Interrupted by any signal to this thread.
   do {

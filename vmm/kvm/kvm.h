@@ -2,6 +2,7 @@
 #define NACRE_VMM_KVM_KVM_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/status/statusor.h"
 #include "base/fd.h"
@@ -20,7 +21,7 @@ class Kvm {
   // KVM_CHECK_EXTENSION: 0 where `capability` is absent.
   int Capability(int capability) const;
   // A virtual machine's fd. `type` is the architecture's; 0 is its default.
-  absl::StatusOr<Fd> CreateVm(unsigned long type) const;
+  absl::StatusOr<Fd> CreateVm(uint64_t type) const;
   // Bytes of each vCPU's kvm_run mapping.
   size_t run_size() const { return run_size_; }
   int fd() const { return fd_.get(); }

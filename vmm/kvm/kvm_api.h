@@ -8,6 +8,7 @@
 // and the array's offset come out wrong, and so do the ioctl numbers.
 #include <linux/stddef.h>
 #undef __DECLARE_FLEX_ARRAY
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the kernel's name.
 #define __DECLARE_FLEX_ARRAY(T, NAME) T NAME[0]
 #include <linux/kvm.h>
 

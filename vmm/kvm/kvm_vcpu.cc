@@ -91,22 +91,22 @@ KvmVcpu::KvmVcpu(const KvmVm& vm, Fd fd, Mapping run)
 
 absl::StatusOr<std::unique_ptr<KvmVcpu>> KvmVcpu::Create(const KvmVm& vm,
                                                          uint32_t id) {
-  Fd fd(ioctl(vm.fd(), KVM_CREATE_VCPU, static_cast<unsigned long>(id)));
-  if (!fd.valid())
+  Fd fd(ioctl(vm.fd(), KVM_CREATE_VCPU, static_cast<uint64_t>(id)));
+  if (!fd.valid()) {
     return ErrnoStatus(absl::StrCat("KVM_CREATE_VCPU(", id, ")"));
+  }
   ASSIGN_OR_RETURN(Mapping run,
                    Mapping::Shared(fd.get(), 0, vm.kvm().run_size()));
   return std::unique_ptr<KvmVcpu>(
       new KvmVcpu(vm, std::move(fd), std::move(run)));
 }
 
-absl::Status KvmVcpu::Control(unsigned long request, void* argument,
+absl::Status KvmVcpu::Control(uint64_t request, void* argument,
                               absl::string_view what) {
   return ControlNumber(request, argument, what).status();
 }
 
-absl::StatusOr<int> KvmVcpu::ControlNumber(unsigned long request,
-                                           void* argument,
+absl::StatusOr<int> KvmVcpu::ControlNumber(uint64_t request, void* argument,
                                            absl::string_view what) {
   const int number = ioctl(fd_.get(), request, argument);
   if (number < 0) return ErrnoStatus(what);

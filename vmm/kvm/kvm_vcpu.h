@@ -41,10 +41,10 @@ class KvmVcpu {
 
   // A KVM ioctl of the vCPU, `what` for the error message. For the
   // architecture's register state.
-  absl::Status Control(unsigned long request, void* argument,
+  absl::Status Control(uint64_t request, void* argument,
                        absl::string_view what);
   // The same, for those that return a number.
-  absl::StatusOr<int> ControlNumber(unsigned long request, void* argument,
+  absl::StatusOr<int> ControlNumber(uint64_t request, void* argument,
                                     absl::string_view what);
 
   // Runs the guest, its I/O answered by the buses, until RequestStop or

@@ -35,7 +35,7 @@ class KvmVm {
  public:
   // What the architecture decides.
   struct Platform {
-    unsigned long type = 0;  // Of KVM_CREATE_VM.
+    uint64_t type = 0;  // Of KVM_CREATE_VM.
     // Called with each new virtual machine's fd, before anything else. Judges
     // too whether the host has what the other steps need: Unavailable.
     std::function<absl::Status(int vm)> set_up;

@@ -51,8 +51,9 @@ bool MemorySlots::RestoreWindowPage(uint64_t guest_address,
   const auto& [start, slot] = *std::prev(next);
   const uint64_t offset = guest_address - start;
   if (!slot.is_window || offset >= slot.size) return false;
-  void* const page = reinterpret_cast<void*>(slot.host_address +
-                                             AlignDown(offset, page_size_));
+  const uint64_t address = slot.host_address + AlignDown(offset, page_size_);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): KVM has addresses as numbers.
+  void* const page = reinterpret_cast<void*>(address);
   // As a write would, but where that would be a SIGBUS, an error.
   if (!give_up && madvise(page, page_size_, MADV_POPULATE_WRITE) == 0) {
     return true;
