@@ -71,8 +71,9 @@ void Executor::Refuse(const Target& target, std::span<const uint8_t> body) {
   if (target.header.type() != wire::Type::kResourceCreateBlob) return;
   const auto blob = ByteReader(body).Read<wire::ResourceCreateBlob>();
   if (!blob ||
-      static_cast<wire::BlobMem>(blob->blob_mem) == wire::BlobMem::kGuest)
+      static_cast<wire::BlobMem>(blob->blob_mem) == wire::BlobMem::kGuest) {
     return;
+  }
   CancelBlob(target.context, blob->blob_id);
 }
 

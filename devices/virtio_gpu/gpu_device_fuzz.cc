@@ -272,8 +272,8 @@ class Guest {
     config.window_bytes = CodedRequest::ReadWord(reader_);
     config.page_size = CodedRequest::ReadWord(reader_);
     const auto parts = Byte();
-    std::vector<std::unique_ptr<ContextType>> types;
-    for (int i = 0; i < parts % 4; ++i) types.push_back(g_.gpu().CreateType());
+    std::vector<std::unique_ptr<ContextType>> types(parts % 4);
+    for (auto& type : types) type = g_.gpu().CreateType();
     auto sink = parts < 128 ? std::make_unique<HeadlessSink>() : nullptr;
     const auto device =
         VirtioGpu::Create(config, std::move(types), std::move(sink));

@@ -25,9 +25,8 @@ class GpuReliefTest : public testing::Test {
   static constexpr uint32_t kBlocked = 1;
   static constexpr uint32_t kOther = 2;
 
-  explicit GpuReliefTest(
-      std::initializer_list<uint32_t> contexts = {kBlocked, kOther},
-      const VirtioGpu::Config& config = GpuDriver::DefaultConfig())
+  GpuReliefTest(std::initializer_list<uint32_t> contexts = {kBlocked, kOther},
+                const VirtioGpu::Config& config = GpuDriver::DefaultConfig())
       : g_(config) {
     for (const uint32_t id : contexts) g_.CreateContext(id);
   }
