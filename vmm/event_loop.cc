@@ -76,14 +76,9 @@ void EventLoop::RunTasks() {
 }
 
 void EventLoop::Run() {
+  // Post and Stop leave wake_ readable, whenever they come: nothing is missed
+  // by waiting first.
   while (true) {
-    bool stop = false;
-    {
-      MutexLock lock(mutex_);
-      stop = std::exchange(stopping_, false);
-    }
-    RunTasks();
-    if (stop) return;
     std::array<epoll_event, 16> events;
     const int count =
         epoll_wait(epoll_.get(), events.data(), events.size(), -1);
@@ -95,6 +90,13 @@ void EventLoop::Run() {
       const std::shared_ptr<FdCallback> callback = watch->second;
       (*callback)(events[i].events);
     }
+    bool stop = false;
+    {
+      MutexLock lock(mutex_);
+      stop = std::exchange(stopping_, false);
+    }
+    RunTasks();
+    if (stop) return;
   }
 }
 

@@ -40,6 +40,7 @@ class EventLoop {
   void Post(std::function<void()> task);
 
   // Handles events until Stop; tasks posted before the Stop have run by then.
+  // What is ready when it is called is handled, even where Stop came first.
   void Run();
   // Makes the present Run, or else the next one, return. Any thread.
   void Stop();

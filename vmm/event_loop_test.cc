@@ -90,6 +90,20 @@ TEST_F(EventLoopTest, StopBeforeRunCountsOnce) {
   EXPECT_TRUE(ran);
 }
 
+// A guest that resets itself at once, again and again, keeps no signal away.
+TEST_F(EventLoopTest, WhatIsReadyIsHandledThoughStopCameBeforeRun) {
+  const EventFd event = EventFd::Create().value();
+  int calls = 0;
+  ASSERT_TRUE(
+      loop_->Watch(event.fd(), EPOLLIN, [&](uint32_t) { ++calls; }).ok());
+  event.Signal();
+  for (int run = 1; run <= 100; ++run) {
+    loop_->Stop();
+    loop_->Run();
+    ASSERT_EQ(calls, run);
+  }
+}
+
 TEST_F(EventLoopTest, ACallbackMayUnwatchItself) {
   const EventFd event = EventFd::Create().value();
   int calls = 0;
