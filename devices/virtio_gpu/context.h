@@ -138,6 +138,11 @@ class ContextType {
   // CTX_CREATE. `name` is the guest's, cut at 64 bytes, for humans only.
   virtual absl::StatusOr<std::unique_ptr<Context>> CreateContext(
       uint32_t ctx_id, const std::string& name) = 0;
+
+  // Gives back what contexts that are gone could not at once, as a GPU was
+  // working on it, of which it is done with by now. Called when a driver begins
+  // and ends: no context exists.
+  virtual void ReleaseIdle() = 0;
 };
 
 }  // namespace nacre::virtio_gpu

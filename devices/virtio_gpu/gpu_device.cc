@@ -164,6 +164,9 @@ absl::Status VirtioGpu::Activate(virtio::Activation activation) {
   return absl::OkStatus();
 }
 
-void VirtioGpu::Reset() { session_.reset(); }
+void VirtioGpu::Reset() {
+  session_.reset();
+  for (const auto& type : context_types_) type->ReleaseIdle();
+}
 
 }  // namespace nacre::virtio_gpu

@@ -95,6 +95,16 @@ void BusyObjects::SweepSome(const DrmFile* own) {
   }
 }
 
+void BusyObjects::SweepAll() {
+  size_t rest = 0;
+  {
+    MutexLock lock(mutex_);
+    rest = objects_.size();
+  }
+  // Those that are still busy, or not looked at, go to the end.
+  for (; rest > 0; rest -= std::min(rest, kPerSweep)) SweepSome(nullptr);
+}
+
 std::optional<bool> BusyObjects::Reclaim(const DrmFile& drm, uint32_t handle) {
   MutexLock lock(mutex_);
   const auto it =

@@ -59,6 +59,9 @@ class BusyObjects {
       SweepSome(own);
     }
   }
+  // Closes all that have become idle, of files that are open for such objects
+  // alone.
+  void SweepAll();
   // An import met the handle, which is to be closed no more: whether it may
   // have an address, or nullopt for a handle that is not here.
   std::optional<bool> Reclaim(const DrmFile& drm, uint32_t handle);

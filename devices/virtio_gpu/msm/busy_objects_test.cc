@@ -70,6 +70,27 @@ TEST_F(BusyObjectsTest, AFileStaysOpenForThem) {
   EXPECT_EQ(device_.handles(), 0u);
 }
 
+TEST_F(BusyObjectsTest, WithoutContextsAllThatAreIdleAreClosedTogether) {
+  UseDriver(13);
+  constexpr uint32_t kBuffers = 100;
+  GuestSubmit submit;
+  for (uint32_t i = 0; i < kBuffers; ++i) {
+    const uint32_t buffer =
+        *guest_->NewBuffer(HostPageSize(), kIova + i * HostPageSize());
+    submit.bos.push_back({MSM_SUBMIT_BO_READ, buffer, 0});
+  }
+  ASSERT_TRUE(guest_->Submit(submit).ok());
+  guest_.reset();
+  type_->ReleaseIdle();
+  EXPECT_EQ(device_.handles(), kBuffers);
+  EXPECT_EQ(device_.files(), 1u);
+  device_.FinishAll();
+  type_->ReleaseIdle();
+  EXPECT_EQ(device_.handles(), 0u);
+  EXPECT_EQ(device_.files(), 0u);
+  EXPECT_EQ(counters().object_bytes.value(), 0u);
+}
+
 // PRIME gives the handle that is still open.
 TEST_F(BusyObjectsTest, OneThatIsImportedAgainIsNotClosed) {
   UseDriver(13);

@@ -49,6 +49,7 @@ class MsmContextType final : public virtio_gpu::ContextType {
   std::span<const uint8_t> capset() const override;
   absl::StatusOr<std::unique_ptr<virtio_gpu::Context>> CreateContext(
       uint32_t ctx_id, const std::string& name) override;
+  void ReleaseIdle() override { busy_.SweepAll(); }
 
   // The capset by its fields, for a summary line.
   const virgl_renderer_capset_drm& gpu() const { return capset_; }

@@ -185,6 +185,7 @@ class FakeGpu::Type : public ContextType {
     CHECK(gpu_->contexts_.emplace(ctx_id, ContextState{name, {}, {}}).second);
     return std::make_unique<FakeContext>(gpu_, ctx_id);
   }
+  void ReleaseIdle() override {}
 
  private:
   FakeGpu* const gpu_;

@@ -134,6 +134,34 @@ TEST_F(EndingsTest, TheNextDriverFindsNothingOfTheOneBefore) {
   }
 }
 
+// From Linux 6.17 on the driver would wait for the GPU: what it works on when
+// the driver is unloaded goes when the next one comes or goes.
+TEST_F(EndingsTest, WhatTheGpuWorksOnGoesWithTheNextDriver) {
+  g_.reset();
+  drm_.set_version({1, 13, 0});
+  for (const bool starts : {false, true}) {
+    Start();
+    StartContext(1);
+    ASSERT_EQ(g_->NewBuffer(1, 20), Type::kOkNodata);
+    CcmdStream stream;
+    const drm_msm_gem_submit_bo bo = {MSM_SUBMIT_BO_READ, 20, 0};
+    stream.Add(MSM_CCMD_GEM_SUBMIT, {MSM_PIPE_3D0, 0, 1, 0, 1}, AsBytes(bo));
+    ASSERT_EQ(g_->Call(virtio_gpu::SubmitRequest(1, stream.bytes())),
+              Type::kOkNodata);
+    g_->driver().Reset();
+    EXPECT_EQ(g_->counters().files.value(), 1u);
+    drm_.FinishAll();
+    if (starts) {
+      ASSERT_TRUE(g_->driver().Start().ok());
+    } else {
+      g_->driver().Reset();
+    }
+    ExpectNothingLeft();
+    g_.reset();
+  }
+  Start();
+}
+
 // Nobody is left to claim its object.
 TEST_F(EndingsTest, OfABlobThatTheDeviceRefuses) {
   StartContext(1);
