@@ -162,6 +162,9 @@ TEST_F(JailedGpuTest, ResetEmptiesTheWindow) {
   window()[kPage] = 55;
   driver_->Reset();
   EXPECT_EQ(window()[kPage], 0);
+  window()[kPage] = 55;
+  driver_->Reset();
+  EXPECT_EQ(window()[kPage], 0);
   ASSERT_TRUE(driver_->Start().ok());
   CreateContext();
   EXPECT_EQ(gpu_->Summary().contexts_created(), 2u);
@@ -181,6 +184,10 @@ TEST_F(JailedGpuTest, AProcessThatIsKilledLeavesTheGuest) {
   CreateContext();
   gpu_->process().Kill();
   driver_->WaitNeedsReset();
+  driver_->Reset();
+  EXPECT_EQ(window()[kPage], 0);
+  // Which no next boot finds there.
+  window()[kPage] = 55;
   driver_->Reset();
   EXPECT_EQ(window()[kPage], 0);
   EXPECT_FALSE(driver_->Start().ok());

@@ -25,9 +25,10 @@ absl::Status RemoteWindow::Unmap(uint64_t offset) {
 void RemoteWindow::Clear() {
   mappings_.clear();
   mapped_bytes_ = 0;
-  // Fails where the VMM's process is gone, and with it the window.
   const absl::Status cleared = services_->ClearRegion();
-  LOG_IF(WARNING, !cleared.ok()) << "emptying the window: " << cleared;
+  // Where the VMM's process is gone, so is the window.
+  LOG_IF(WARNING, !cleared.ok() && !absl::IsUnavailable(cleared))
+      << "emptying the window: " << cleared;
 }
 
 }  // namespace nacre

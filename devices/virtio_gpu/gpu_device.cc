@@ -165,7 +165,12 @@ absl::Status VirtioGpu::Activate(virtio::Activation activation) {
 }
 
 void VirtioGpu::Reset() {
-  session_.reset();
+  if (session_ != nullptr) {
+    session_.reset();
+  } else {
+    // Guests can write there without one, too.
+    window_->Clear();
+  }
   for (const auto& type : context_types_) type->ReleaseIdle();
 }
 

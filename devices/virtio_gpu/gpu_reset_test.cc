@@ -100,6 +100,18 @@ TEST(GpuResetTest, MayComeAtAnyMoment) {
   }
 }
 
+// Nor what one boot leaves there for the next, before its driver or behind it.
+TEST(GpuResetTest, EmptiesTheWindowWithoutActivation) {
+  GpuDriver g;
+  g.driver().Reset();
+  g.window()[3 * kPage] = 1;
+  g.device().Reset();
+  EXPECT_EQ(g.window()[3 * kPage], 0);
+  g.window()[3 * kPage] = 1;
+  ASSERT_TRUE(g.driver().Start().ok());
+  EXPECT_EQ(g.window()[3 * kPage], 0);
+}
+
 TEST(GpuResetTest, IsHarmlessWithoutActivation) {
   GpuDriver g;
   g.device().Reset();

@@ -280,7 +280,10 @@ void RemoteDevice::Reset() { ResetBy(ReplyDeadline()); }
 void RemoteDevice::ResetBy(Deadline deadline) {
   AskDevice(MessageType::kReset, {}, {}, deadline).IgnoreError();
   // It did not let go of the guest's memory by itself.
-  if (lost_ && config_.stop) config_.stop();
+  if (lost_) {
+    if (config_.stop) config_.stop();
+    ClearLostRegion();
+  }
   MutexLock lock(notifier_mutex_);
   if (notifier_ == nullptr) return;
   for (size_t i = 0; i < interrupts_.size(); ++i) {
@@ -344,21 +347,31 @@ absl::Status RemoteDevice::Answer(const absl::Status& status,
 }
 
 absl::Status RemoteDevice::Serve(MapRegion& message) {
-  return Answer(services_->MapRegion(message.offset, message.size,
-                                     message.file_offset, message.file.get()),
+  return Answer(AskServices([&](DeviceServices& services) {
+                  return services.MapRegion(message.offset, message.size,
+                                            message.file_offset,
+                                            message.file.get());
+                }),
                 {});
 }
 
 absl::Status RemoteDevice::Serve(UnmapRegion& message) {
-  return Answer(services_->UnmapRegion(message.offset), {});
+  return Answer(AskServices([&](DeviceServices& services) {
+                  return services.UnmapRegion(message.offset);
+                }),
+                {});
 }
 
 absl::Status RemoteDevice::Serve(ClearRegion&) {
-  return Answer(services_->ClearRegion(), {});
+  return Answer(AskServices([](DeviceServices& services) {
+                  return services.ClearRegion();
+                }),
+                {});
 }
 
 absl::Status RemoteDevice::Serve(OpenNode&) {
-  const absl::StatusOr<Fd> node = services_->OpenNode();
+  const absl::StatusOr<Fd> node =
+      AskServices([](DeviceServices& services) { return services.OpenNode(); });
   if (!node.ok()) return Answer(node.status(), {});
   const int fd = node->get();
   return Answer(absl::OkStatus(), std::span(&fd, 1));
@@ -401,6 +414,12 @@ void RemoteDevice::ReadLastWords() {
   }
 }
 
+void RemoteDevice::ClearLostRegion() {
+  const absl::Status cleared = AskServices(
+      [](DeviceServices& services) { return services.ClearRegion(); });
+  LOG_IF(ERROR, !cleared.ok()) << cleared;
+}
+
 void RemoteDevice::TellLost() {
   if (config_.stop) config_.stop();
   ReadLastWords();
@@ -408,8 +427,7 @@ void RemoteDevice::TellLost() {
     MutexLock lock(notifier_mutex_);
     if (notifier_ != nullptr) notifier_->SetNeedsReset();
   }
-  const absl::Status cleared = services_->ClearRegion();
-  LOG_IF(ERROR, !cleared.ok()) << cleared;
+  ClearLostRegion();
   if (!config_.on_lost) return;
   Loss loss{.why = {}, .refused_call = refused_call_};
   {

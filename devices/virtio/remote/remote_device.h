@@ -73,7 +73,7 @@ class RemoteDevice final : public VirtioDevice {
   };
 
   // Configures the device and asks what it is. `services` outlives this and is
-  // called on this class's thread alone. Errors: of the channels, of making the
+  // called by one thread at a time. Errors: of the channels, of making the
   // device, InvalidArgument for a description that no transport can take.
   static absl::StatusOr<std::unique_ptr<RemoteDevice>> Create(
       Channel control, Channel services_channel, DeviceServices* services,
@@ -148,12 +148,21 @@ class RemoteDevice final : public VirtioDevice {
   absl::Status Serve(CountersReport& message);
   absl::Status Serve(RefusedCall& message);
   absl::Status Answer(const absl::Status& status, std::span<const int> fds);
+  template <typename Call>
+  auto AskServices(Call call) {
+    MutexLock lock(services_mutex_);
+    return call(*services_);
+  }
+  // What guests write into the region stays without a device.
+  void ClearLostRegion();
   void TellLost();
   // What the device sent last may say why it ended.
   void ReadLastWords();
 
   const Config config_;
-  DeviceServices* const services_;
+  // Called on this class's thread and, once the device is lost, by Reset.
+  Mutex services_mutex_;
+  DeviceServices* const services_ ABSL_PT_GUARDED_BY(services_mutex_);
   Description description_ = {};
   std::vector<uint16_t> queue_sizes_;
   std::optional<EventFd> stop_;

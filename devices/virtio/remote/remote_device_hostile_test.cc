@@ -183,6 +183,19 @@ TEST_F(HostileDeviceTest, ALostDeviceIsStoppedBeforeItsResetReturns) {
   EXPECT_TRUE(stopped_);
 }
 
+// Whatever is under way meanwhile, and at each of them again: the guest goes on
+// and may write into the region.
+TEST_F(HostileDeviceTest, AResetOfALostDeviceEmptiesItsRegion) {
+  Answer([](MessageType type) { return type == MessageType::kReset; });
+  ASSERT_TRUE(Connect(50ms).ok());
+  remote_->Reset();
+  EXPECT_GE(services_.clears, 1);
+  WaitLost().IgnoreError();
+  const int before = services_.clears;
+  remote_->Reset();
+  EXPECT_EQ(services_.clears, before + 1);
+}
+
 TEST_F(HostileDeviceTest, ALostDeviceIsStoppedBeforeTheDriverIsTold) {
   Answer({});
   ASSERT_TRUE(Connect().ok());
