@@ -65,11 +65,16 @@ absl::Status HostVisibleWindow::Map(uint64_t offset, uint64_t size,
         absl::StrFormat("mapping %u bytes with %u mapped: at most %u", size,
                         mapped_bytes_, max_mapped_bytes_));
   }
-  if (mmap(window.data() + offset, size, PROT_READ | PROT_WRITE,
-           MAP_SHARED | MAP_FIXED, blob.fd,
-           static_cast<off_t>(blob.offset)) == MAP_FAILED) {
-    absl::Status status = ErrnoStatus("mapping a blob into the window");
-    // A failed MAP_FIXED may leave a hole, which would fault the guest.
+  // MAP_FIXED would take away what is there before it asks the file's driver:
+  // where that refuses, a vCPU would find a hole, which may end the VM.
+  void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                            blob.fd, static_cast<off_t>(blob.offset));
+  if (memory == MAP_FAILED) return ErrnoStatus("mapping a blob");
+  if (mremap(memory, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
+             window.data() + offset) == MAP_FAILED) {
+    absl::Status status = ErrnoStatus("moving a blob into the window");
+    munmap(memory, size);
+    // Where memory for it ran out half way there is a hole all the same.
     if (const absl::Status restored = RestoreAnonymous(offset, size);
         !restored.ok()) {
       LOG(ERROR) << restored;

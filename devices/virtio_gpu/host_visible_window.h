@@ -17,10 +17,10 @@
 namespace nacre::virtio_gpu {
 
 // The host memory behind the host-visible shared memory region: one reserved
-// range of this process, all of which
-// the hypervisor shows to the guest once and for good. A blob is mapped over a
-// part of it (MAP_FIXED), and zeroed anonymous memory put back when it goes, so
-// that a guest that touches any other part finds memory and stops nobody.
+// range of this process, all of which the hypervisor shows to the guest once
+// and for good. A blob is mapped and then moved over a part of it, and zeroed
+// anonymous memory put back when it goes, so that a guest that touches any
+// other part, or that one meanwhile, finds memory and stops nobody.
 //
 // vCPUs use the memory meanwhile. The mmap of blobs lives here and nowhere
 // else.

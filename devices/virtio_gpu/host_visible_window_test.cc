@@ -1,11 +1,13 @@
 #include "devices/virtio_gpu/host_visible_window.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <random>
 #include <set>
 
+#include "base/fd.h"
 #include "base/mapping.h"
 #include "base/page_size.h"
 #include "gtest/gtest.h"
@@ -131,6 +133,17 @@ TEST_F(HostVisibleWindowTest, AFailedMmapLeavesMemoryInPlace) {
   EXPECT_FALSE(window_.Map(0, kPage, BlobMemory{-1, 0}).ok());
   EXPECT_EQ(Peek(0), 0);
   EXPECT_EQ(window_.num_mappings(), 0u);
+}
+
+// A socket refuses when it is asked, as a driver does an offset that it does
+// not know: where MAP_FIXED has taken away by then what was there.
+TEST_F(HostVisibleWindowTest, AFileThatRefusesToBeMappedChangesNothing) {
+  window_.host()[kPage] = 7;
+  const Fd socket(::socket(AF_UNIX, SOCK_STREAM, 0));
+  ASSERT_TRUE(socket.valid());
+  EXPECT_FALSE(window_.Map(kPage, kPage, {.fd = socket.get()}).ok());
+  EXPECT_EQ(Peek(1), 7);
+  EXPECT_EQ(Map(kPage, kPage), absl::StatusCode::kOk);
 }
 
 TEST_F(HostVisibleWindowTest, ClearTakesAwayEverything) {
