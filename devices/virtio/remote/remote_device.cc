@@ -343,7 +343,11 @@ absl::Status RemoteDevice::ServeMessage() {
 
 absl::Status RemoteDevice::Answer(const absl::Status& status,
                                   std::span<const int> fds) {
-  return SendReply(services_channel_, status, {}, fds, config_.reply_limit);
+  // Attack stopped: packets full of descriptors, which count until they are
+  // read, pile up while this thread waits for room. An honest device has one
+  // question open, for whose answer there is always room.
+  return SendReply(services_channel_, status, {}, fds,
+                   std::chrono::milliseconds::zero());
 }
 
 absl::Status RemoteDevice::Serve(MapRegion& message) {

@@ -318,14 +318,29 @@ TEST_F(HostileDeviceTest, AMappingOfManyFilesLosesTheDevice) {
 // Attack: questions whose answers are never read, to block the VMM's thread.
 TEST_F(HostileDeviceTest, ADeviceThatReadsNoAnswersIsLost) {
   Answer({});
-  ASSERT_TRUE(Connect(50ms).ok());
+  ASSERT_TRUE(Connect().ok());
   std::thread flood([this] {
     while (SendMessage(device_services_, MessageType::kOpenNode, {}, {}, 1000ms)
                .ok()) {
     }
   });
-  // By the time limit, or by the kernel's of descriptors under way.
+  // For want of room, or by the kernel's limit of descriptors under way.
   EXPECT_FALSE(WaitLost().ok());
+  flood.join();
+}
+
+// Attack: descriptors under way, while the VMM's thread waits for room.
+TEST_F(HostileDeviceTest, NobodyWaitsForRoomForAnswersThatAreNotRead) {
+  Answer({});
+  ASSERT_TRUE(Connect(std::chrono::hours(1)).ok());
+  std::thread flood([this] {
+    const UnmapRegionBody body = {.offset = 0};
+    while (SendMessage(device_services_, MessageType::kUnmapRegion,
+                       AsBytes(body), {}, kForEver)
+               .ok()) {
+    }
+  });
+  EXPECT_TRUE(absl::IsDeadlineExceeded(WaitLost()));
   flood.join();
 }
 
