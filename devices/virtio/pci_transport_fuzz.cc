@@ -29,6 +29,7 @@ namespace {
 
 constexpr vmm::PciAddress kAddress = {.device = 1};
 constexpr uint64_t kBarBytes = 0x8000;
+constexpr uint16_t kQueues = 2;
 constexpr uint64_t kRingFeatures = kFeatureEventIdx | kFeatureIndirectDesc;
 // Of the device's own: it says that buffers are used by signalling events, as
 // one in another process does.
@@ -47,7 +48,7 @@ class SteppedDevice : public VirtioDevice {
     return (features & 0x11) != 0x10;
   }
   std::span<const uint16_t> max_queue_sizes() const override {
-    static constexpr std::array<uint16_t, 2> kSizes = {64, 16};
+    static constexpr std::array<uint16_t, kQueues> kSizes = {64, 16};
     return kSizes;
   }
   std::vector<SharedMemoryRegion> shared_memory_regions() override {
@@ -98,7 +99,7 @@ class SteppedDevice : public VirtioDevice {
   }
   // Signals that the hypervisor did not take.
   void Relay() {
-    for (uint16_t i = 0; i < events_.size(); ++i) {
+    for (uint16_t i = 0; i < kQueues; ++i) {
       if (events_[i].Clear() != 0 && notifier_ != nullptr) {
         notifier_->NotifyUsedBuffers(i);
       }
@@ -111,14 +112,14 @@ class SteppedDevice : public VirtioDevice {
 
  private:
   void SetEvents(bool set) {
-    for (uint16_t i = 0; i < events_.size(); ++i) {
+    for (uint16_t i = 0; i < kQueues; ++i) {
       notifier_->SetQueueEvent(i, set ? &events_[i] : nullptr);
     }
   }
 
   const std::span<uint8_t> region_;
-  const std::array<EventFd, 2> events_ = {EventFd::Create().value(),
-                                          EventFd::Create().value()};
+  const std::array<EventFd, kQueues> events_ = {EventFd::Create().value(),
+                                                EventFd::Create().value()};
   std::optional<Activation> active_;
   DriverNotifier* notifier_ = nullptr;  // While it signals events.
 };

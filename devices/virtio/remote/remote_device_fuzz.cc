@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -37,7 +38,7 @@
 namespace nacre::virtio {
 namespace {
 
-using std::chrono_literals::operator""ms;
+constexpr std::chrono::milliseconds kLimit(1000);
 constexpr int kMaxSteps = 60;
 constexpr uint16_t kQueues = 2;
 constexpr uint16_t kQueueSize = 16;
@@ -175,7 +176,7 @@ class Process {
     }
   }
   void Reply(std::span<const uint8_t> body, std::span<const int> fds = {}) {
-    SendReply(control_, absl::OkStatus(), body, fds, 1000ms).IgnoreError();
+    SendReply(control_, absl::OkStatus(), body, fds, kLimit).IgnoreError();
   }
 
   void Answer(const Act& act) {
@@ -199,13 +200,13 @@ class Process {
         SendReply(control_,
                   absl::Status(static_cast<absl::StatusCode>(1 + first % 16),
                                std::string(act.bytes.begin(), act.bytes.end())),
-                  {}, {}, 1000ms)
+                  {}, {}, kLimit)
             .IgnoreError();
         return;
       case 6:  // With a descriptor that nobody asked for.
         return Reply(body, std::array<int, 1>{control_.fd()});
       case 7:
-        control_.Send(act.bytes, {}, {}, 1000ms).IgnoreError();
+        control_.Send(act.bytes, {}, {}, kLimit).IgnoreError();
         return;
       case 8:
         Reply(body);
@@ -243,7 +244,7 @@ class Process {
       case 7: {
         std::vector<uint8_t> body;
         Append(body, RefusedCallBody{first, second});
-        SendMessage(services_, MessageType::kRefusedCall, body, {}, 1000ms)
+        SendMessage(services_, MessageType::kRefusedCall, body, {}, kLimit)
             .IgnoreError();
         break;
       }
@@ -256,7 +257,7 @@ class Process {
       default: {  // Anything.
         std::array<int, 1> fds = {file.get()};
         SendMessage(services_, static_cast<MessageType>(first % 24), act.bytes,
-                    std::span(fds).first(second % 2), 1000ms)
+                    std::span(fds).first(second % 2), kLimit)
             .IgnoreError();
       }
     }
@@ -285,7 +286,8 @@ class Transport {
 
   void Call(uint8_t call) {
     std::array<uint8_t, 96> data = {};
-    const std::span<uint8_t> some = std::span(data).first(call / 8 * 12);
+    const std::span<uint8_t> some =
+        std::span(data).first(call / 8 * size_t{12});
     switch (call % 8) {
       case 0:
         device_.AcceptsFeatures(call);
