@@ -28,7 +28,6 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -382,70 +381,6 @@ TEST(FilterTest, NamesTheCall) {
   EXPECT_EQ(SystemCallName(99999), "99999");
 }
 
-TEST(ProcessTest, DescribesItsEnd) {
-  const int fd = STDERR_FILENO;
-  Process process = *Process::Start("wait", std::span(&fd, 1), fd, false);
-  EXPECT_FALSE(process.Wait(std::chrono::milliseconds(0)).has_value());
-  process.Kill();
-  const auto end = process.Wait(std::chrono::seconds(30));
-  ASSERT_TRUE(end.has_value());
-  EXPECT_EQ(Describe(*end), "signal 9 (Killed)");
-  Process other = *Process::Start("nothing", std::span(&fd, 1), fd, false);
-  EXPECT_EQ(Describe(*other.Wait(std::chrono::seconds(30))), "exit code 7");
-}
-
-// Secrets of the environment stay outside, as does every other descriptor.
-TEST(ProcessTest, InheritsWhatItIsGivenAndNoMore) {
-  setenv("NACRE_SECRET", "1", 1);
-  const Fd open_fd(eventfd(0, 0));
-  const int fd = STDERR_FILENO;
-  Process process = *Process::Start("inherited", std::span(&fd, 1), fd, false);
-  EXPECT_EQ(Describe(*process.Wait(std::chrono::seconds(30))), "exit code 0");
-}
-
-// Whoever starts us may have closed those that every program has.
-TEST(ProcessTest, StandardStreamsAreOpenWhateverOursAre) {
-  const int fd = STDERR_FILENO;
-  Process process = *Process::Start("close", std::span(&fd, 1), fd, false);
-  EXPECT_EQ(Describe(*process.Wait(std::chrono::seconds(30))), "exit code 0");
-}
-
-TEST(ProcessTest, ItsFolderIsOfNoOther) {
-  const int fd = STDERR_FILENO;
-  Process process = *Process::Start("wait", std::span(&fd, 1), fd, false);
-  const std::string path = process.folder() + "/status";
-  std::string line;
-  EXPECT_TRUE(std::getline(std::ifstream(path), line));
-  process.Kill();
-  ASSERT_TRUE(process.Wait(std::chrono::seconds(30)).has_value());
-  EXPECT_FALSE(std::getline(std::ifstream(path), line));
-}
-
-int StartWithoutStreams() {
-  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) close(fd);
-  const Fd given(eventfd(0, EFD_CLOEXEC));  // In the place of one of them.
-  const int fd = given.get();
-  absl::StatusOr<Process> process =
-      Process::Start("streams", std::span(&fd, 1), fd, false);
-  if (!process.ok()) return 2;
-  const auto end = process->Wait(std::chrono::seconds(30));
-  return end && end->exited ? end->code : 3;
-}
-
-int CountStreams() {
-  for (int fd = 0; fd <= Process::kFirstFd; ++fd) {
-    if (fcntl(fd, F_GETFD) < 0) return 10 + fd;
-  }
-  return 0;
-}
-
-int CountInherited() {
-  for (int fd = Process::kFirstFd + 1; fd < 1024; ++fd) {
-    if (fcntl(fd, F_GETFD) >= 0) return 1;
-  }
-  return std::getenv("NACRE_SECRET") == nullptr ? 0 : 2;
-}
-
 }  // namespace
 }  // namespace nacre::jail
 
@@ -454,11 +389,7 @@ int main(int argc, char** argv) {
   if (argument.rfind("attempt,", 0) == 0) {
     return nacre::jail::MakeAttempt(argument);
   }
-  if (argument == "nothing") return 7;
-  if (argument == "wait") return pause();
-  if (argument == "close") return nacre::jail::StartWithoutStreams();
-  if (argument == "streams") return nacre::jail::CountStreams();
-  if (argument == "inherited") return nacre::jail::CountInherited();
+  if (argument == "nothing") return 0;
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }
