@@ -5,12 +5,14 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 
 #include "base/errno_status.h"
 #include "base/status_macros.h"
@@ -70,8 +72,31 @@ absl::Status LimitDescriptors() {
   return absl::OkStatus();
 }
 
-absl::Status LimitResources() {
+bool ThreadsCountByNamespace() {
+  utsname system;
+  int major = 0;
+  int minor = 0;
+  return uname(&system) == 0 &&
+         std::sscanf(system.release, "%d.%d", &major, &minor) == 2 &&
+         (major > 5 || (major == 5 && minor >= 14));
+}
+
+absl::Status LimitThreads(bool namespaces) {
+  // Attack stopped: threads without end, which are the whole machine's.
+  rlimit limit;
+  if (getrlimit(RLIMIT_NPROC, &limit) != 0) return ErrnoStatus("getrlimit");
+  limit.rlim_max =
+      std::min<rlim_t>(limit.rlim_max, namespaces && ThreadsCountByNamespace()
+                                           ? kMaxThreads
+                                           : kMaxThreadsOfUser);
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NPROC, &limit) != 0) return ErrnoStatus("setrlimit");
+  return absl::OkStatus();
+}
+
+absl::Status LimitResources(bool namespaces) {
   RETURN_IF_ERROR(LimitDescriptors());
+  RETURN_IF_ERROR(LimitThreads(namespaces));
   // A core would hold the guest's memory; the others are not needed.
   for (const auto resource : {RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE}) {
     const rlimit none = {.rlim_cur = 0, .rlim_max = 0};
@@ -119,7 +144,7 @@ bool HasFilter() {
 absl::Status Confine(const Confinement& confinement) {
   tzset();  // Reads a file; logging needs it.
   if (confinement.namespaces) RETURN_IF_ERROR(EmptyFileSystem());
-  RETURN_IF_ERROR(LimitResources());
+  RETURN_IF_ERROR(LimitResources(confinement.namespaces));
   RETURN_IF_ERROR(DropCapabilities());
   RETURN_IF_ERROR(ForbidFiles());
   if (!confinement.filter) return absl::OkStatus();

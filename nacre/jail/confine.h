@@ -16,6 +16,13 @@ bool HasFilter();
 // GPU one for each fence and each open file.
 inline constexpr uint64_t kMaxDescriptors = 1 << 16;
 
+// The most threads, a multiple of the dozen or so that a GPU needs. The kernel
+// counts them by user namespace and user, so that without a namespace of its
+// own (or before Linux 5.14) all that this user runs counts, and there must be
+// room for that. Not kept where the user is root outside of the namespace.
+inline constexpr uint64_t kMaxThreads = 256;
+inline constexpr uint64_t kMaxThreadsOfUser = 4096;
+
 struct Confinement {
   // Whether this process has namespaces of its own (StartProcess), which can
   // then be emptied.
@@ -33,7 +40,7 @@ struct Confinement {
 //   an empty, read-only file system   where it has a mount namespace
 //   Landlock: no file, no TCP port,   where the kernel has it
 //   no signal or abstract socket
-//   kMaxDescriptors, no core dump, no locked memory
+//   kMaxDescriptors, kMaxThreads, no core dump, no locked memory
 //   no capability, no new privileges, not to be traced
 //   the system call filter            but in sanitizer builds, whose runtime
 //                                     needs other calls

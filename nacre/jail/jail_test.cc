@@ -8,6 +8,8 @@
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/random.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -74,6 +76,14 @@ int NullFd() {
 int DeviceFd() {
   static const int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
   return fd;
+}
+
+// At most as many threads, for good.
+int64_t HaveThreads(uint64_t allowed) {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NPROC, &limit) != 0) return -1;
+  errno = EAGAIN;
+  return limit.rlim_max <= allowed ? -1 : 0;
 }
 
 constexpr Attempt kAttempts[] = {
@@ -216,6 +226,8 @@ constexpr Attempt kAttempts[] = {
            fcntl(NullFd(), F_DUPFD_CLOEXEC, static_cast<int>(kMaxDescriptors))};
      },
      EINVAL, EINVAL},
+    {"HaveMoreThreads", [] { return HaveThreads(kMaxThreadsOfUser); }, EAGAIN,
+     EAGAIN},
     {"FreePagesOfAFile",
      [] {
        const int memfd = memfd_create("test", MFD_CLOEXEC);
@@ -300,6 +312,27 @@ std::unique_ptr<LogRelay> Relay() {
       [](const std::string& line) { std::cerr << line << "\n"; });
 }
 
+// This program, started again: more threads than it may have.
+int MakeThreads() {
+  const Confinement whole = {.namespaces = true,
+                             .ioctls = {},
+                             .report = nullptr,
+                             .filter = HasFilter()};
+  if (!Confine(whole).ok()) return 2;
+  for (uint64_t count = 1; count <= kMaxThreadsOfUser; ++count) {
+    pthread_t thread;
+    const auto rest = [](void*) -> void* {
+      poll(nullptr, 0, -1);
+      return nullptr;
+    };
+    // As many as a GPU needs there must be.
+    if (pthread_create(&thread, nullptr, rest, nullptr) != 0) {
+      return count > 32 ? 0 : 3;
+    }
+  }
+  return 1;
+}
+
 struct Result {
   Process::End end;
   int number = 0;  // An errno, or the refused call's number negated less one.
@@ -376,6 +409,15 @@ INSTANTIATE_TEST_SUITE_P(Attempts, JailTest,
                            return std::string(kAttempts[test.param].name);
                          });
 
+// Where the limit is the namespace's alone, from Linux 5.14.
+TEST(ThreadsTest, AreNotWithoutEnd) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may have any number of threads";
+  if (!HaveNamespaces()) GTEST_SKIP() << "this system gives no namespaces";
+  const int fd = STDERR_FILENO;
+  Process process = *Process::Start("threads", std::span(&fd, 1), fd, true);
+  EXPECT_EQ(Describe(*process.Wait(std::chrono::seconds(30))), "exit code 0");
+}
+
 TEST(FilterTest, NamesTheCall) {
   EXPECT_EQ(SystemCallName(SYS_execve), "execve");
   EXPECT_EQ(SystemCallName(99999), "99999");
@@ -390,6 +432,7 @@ int main(int argc, char** argv) {
     return nacre::jail::MakeAttempt(argument);
   }
   if (argument == "nothing") return 0;
+  if (argument == "threads") _exit(nacre::jail::MakeThreads());
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }
