@@ -170,6 +170,17 @@ extern "C" void* __wrap_mmap(void* address, size_t size, int protection,
   return __real_mmap(address, size, protection, flags, fd, offset);
 }
 
+extern "C" void* __real_mremap(void*, size_t, size_t, int, ...);
+extern "C" void* __wrap_mremap(void* address, size_t old_size, size_t size,
+                               int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  void* const to = va_arg(arguments, void*);
+  va_end(arguments);
+  if (nacre::Fault("mremap")) return MAP_FAILED;
+  return __real_mremap(address, old_size, size, flags, to);
+}
+
 // Returns its errno.
 extern "C" int __real_pthread_create(pthread_t*, const pthread_attr_t*,
                                      void* (*)(void*), void*);
