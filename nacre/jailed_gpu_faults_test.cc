@@ -85,7 +85,8 @@ void FailEachCall(const Life& life, HostFault::Plan plan = {}) {
   // Twice: what is made once for the process is there then. How many there are
   // varies, as threads wait for one another.
   const uint64_t calls = std::max(life(plan), life(plan));
-  std::cout << calls << " calls\n";
+  // Flushed, so that no child has it to print.
+  std::cout << calls << " calls" << std::endl;
   ASSERT_GT(calls, 0u);
   const auto now = [] { return Holdings::Now({"/memfd:", " /"}); };
   Holdings before = now();
@@ -257,7 +258,7 @@ TEST(JailedGpuFaultsTest, AProcessWithoutLuckIsLostOrGoesOn) {
     ASSERT_EQ(after, before) << "call " << call << ", errno " << error;
     ASSERT_FALSE(HasChildren()) << "call " << call;
   }
-  std::cout << call << " calls\n";
+  std::cout << call << " calls" << std::endl;
   EXPECT_GT(call, 20u + kEnough);
 }
 
