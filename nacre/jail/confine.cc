@@ -60,13 +60,13 @@ absl::Status EmptyFileSystem() {
   return absl::OkStatus();
 }
 
-absl::Status LimitDescriptors() {
+absl::Status LimitDescriptors(uint64_t max_descriptors) {
   // Attack stopped: the kernel counts descriptors that are under way in sockets
   // for all of a user's processes together, and lets one send while they are no
   // more than its own limit.
   rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return ErrnoStatus("getrlimit");
-  limit.rlim_max = std::min<rlim_t>(limit.rlim_max, kMaxDescriptors);
+  limit.rlim_max = std::min<rlim_t>(limit.rlim_max, max_descriptors);
   limit.rlim_cur = limit.rlim_max;
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return ErrnoStatus("setrlimit");
   return absl::OkStatus();
@@ -94,9 +94,9 @@ absl::Status LimitThreads(bool namespaces) {
   return absl::OkStatus();
 }
 
-absl::Status LimitResources(bool namespaces) {
-  RETURN_IF_ERROR(LimitDescriptors());
-  RETURN_IF_ERROR(LimitThreads(namespaces));
+absl::Status LimitResources(const Confinement& confinement) {
+  RETURN_IF_ERROR(LimitDescriptors(confinement.max_descriptors));
+  RETURN_IF_ERROR(LimitThreads(confinement.namespaces));
   // A core would hold the guest's memory; the others are not needed.
   for (const auto resource : {RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE}) {
     const rlimit none = {.rlim_cur = 0, .rlim_max = 0};
@@ -144,7 +144,7 @@ bool HasFilter() {
 absl::Status Confine(const Confinement& confinement) {
   tzset();  // Reads a file; logging needs it.
   if (confinement.namespaces) RETURN_IF_ERROR(EmptyFileSystem());
-  RETURN_IF_ERROR(LimitResources(confinement.namespaces));
+  RETURN_IF_ERROR(LimitResources(confinement));
   RETURN_IF_ERROR(DropCapabilities());
   RETURN_IF_ERROR(ForbidFiles());
   if (!confinement.filter) return absl::OkStatus();

@@ -29,6 +29,8 @@ struct Confinement {
   bool namespaces = false;
   std::span<const uint32_t> ioctls;  // See InstallFilter.
   RefusedCallReporter report = nullptr;
+  // Tests have fewer, as this machine's own limit may be lower.
+  uint64_t max_descriptors = kMaxDescriptors;
   // Tests look at the other layers without it.
   bool filter = HasFilter();
 };
@@ -40,7 +42,7 @@ struct Confinement {
 //   an empty, read-only file system   where it has a mount namespace
 //   Landlock: no file, no TCP port,   where the kernel has it
 //   no signal or abstract socket
-//   kMaxDescriptors, kMaxThreads, no core dump, no locked memory
+//   max_descriptors, kMaxThreads, no core dump, no locked memory
 //   no capability, no new privileges, not to be traced
 //   the system call filter            but in sanitizer builds, whose runtime
 //                                     needs other calls
