@@ -200,6 +200,16 @@ constexpr Attempt kAttempts[] = {
        return RefusedIf(limit.rlim_max <= kMaxThreadsOfUser);
      },
      EPERM, EPERM},
+    {"HaveDescriptorsOfItsOwn",
+     [] {
+       static std::array<uint8_t, 4 * kPage> stack;
+       const auto rest = [](void*) { return poll(nullptr, 0, -1); };
+       constexpr int kFlags =
+           CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+       return int64_t{
+           clone(rest, stack.data() + stack.size(), kFlags, nullptr)};
+     },
+     kEnded, std::nullopt},
     {"FreePagesOfAFile",
      [] {
        const int memfd = memfd_create("test", MFD_CLOEXEC);

@@ -117,10 +117,11 @@ class Rules {
 void AddConditionalRules(Rules& rules) {
   rules.AllowIf("mmap", {Masked(2, PROT_EXEC, 0)});
   rules.AllowIf("mprotect", {Masked(2, PROT_EXEC, 0)});
-  // Threads of this process in its namespaces; glibc falls back to clone from
+  // Threads of this process in its namespaces, with its descriptors: one with a
+  // table of its own would have as many again. glibc falls back to clone from
   // clone3, whose arguments a filter cannot see.
-  rules.AllowIf("clone",
-                {Masked(0, CLONE_THREAD | kNewNamespaces, CLONE_THREAD)});
+  constexpr scmp_datum_t kThread = CLONE_THREAD | CLONE_FILES;
+  rules.AllowIf("clone", {Masked(0, kThread | kNewNamespaces, kThread)});
   rules.Refuse("clone3", ENOSYS);
   // Not F_SETFL: an eventfd that we share with the VMM's process must not begin
   // to block it.
