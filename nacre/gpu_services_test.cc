@@ -46,6 +46,19 @@ TEST_F(GpuServicesTest, AMemfdThatCanShrinkIsRefused) {
       absl::IsPermissionDenied(services_.MapRegion(0, kPage, 0, loose.get())));
 }
 
+// Attack: the host's last huge page, which the guest's access then waits for
+// in vain.
+TEST_F(GpuServicesTest, AMemfdOfHugePagesIsRefused) {
+  const Fd huge(
+      memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB));
+  if (!huge.valid()) GTEST_SKIP() << "this system has no huge pages";
+  constexpr uint64_t kHugePage = uint64_t{512} << 20;  // The largest default.
+  ASSERT_EQ(ftruncate(huge.get(), kHugePage), 0);
+  ASSERT_EQ(fcntl(huge.get(), F_ADD_SEALS, F_SEAL_SHRINK), 0);
+  EXPECT_TRUE(
+      absl::IsPermissionDenied(services_.MapRegion(0, kPage, 0, huge.get())));
+}
+
 TEST_F(GpuServicesTest, WhatIsNoMemfdIsRefused) {
   const std::string path = testing::TempDir() + "/file";
   const Fd file(open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
@@ -100,6 +113,10 @@ TEST_F(GpuServicesTest, OpensTheNodeAndNothingElse) {
   const absl::Status mapped = services_.MapRegion(0, kPage, 0, node.get());
   EXPECT_FALSE(mapped.ok());
   EXPECT_FALSE(absl::IsPermissionDenied(mapped));
+  // No other device, and no other node.
+  const Fd zero(open("/dev/zero", O_RDWR | O_CLOEXEC));
+  EXPECT_TRUE(
+      absl::IsPermissionDenied(services_.MapRegion(0, kPage, 0, zero.get())));
   GpuServices simulated = Make("");
   EXPECT_TRUE(absl::IsFailedPrecondition(simulated.OpenNode().status()));
 }

@@ -98,7 +98,7 @@ class HostileDeviceTest : public testing::Test {
         {.configuration = {},
          .regions = {},
          .reply_limit = limit,
-         .stop = [this] { stopped_ = true; },
+         .stop = [this] { Stop(); },
          .on_lost =
              [this](const RemoteDevice::Loss& loss) {
                MutexLock lock(mutex_);
@@ -117,6 +117,24 @@ class HostileDeviceTest : public testing::Test {
     return *why_;
   }
 
+  // From now on a stop on another thread takes until it is released.
+  void HoldOtherStops() {
+    MutexLock lock(mutex_);
+    not_held_ = std::this_thread::get_id();
+  }
+  void ReleaseStops() {
+    MutexLock lock(mutex_);
+    not_held_.reset();
+    released_.SignalAll();
+  }
+  void Stop() {
+    MutexLock lock(mutex_);
+    while (not_held_ && *not_held_ != std::this_thread::get_id()) {
+      released_.Wait(mutex_);
+    }
+    stopped_ = true;
+  }
+
   void Send(MessageType type, std::span<const uint8_t> body,
             std::span<const int> fds = {}) {
     SendMessage(device_services_, type, body, fds, kForEver).IgnoreError();
@@ -133,6 +151,8 @@ class HostileDeviceTest : public testing::Test {
   std::atomic<bool> stopped_ = false;
   Mutex mutex_;
   CondVar lost_;
+  CondVar released_;
+  std::optional<std::thread::id> not_held_ ABSL_GUARDED_BY(mutex_);
   std::optional<absl::Status> why_ ABSL_GUARDED_BY(mutex_);
   std::optional<RefusedCall> refused_call_ ABSL_GUARDED_BY(mutex_);
 
@@ -167,7 +187,7 @@ TEST_F(HostileDeviceTest, ADescriptionShorterThanItSaysIsRefused) {
 // The guest's CPU waits for its answers: never longer than the limit.
 TEST_F(HostileDeviceTest, ADeviceThatDoesNotAnswerIsLost) {
   Answer([](MessageType type) { return type == MessageType::kReset; });
-  ASSERT_TRUE(Connect(50ms).ok());
+  ASSERT_TRUE(Connect(500ms).ok());
   remote_->Reset();
   EXPECT_TRUE(absl::IsDeadlineExceeded(WaitLost()));
   EXPECT_TRUE(remote_->lost());
@@ -177,17 +197,20 @@ TEST_F(HostileDeviceTest, ADeviceThatDoesNotAnswerIsLost) {
 // The driver reuses its rings' memory once a reset is over: nobody writes it.
 TEST_F(HostileDeviceTest, ALostDeviceIsStoppedBeforeItsResetReturns) {
   Answer([](MessageType type) { return type == MessageType::kReset; });
-  ASSERT_TRUE(Connect(50ms).ok());
+  ASSERT_TRUE(Connect(500ms).ok());
   EXPECT_FALSE(stopped_);
+  // The thread of the device stops it, too, but may be late.
+  HoldOtherStops();
   remote_->Reset();
   EXPECT_TRUE(stopped_);
+  ReleaseStops();
 }
 
 // Whatever is under way meanwhile, and at each of them again: the guest goes on
 // and may write into the region.
 TEST_F(HostileDeviceTest, AResetOfALostDeviceEmptiesItsRegion) {
   Answer([](MessageType type) { return type == MessageType::kReset; });
-  ASSERT_TRUE(Connect(50ms).ok());
+  ASSERT_TRUE(Connect(500ms).ok());
   remote_->Reset();
   EXPECT_GE(services_.clears, 1);
   WaitLost().IgnoreError();
