@@ -27,6 +27,7 @@
 #include "devices/virtio_gpu/msm/libdrm_device.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "nacre/gpu_process.h"
 #include "nacre/jail/confine.h"
 #include "nacre/jail/process.h"
 
@@ -119,7 +120,7 @@ int TryAll(bool render_node) {
   const std::vector<uint64_t> codes = CodesToTry();
   const absl::Status confined = jail::Confine(
       {.namespaces = false,
-       .ioctls = render_node ? msm::kLibdrmIoctls : std::span<const uint32_t>(),
+       .ioctls = IoctlsOf({.namespaces = false, .render_node = render_node}),
        .report = [](int, uint32_t) { siglongjmp(g_refused, 1); }});
   if (!confined.ok()) return 2;
   for (const uint64_t code : codes) {

@@ -99,14 +99,17 @@ std::optional<GpuProcessOptions> ParseGpuProcessArgument(
       .render_node = absl::StrContains(argument, kRenderNode)};
 }
 
+std::span<const uint32_t> IoctlsOf(const GpuProcessOptions& options) {
+  if (!options.render_node) return {};
+  return msm::kLibdrmIoctls;
+}
+
 void RunGpuProcess(const GpuProcessOptions& options) {
   virtio::Channel control{Fd(kControlFd)};
   virtio::ServiceClient services{virtio::Channel(Fd(kServicesFd))};
-  std::span<const uint32_t> ioctls;
-  if (options.render_node) ioctls = msm::kLibdrmIoctls;
   // A failure is told to who asked for the device.
   GpuHolder holder(jail::Confine({.namespaces = options.namespaces,
-                                  .ioctls = ioctls,
+                                  .ioctls = IoctlsOf(options),
                                   .report = ReportRefusedCall}),
                    &services);
   virtio::DeviceServer server(

@@ -1,7 +1,9 @@
 #ifndef NACRE_NACRE_GPU_PROCESS_H_
 #define NACRE_NACRE_GPU_PROCESS_H_
 
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace nacre {
@@ -17,6 +19,9 @@ std::string GpuProcessArgument(const GpuProcessOptions& options);
 // Nullopt where `argument` is another one.
 std::optional<GpuProcessOptions> ParseGpuProcessArgument(
     const std::string& argument);
+
+// All ioctls that it can make: none for a simulated GPU.
+std::span<const uint32_t> IoctlsOf(const GpuProcessOptions& options);
 
 // Confines this process, then runs the device that the VMM's process asks for
 // by the two channels that are its descriptors (control, then services), until
