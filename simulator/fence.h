@@ -3,8 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
-#include <utility>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "base/event_fd.h"
@@ -18,7 +17,7 @@ class Fence {
  public:
   // `context` numbers the FIFO that the submission is in: of two fences of one
   // context the later implies the earlier.
-  static absl::StatusOr<std::shared_ptr<Fence>> Create(uint64_t context);
+  explicit Fence(uint64_t context) : context_(context) {}
 
   uint64_t context() const { return context_; }
 
@@ -27,8 +26,9 @@ class Fence {
   bool signalled() const { return signalled_.load(std::memory_order_acquire); }
 
   // A descriptor that polls readable once the fence has signalled, and stays
-  // so. Only before the fence is given to the scheduler.
-  absl::StatusOr<Fd> Pollable() const;
+  // so. Only before the fence is given to the scheduler. Fences that nobody
+  // polls have none.
+  absl::StatusOr<Fd> Pollable();
 
   // By the GPU thread, once: MarkSignalled, then what must be over before
   // anybody polling can wake, then WakePollers, which closes our descriptor.
@@ -36,12 +36,9 @@ class Fence {
   void WakePollers();
 
  private:
-  Fence(uint64_t context, EventFd event)
-      : context_(context), event_(std::move(event)) {}
-
   const uint64_t context_;
   std::atomic<bool> signalled_{false};
-  EventFd event_;
+  std::optional<EventFd> event_;
 };
 
 }  // namespace nacre::simulator

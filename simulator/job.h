@@ -28,8 +28,6 @@ struct FileState {
   const std::shared_ptr<AddressSpace> space;
   std::atomic<bool> closed{false};
   std::atomic<uint64_t> faults{0};
-  // Sum of Job::cost() over the jobs that are not retired.
-  std::atomic<uint64_t> queued_cost{0};
 };
 
 // A submission on its way to the GPU. Keeps what it uses alive.
@@ -51,8 +49,11 @@ struct Job {
   FenceSet dependencies;
   std::shared_ptr<Fence> fence;  // Its context is the FIFO this goes through.
 
-  // What a queued job takes of the host's memory, in pointers, roughly.
-  uint64_t cost() const { return 16 + 2 * (buffers.size() + commands.size()); }
+  // What it takes of the host's memory while it waits, in bytes, roughly: with
+  // its fence, and what refers to that.
+  uint64_t bytes() const {
+    return 512 + 32 * (buffers.size() + commands.size() + dependencies.size());
+  }
 };
 
 }  // namespace nacre::simulator

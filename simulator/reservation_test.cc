@@ -8,7 +8,7 @@ namespace {
 using Use = Reservation::Use;
 
 std::shared_ptr<Fence> NewFence(uint64_t context) {
-  return Fence::Create(context).value();
+  return std::make_shared<Fence>(context);
 }
 
 TEST(ReservationTest, ReadersWaitForWritersOnly) {

@@ -23,7 +23,7 @@ class SchedulerTest : public testing::Test {
     job->fence_number = number;
     job->queue = std::make_shared<SubmitQueue>(prio);
     job->dependencies = std::move(dependencies);
-    job->fence = Fence::Create(file * 3 + prio).value();
+    job->fence = std::make_shared<Fence>(file * 3 + prio);
     const std::shared_ptr<Fence> fence = job->fence;
     scheduler_->Submit(std::move(job));
     return fence;

@@ -1,6 +1,7 @@
 #include "simulator/simulated_device.h"
 
 #include <atomic>
+#include <cerrno>
 #include <optional>
 #include <span>
 #include <utility>
@@ -10,6 +11,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/checked.h"
+#include "base/counter.h"
+#include "base/errno_status.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "glog/logging.h"
@@ -26,6 +29,7 @@ class SimulatedDevice::Impl final : public FileHost {
       : chip_(chip),
         is_timed_(GpuClock({.model = config.time_model}).enabled()),
         on_retired_(config.on_retired),
+        queue_limit_(config.queue_limit),
         buffers_(config.memory_limit, config.page_size),
         command_processor_({.generation = chip.generation,
                             .gmem_base = chip.gmem_base,
@@ -42,8 +46,9 @@ class SimulatedDevice::Impl final : public FileHost {
   const Chip& chip() const override { return chip_; }
   BufferPool& buffers() override { return buffers_; }
   uint64_t global_faults() const override { return global_faults_.load(); }
-  void Submit(std::unique_ptr<Job> job,
-              std::span<const BufferUse> uses) override;
+  absl::StatusOr<uint32_t> Submit(
+      std::unique_ptr<Job> job, std::span<const BufferUse> uses,
+      std::optional<uint32_t> fence_number) override;
   void OnFileClosed() override { --files_open_; }
 
   // Once, before the first submission.
@@ -64,10 +69,12 @@ class SimulatedDevice::Impl final : public FileHost {
   const Chip& chip_;
   const bool is_timed_;
   const std::function<void()> on_retired_;
+  const uint64_t queue_limit_;
   BufferPool buffers_;
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> next_file_id_{0};
   std::atomic<uint64_t> files_open_{0};
+  SharedGauge queued_bytes_;  // Of jobs that are not retired.
   std::atomic<uint64_t> submissions_{0};
   std::atomic<uint64_t> submissions_retired_{0};
   std::atomic<uint64_t> faults_{0};
@@ -86,10 +93,9 @@ class SimulatedDevice::Impl final : public FileHost {
   Scheduler scheduler_;
 };
 
-void SimulatedDevice::Impl::Submit(std::unique_ptr<Job> job,
-                                   std::span<const BufferUse> uses) {
-  ++submissions_;
-  if (is_timed_) job->submitted = GpuClock::Clock::now();
+absl::StatusOr<uint32_t> SimulatedDevice::Impl::Submit(
+    std::unique_ptr<Job> job, std::span<const BufferUse> uses,
+    std::optional<uint32_t> fence_number) {
   MutexLock lock(submit_mutex_);
   const std::shared_ptr<Fence>& fence = job->fence;
   for (size_t i = 0; i < uses.size(); ++i) {
@@ -97,10 +103,25 @@ void SimulatedDevice::Impl::Submit(std::unique_ptr<Job> job,
     job->buffers[i]->reservation().AddDependencies(
         uses[i].use, fence->context(), job->dependencies);
   }
+  const uint64_t bytes = job->bytes();
+  if (!queued_bytes_.AddUpTo(queue_limit_, bytes)) {
+    return ErrnoStatus(ENOMEM, "too much waits for the GPU");
+  }
+  if (!fence_number) {
+    fence_number = job->queue->ArmNext(fence);
+  } else if (absl::Status armed = job->queue->Arm(*fence_number, fence);
+             !armed.ok()) {
+    queued_bytes_.Subtract(bytes);
+    return armed;
+  }
+  job->fence_number = *fence_number;
+  ++submissions_;
+  if (is_timed_) job->submitted = GpuClock::Clock::now();
   for (size_t i = 0; i < uses.size(); ++i) {
     job->buffers[i]->reservation().Add(fence, uses[i].use);
   }
   scheduler_.Submit(std::move(job));
+  return *fence_number;
 }
 
 void SimulatedDevice::Impl::Run(std::unique_ptr<Job> job) {
@@ -110,9 +131,10 @@ void SimulatedDevice::Impl::Run(std::unique_ptr<Job> job) {
   const std::shared_ptr<Fence> fence = job->fence;
   fence->MarkSignalled();
   job->queue->Retire(job->fence_number);
-  file->queued_cost -= job->cost();
-  ++submissions_retired_;
+  const uint64_t bytes = job->bytes();
   job.reset();
+  queued_bytes_.Subtract(bytes);
+  ++submissions_retired_;
   fence->WakePollers();
   if (on_retired_) on_retired_();
 }

@@ -48,6 +48,11 @@ struct SimulatorConfig {
   // beyond. Stops a client that would take all of the host's memory.
   uint64_t memory_limit = uint64_t{8} << 30;
 
+  // Bytes that submissions which wait for the GPU take of the host's memory,
+  // roughly, over all files, with what they depend on; GEM_SUBMIT answers
+  // ENOMEM beyond. Stops a client that submits behind a submission that waits.
+  uint64_t queue_limit = uint64_t{1} << 30;
+
   // PAGE_SIZE of the kernel that the simulated driver would be in. The host's
   // or, for tests, a larger power of two.
   uint64_t page_size = HostPageSize();

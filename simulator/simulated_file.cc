@@ -230,9 +230,9 @@ absl::StatusOr<Fd> SimulatedFile::GemSubmit(const msm::SubmitRequest& request) {
   if (request.fence_out) {
     ASSIGN_OR_RETURN(pollable, prepared.job->fence->Pollable());
   }
-  msm::SubmitRequest numbered = request;
-  numbered.flags |= msm::MSM_SUBMIT_FENCE_SN_IN;
-  RETURN_IF_ERROR(Start(numbered, std::move(prepared)).status());
+  RETURN_IF_ERROR(
+      host_.Submit(std::move(prepared.job), prepared.uses, request.fence)
+          .status());
   return pollable;
 }
 
@@ -246,7 +246,12 @@ absl::StatusOr<SimulatedFile::Submitted> SimulatedFile::Submit(
     return other->context() == fence->context();
   });
   prepared.job->dependencies = std::move(dependencies);
-  ASSIGN_OR_RETURN(const uint32_t number, Start(request, std::move(prepared)));
+  std::optional<uint32_t> chosen;
+  if ((request.flags & msm::MSM_SUBMIT_FENCE_SN_IN) != 0) {
+    chosen = request.fence;
+  }
+  ASSIGN_OR_RETURN(const uint32_t number, host_.Submit(std::move(prepared.job),
+                                                       prepared.uses, chosen));
   return Submitted{.fence_number = number, .fence = fence};
 }
 
@@ -260,28 +265,10 @@ absl::StatusOr<SimulatedFile::Prepared> SimulatedFile::Prepare(
   job->queue = FindQueue(request.queue_id);
   job->buffers = std::move(submission.buffers);
   job->commands = std::move(submission.commands);
-  if (state_->queued_cost.load() + job->cost() > kMaxQueuedCost) {
-    return ErrnoStatus(ENOMEM, "too many submissions wait for the GPU");
-  }
   // One FIFO for each (file, priority), whatever the queue.
-  ASSIGN_OR_RETURN(
-      job->fence, Fence::Create(state_->id * kPriorities + job->queue->prio()));
+  job->fence =
+      std::make_shared<Fence>(state_->id * kPriorities + job->queue->prio());
   return Prepared{.job = std::move(job), .uses = std::move(submission.uses)};
-}
-
-absl::StatusOr<uint32_t> SimulatedFile::Start(const msm::SubmitRequest& request,
-                                              Prepared prepared) {
-  Job& job = *prepared.job;
-  if ((request.flags & msm::MSM_SUBMIT_FENCE_SN_IN) != 0) {
-    RETURN_IF_ERROR(job.queue->Arm(request.fence, job.fence));
-    job.fence_number = request.fence;
-  } else {
-    job.fence_number = job.queue->ArmNext(job.fence);
-  }
-  const uint32_t number = job.fence_number;
-  state_->queued_cost += job.cost();
-  host_.Submit(std::move(prepared.job), prepared.uses);
-  return number;
 }
 
 absl::Status SimulatedFile::WaitFence(uint32_t queue_id, uint32_t fence,

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,11 +28,15 @@ class FileHost {
   virtual BufferPool& buffers() = 0;
   // Faults of submissions whose file was closed.
   virtual uint64_t global_faults() const = 0;
-  // Adds the implicit dependencies to `job`, its fence to every buffer, and the
-  // job to the scheduler, as one step with respect to all files. `uses` are of
-  // the job's buffers, in their order.
-  virtual void Submit(std::unique_ptr<Job> job,
-                      std::span<const BufferUse> uses) = 0;
+  // Adds the implicit dependencies to `job`, arms it under `fence_number` or,
+  // without one, under one that is chosen here, adds its fence to every buffer,
+  // and the job to the scheduler, as one step with respect to all files. `uses`
+  // are of the job's buffers, in their order. Returns the fence number. ENOMEM
+  // where too much waits for the GPU, or an error of SubmitQueue::Arm: then
+  // nothing has happened.
+  virtual absl::StatusOr<uint32_t> Submit(
+      std::unique_ptr<Job> job, std::span<const BufferUse> uses,
+      std::optional<uint32_t> fence_number) = 0;
   virtual void OnFileClosed() = 0;
 };
 
@@ -40,10 +45,9 @@ class FileHost {
 // Used by one thread at a time.
 class SimulatedFile final : public msm::DrmFile {
  public:
-  // Caps against a client that fills the host's memory with what it never
-  // closes or never lets run; beyond them ENOMEM.
+  // A cap against a client that fills the host's memory with what it never
+  // closes; beyond it ENOMEM.
   static constexpr size_t kMaxSubmitQueues = 4096;
-  static constexpr uint64_t kMaxQueuedCost = uint64_t{1} << 23;
 
   SimulatedFile(FileHost& host, uint64_t id);
   ~SimulatedFile() override;
@@ -96,10 +100,6 @@ class SimulatedFile final : public msm::DrmFile {
     std::vector<BufferUse> uses;
   };
   absl::StatusOr<Prepared> Prepare(const msm::SubmitRequest& request);
-  // Gives the job its fence number, and the job to the GPU.
-  absl::StatusOr<uint32_t> Start(const msm::SubmitRequest& request,
-                                 Prepared prepared);
-
   // The queue, or null.
   std::shared_ptr<SubmitQueue> FindQueue(uint32_t id) const;
 

@@ -95,7 +95,10 @@ absl::StatusOr<Submission> PrepareSubmission(const msm::SubmitRequest& request,
                                              const HandleTable& handles,
                                              AddressSpace& space) {
   RETURN_IF_ERROR(CheckBufferFlags(request.bos));
+  // Memory that may wait long is no more than is used.
   Submission submission;
+  submission.buffers.reserve(request.bos.size());
+  submission.commands.reserve(request.cmds.size());
   for (const msm::drm_msm_gem_submit_bo& bo : request.bos) {
     std::shared_ptr<Buffer> buffer = handles.Find(bo.handle);
     if (buffer == nullptr) {

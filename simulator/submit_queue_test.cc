@@ -9,7 +9,7 @@
 namespace nacre::simulator {
 namespace {
 
-std::shared_ptr<Fence> NewFence() { return Fence::Create(0).value(); }
+std::shared_ptr<Fence> NewFence() { return std::make_shared<Fence>(0); }
 
 TEST(SubmitQueueTest, NumbersBelowTheLastThatAreNotInFlightAreDone) {
   SubmitQueue queue(0);
