@@ -13,7 +13,8 @@ constexpr uint64_t kMaxContexts = 65536;
 constexpr uint64_t kMaxResources = 1 << 20;
 constexpr uint64_t kMaxBuffersMib = 1 << 24;  // 16 TiB.
 constexpr uint64_t kMaxSubmitqueues = 65536;
-constexpr uint64_t kMaxPendingFences = 512;  // The control queue's size.
+constexpr uint64_t kMaxUnfinishedMib = 1 << 24;  // 16 TiB.
+constexpr uint64_t kMaxPendingFences = 512;      // The control queue's size.
 constexpr uint64_t kMaxMappedBlobs = 1'000'000;
 constexpr uint64_t kMaxLogLinesPerSecond = 1000;
 
@@ -40,6 +41,11 @@ absl::Status ValidateGpuLimits(const Gpu& config) {
                              limits.context_buffers_mib(), 1, kMaxBuffersMib));
   RETURN_IF_ERROR(
       CheckLimit("submitqueues", limits.submitqueues(), 1, kMaxSubmitqueues));
+  RETURN_IF_ERROR(CheckLimit("unfinished_mib", limits.unfinished_mib(), 1,
+                             kMaxUnfinishedMib));
+  RETURN_IF_ERROR(CheckLimit("context_unfinished_mib",
+                             limits.context_unfinished_mib(), 1,
+                             kMaxUnfinishedMib));
   RETURN_IF_ERROR(CheckLimit("pending_fences", limits.pending_fences(), 1,
                              kMaxPendingFences));
   RETURN_IF_ERROR(
@@ -72,6 +78,10 @@ msm::Limits MsmLimitsOf(const Gpu& config) {
   limits.max_context_object_bytes =
       uint64_t{config.limits().context_buffers_mib()} << 20;
   limits.max_submitqueues = config.limits().submitqueues();
+  limits.max_unfinished_bytes = uint64_t{config.limits().unfinished_mib()}
+                                << 20;
+  limits.max_context_unfinished_bytes =
+      uint64_t{config.limits().context_unfinished_mib()} << 20;
   return limits;
 }
 

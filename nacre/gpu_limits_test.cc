@@ -35,13 +35,17 @@ TEST(GpuLimitsTest, AreTheLayersOwnByDefault) {
   EXPECT_EQ(msm.max_context_object_bytes,
             msm::Limits().max_context_object_bytes);
   EXPECT_EQ(msm.max_submitqueues, msm::Limits().max_submitqueues);
+  EXPECT_EQ(msm.max_unfinished_bytes, msm::Limits().max_unfinished_bytes);
+  EXPECT_EQ(msm.max_context_unfinished_bytes,
+            msm::Limits().max_context_unfinished_bytes);
 }
 
 TEST(GpuLimitsTest, GoWhereTheyBelong) {
   const Gpu config = Parse(
       "contexts: 1 native_contexts: 2 resources: 3 buffers_mib: 4 "
       "context_buffers_mib: 5 submitqueues: 6 pending_fences: 7 "
-      "mapped_blobs: 8 mapped_mib: 9 log_lines_per_second: 0");
+      "mapped_blobs: 8 mapped_mib: 9 log_lines_per_second: 0 "
+      "unfinished_mib: 10 context_unfinished_mib: 11");
   ASSERT_TRUE(ValidateGpuLimits(config).ok());
   const virtio_gpu::Limits device = DeviceLimitsOf(config);
   EXPECT_EQ(device.max_contexts, 1u);
@@ -55,6 +59,8 @@ TEST(GpuLimitsTest, GoWhereTheyBelong) {
   EXPECT_EQ(msm.max_object_bytes, 4u << 20);
   EXPECT_EQ(msm.max_context_object_bytes, 5u << 20);
   EXPECT_EQ(msm.max_submitqueues, 6u);
+  EXPECT_EQ(msm.max_unfinished_bytes, 10u << 20);
+  EXPECT_EQ(msm.max_context_unfinished_bytes, 11u << 20);
 }
 
 TEST(GpuLimitsTest, WrongOnesAreNamedWithTheirRange) {
@@ -68,6 +74,9 @@ TEST(GpuLimitsTest, WrongOnesAreNamedWithTheirRange) {
   EXPECT_THAT(error("buffers_mib: 16777217"), HasSubstr("1 to 16777216"));
   EXPECT_THAT(error("context_buffers_mib: 0"), HasSubstr("1 to 16777216"));
   EXPECT_THAT(error("submitqueues: 0"), HasSubstr("1 to 65536"));
+  EXPECT_THAT(error("unfinished_mib: 0"), HasSubstr("1 to 16777216"));
+  EXPECT_THAT(error("context_unfinished_mib: 0"),
+              HasSubstr("context_unfinished_mib is 0"));
   EXPECT_THAT(error("pending_fences: 513"), HasSubstr("1 to 512"));
   EXPECT_THAT(error("mapped_blobs: 0"), HasSubstr("1 to 1000000"));
   EXPECT_THAT(error("mapped_mib: 257"), HasSubstr("1 to 256"));

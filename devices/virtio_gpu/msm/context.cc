@@ -43,6 +43,7 @@ MsmContext::MsmContext(std::shared_ptr<DrmFile> drm,
                                       limits_)),
       queues_(file_->drm(), environment.priorities, limits_.max_submitqueues,
               environment.counters),
+      work_(environment.unfinished),
       checks_submits_(refused_submits_.value() >= kRefusedSubmits),
       faults_(std::make_shared<FaultReporter>(file_->drm())) {
   counters_.contexts.Add();
@@ -51,6 +52,7 @@ MsmContext::MsmContext(std::shared_ptr<DrmFile> drm,
 
 MsmContext::~MsmContext() {
   faults_->Stop();
+  work_.End([this](uint32_t ring) { return queues_.FenceUnfinished(ring); });
   counters_.contexts.Subtract();
 }
 

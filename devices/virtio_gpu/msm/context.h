@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "absl/base/attributes.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/counter.h"
@@ -22,6 +23,7 @@
 #include "devices/virtio_gpu/msm/object_table.h"
 #include "devices/virtio_gpu/msm/shmem.h"
 #include "devices/virtio_gpu/msm/submitqueues.h"
+#include "devices/virtio_gpu/msm/unfinished_work.h"
 #include "devices/virtio_gpu/msm/wire.h"
 
 namespace nacre::msm {
@@ -31,6 +33,7 @@ struct ContextEnvironment {
   Counters& counters;
   SharedCounter& refused_submits;  // By the driver, for what is in them.
   BusyObjects& busy;
+  UnfinishedWork& unfinished;
   const DrmDevice& device;
   uint32_t version_minor;  // Of the host's msm driver.
   uint32_t priorities;
@@ -87,6 +90,8 @@ class MsmContext final : public virtio_gpu::Context {
   absl::Status Run(const vdrm_ccmd_req& header, const WaitFenceCcmd& ccmd);
   absl::Status Run(const vdrm_ccmd_req& header, const SetDebuginfoCcmd& ccmd);
 
+  // Room for a submission, where its ring has none in advance.
+  absl::Status TakeMoreWork(uint32_t ring, uint32_t bytes);
   // Ioctls that IOCTL_SIMPLE may carry: their results, 0 or -errno.
   int32_t GetParam(drm_msm_param& argument);
   int32_t SubmitqueueNew(drm_msm_submitqueue& argument);
@@ -100,7 +105,8 @@ class MsmContext final : public virtio_gpu::Context {
   // driver knows no such caching.
   absl::StatusOr<uint32_t> ObjectFlags(uint32_t guest_flags) const;
   // Of the driver's; returns it.
-  absl::Status OnRefusedSubmit(absl::Status error);
+  ABSL_ATTRIBUTE_NOINLINE absl::Status OnRefusedSubmit(
+      const vdrm_ccmd_req& header, uint32_t ring, absl::Status error);
   // For a guest with larger pages than the host's: the object made anew, of
   // `blob_size` bytes, where that is its size in whole pages of such a guest.
   absl::StatusOr<std::shared_ptr<GemObject>> GrowToGuestPages(
@@ -118,6 +124,7 @@ class MsmContext final : public virtio_gpu::Context {
   const bool replaces_write_combined_;
   const std::shared_ptr<GemFile> file_;
   Submitqueues queues_;
+  ContextWork work_;
   ObjectTable objects_;
   std::optional<Shmem> shmem_;
   uint32_t shmem_resource_ = 0;                  // 0: none attached.

@@ -209,17 +209,20 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSetNameCcmd& ccmd) {
   return absl::OkStatus();
 }
 
-absl::Status MsmContext::OnRefusedSubmit(absl::Status error) {
+absl::Status MsmContext::OnRefusedSubmit(const vdrm_ccmd_req& header,
+                                         uint32_t ring, absl::Status error) {
+  work_.GiveBack(ring, UnfinishedWork::BytesOf(header.len));
   if (StatusErrno(error) != EINVAL) return error;
   checks_submits_ = true;
   refused_submits_.Add();
   return error;
 }
 
-absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSubmitCcmd& ccmd) {
+absl::Status MsmContext::Run(const vdrm_ccmd_req& header,
+                             const GemSubmitCcmd& ccmd) {
   busy_.Sweep(&file_->drm());
   // The virtio header names a ring only where the guest wants a fence.
-  uint8_t ring = 0;
+  uint32_t ring = 0;
   RETURN_IF_ERROR(queues_.GetRing(ccmd.queue_id, ring));
   SubmitRequest request;
   RETURN_IF_ERROR(TranslateSubmit(ccmd, objects_, request));
@@ -227,12 +230,24 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSubmitCcmd& ccmd) {
     RETURN_IF_ERROR(CheckSubmit(ccmd, request, objects_, version_minor_));
   }
   request.fence_out = ring == fence_ring_;
+  const uint32_t bytes = UnfinishedWork::BytesOf(header.len);
+  if (ABSL_PREDICT_FALSE(!work_.Take(ring, bytes))) {
+    RETURN_IF_ERROR(TakeMoreWork(ring, bytes));
+  }
   absl::StatusOr<Fd> fence = file_->drm().GemSubmit(request);
-  if (ABSL_PREDICT_FALSE(!fence.ok())) return OnRefusedSubmit(fence.status());
-  queues_.SetFence(ring, request.fence_out, *std::move(fence));
+  if (ABSL_PREDICT_FALSE(!fence.ok())) {
+    return OnRefusedSubmit(header, ring, fence.status());
+  }
+  queues_.Submitted(ring, request, *std::move(fence));
   counters_.submits.Add();
   counters_.submit_bos.Add(ccmd.nr_bos);
   return absl::OkStatus();
+}
+
+absl::Status MsmContext::TakeMoreWork(uint32_t ring, uint32_t bytes) {
+  return work_.TakeMore(ring, bytes, [this](uint32_t behind) {
+    return queues_.FenceUnfinished(behind);
+  });
 }
 
 absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemUploadCcmd& ccmd) {

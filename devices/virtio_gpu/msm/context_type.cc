@@ -38,6 +38,7 @@ absl::StatusOr<std::unique_ptr<virtio_gpu::Context>>
 MsmContextType::CreateContext(uint32_t /*ctx_id*/,
                               const std::string& /*name*/) {
   busy_.Sweep();
+  unfinished_.Sweep();
   ASSIGN_OR_RETURN(std::shared_ptr<DrmFile> drm,
                    OpenCounted(device_, counters_, config_.limits));
   // Makes the file's address space before a guest can: kernels from 6.17 on
@@ -59,6 +60,7 @@ MsmContextType::CreateContext(uint32_t /*ctx_id*/,
           .counters = counters_,
           .refused_submits = refused_submits_,
           .busy = busy_,
+          .unfinished = unfinished_,
           .device = device_,
           .version_minor = capset_.version_minor,
           .priorities = capset_.priorities,

@@ -13,6 +13,7 @@
 #include "devices/virtio_gpu/msm/counters.h"
 #include "devices/virtio_gpu/msm/drm_device.h"
 #include "devices/virtio_gpu/msm/limits.h"
+#include "devices/virtio_gpu/msm/unfinished_work.h"
 #include "devices/virtio_gpu/msm/wire.h"
 
 namespace nacre::msm {
@@ -49,7 +50,10 @@ class MsmContextType final : public virtio_gpu::ContextType {
   std::span<const uint8_t> capset() const override;
   absl::StatusOr<std::unique_ptr<virtio_gpu::Context>> CreateContext(
       uint32_t ctx_id, const std::string& name) override;
-  void ReleaseIdle() override { busy_.SweepAll(); }
+  void ReleaseIdle() override {
+    busy_.SweepAll();
+    unfinished_.SweepAll();
+  }
 
   // The capset by its fields, for a summary line.
   const virgl_renderer_capset_drm& gpu() const { return capset_; }
@@ -61,7 +65,8 @@ class MsmContextType final : public virtio_gpu::ContextType {
       : device_(device),
         config_(config),
         capset_(capset),
-        busy_(device.version(), counters_) {}
+        busy_(device.version(), counters_),
+        unfinished_(config_.limits, counters_) {}
 
   DrmDevice& device_;
   const MsmConfig config_;
@@ -69,6 +74,7 @@ class MsmContextType final : public virtio_gpu::ContextType {
   Counters counters_;
   SharedCounter refused_submits_;
   BusyObjects busy_;
+  UnfinishedWork unfinished_;
 };
 
 }  // namespace nacre::msm

@@ -31,6 +31,7 @@ struct Counters {
   SharedGauge object_bytes;  // Size of created objects; imported ones are no
                              // new memory.
   SharedGauge submitqueues;
+  SharedGauge unfinished_bytes;  // See UnfinishedWork.
   SharedGauge control_memories;  // Blobs of msm_shmem.
 };
 

@@ -28,6 +28,19 @@ struct Limits {
   // Attack stopped: kernel memory for queues, of one context; programs have a
   // handful. SUBMITQUEUE_NEW answers -ENOSPC.
   size_t max_submitqueues = 256;
+  // Attack stopped: memory of the host's kernel, or the simulator's, used up by
+  // submissions behind one that is let wait. In bytes, as
+  // UnfinishedWork::BytesOf counts, of what the GPU has not finished, of all
+  // contexts, also those that have ended; 256 KiB at least for each priority
+  // that a context uses. What a driver adds for each other context whose work
+  // on the same buffers a submission has to wait for is not in it (Linux: about
+  // 9 bytes). GEM_SUBMIT fails with ENOMEM: its SUBMIT_3D answers
+  // OUT_OF_MEMORY, and msm_shmem::async_error counts up. A guest that never
+  // has half as much unfinished, less half a MiB, does not meet it.
+  uint64_t max_unfinished_bytes = uint64_t{1} << 30;
+  // Attack stopped: one program of the guest taking all of that. As above; of
+  // one context, more than 100,000 small submissions.
+  uint64_t max_context_unfinished_bytes = uint64_t{128} << 20;
   // Attack stopped: control memory, by blobs of it that outlive their contexts.
   // RESOURCE_CREATE_BLOB answers OUT_OF_MEMORY.
   uint64_t max_control_memories = 4096;

@@ -1,6 +1,8 @@
 // What a GEM_SUBMIT costs in system calls: a process that may make none at all
 // submits, through everything between the plug of virtio-gpu and the ioctl,
-// which is counted in the kernel's stead.
+// which is counted in the kernel's stead. Once in some hundred submits, where
+// nobody knows whether the work before is finished, there is more:
+// UnfinishedWork has a checkpoint made.
 
 #include <drm.h>
 #include <linux/audit.h>
@@ -49,6 +51,9 @@ class CountingKernel final : public DrmIoctl {
       case DRM_IOCTL_MSM_GEM_SUBMIT:
         ++submits;
         return 0;
+      case DRM_IOCTL_MSM_WAIT_FENCE:
+        ++waits;
+        return 0;
       default:
         return 0;
     }
@@ -56,6 +61,7 @@ class CountingKernel final : public DrmIoctl {
 
   int calls = 0;
   int submits = 0;
+  int waits = 0;
 };
 
 // From now on every system call but exit_group ends the process.
@@ -73,8 +79,12 @@ bool ForbidSystemCalls() {
 
 enum ExitCode { kOnlySubmits, kOtherCalls, kNoFilter };
 
+drm_msm_gem_submit_bo EntryOf(uint32_t buffer) {
+  return {.flags = MSM_SUBMIT_BO_READ, .handle = buffer, .presumed = 0};
+}
+
 [[noreturn]] void SubmitWithoutSystemCalls() {
-  constexpr int kSubmits = 100;
+  constexpr int kSubmits = 200;
   CountingKernel kernel;
   const auto device = *LibdrmDevice::Create(
       "node", kernel, [] { return OpenRenderNode("/dev/null"); });
@@ -82,9 +92,8 @@ enum ExitCode { kOnlySubmits, kOtherCalls, kNoFilter };
   Guest guest(*type);
   const uint32_t buffer = *guest.NewBuffer(HostPageSize(), kLargestPageSize);
   CcmdStream stream;
-  const drm_msm_gem_submit_bo bo = {
-      .flags = MSM_SUBMIT_BO_READ, .handle = buffer, .presumed = 0};
-  stream.Add(MSM_CCMD_GEM_SUBMIT, {MSM_PIPE_3D0, 0, 1, 0, 1}, AsBytes(bo));
+  stream.Add(MSM_CCMD_GEM_SUBMIT, {MSM_PIPE_3D0, 0, 1, 0, 1},
+             AsBytes(EntryOf(buffer)));
   virtio_gpu::Context& context = guest.context();
   // Memory that is kept is there after the first one.
   context.Submit(stream.bytes(), std::nullopt).IgnoreError();
@@ -95,7 +104,8 @@ enum ExitCode { kOnlySubmits, kOtherCalls, kNoFilter };
     ok &= context.Submit(stream.bytes(), std::nullopt).ok();
   }
   // Whoever runs this slowly sees a look at MSM_PARAM_FAULTS every 50 ms.
-  ok &= kernel.submits == kSubmits && kernel.calls < 2 * kSubmits;
+  ok &= kernel.submits == kSubmits && kernel.waits == 0 &&
+        kernel.calls < 2 * kSubmits;
   _exit(ok ? kOnlySubmits : kOtherCalls);
 }
 
@@ -117,6 +127,27 @@ TEST(SubmitCallsTest, WithoutAFenceASubmitIsOneIoctlAndNothingElse) {
   }
   EXPECT_EXIT(SubmitWithoutSystemCalls(), testing::ExitedWithCode(kOnlySubmits),
               "");
+}
+
+// A checkpoint where all is finished: no submit, no fence.
+TEST(SubmitCallsTest, AtACheckpointOneMoreIoctlTellsThatWorkIsFinished) {
+  constexpr int kSubmits = 10000;
+  CountingKernel kernel;
+  const auto device = *LibdrmDevice::Create(
+      "node", kernel, [] { return OpenRenderNode("/dev/null"); });
+  const auto type = *MsmContextType::Create(*device);
+  Guest guest(*type);
+  const uint32_t buffer = *guest.NewBuffer(HostPageSize(), kLargestPageSize);
+  CcmdStream stream;
+  stream.Add(MSM_CCMD_GEM_SUBMIT, {MSM_PIPE_3D0, 0, 1, 0, 1},
+             AsBytes(EntryOf(buffer)));
+  kernel.submits = kernel.waits = 0;
+  for (int i = 0; i < kSubmits; ++i) {
+    ASSERT_TRUE(guest.context().Submit(stream.bytes(), std::nullopt).ok());
+  }
+  EXPECT_EQ(kernel.submits, kSubmits);
+  EXPECT_GT(kernel.waits, 0);
+  EXPECT_LE(kernel.waits, kSubmits / 200);
 }
 
 }  // namespace

@@ -15,8 +15,8 @@ namespace {
 // rounded up (msm_submitqueue_init).
 uint32_t DefaultPriority(uint32_t priorities) { return priorities / 2; }
 
-uint8_t RingOfPriority(uint32_t prio) { return static_cast<uint8_t>(prio + 1); }
-uint32_t PriorityOfRing(uint8_t ring) { return ring - 1u; }
+uint32_t RingOfPriority(uint32_t prio) { return prio + 1; }
+uint32_t PriorityOfRing(uint32_t ring) { return ring - 1; }
 
 }  // namespace
 
@@ -63,7 +63,20 @@ absl::Status Submitqueues::Close(uint32_t id) {
   return absl::OkStatus();
 }
 
-absl::Status Submitqueues::SubmitFence(uint8_t ring) {
+absl::Status Submitqueues::MakeFenceBehind(uint32_t ring) {
+  ASSIGN_OR_RETURN(Fd fence, SubmitFence(ring));
+  SetFence(ring, std::move(fence));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Fd> Submitqueues::FenceUnfinished(uint32_t ring) {
+  // ENOENT for a queue that was closed, whose work may go on.
+  const Work last = last_[ring];
+  if (drm_.WaitFence(last.queue_id, last.fence, /*flags=*/0).ok()) return Fd();
+  return SubmitFence(ring);
+}
+
+absl::StatusOr<Fd> Submitqueues::SubmitFence(uint32_t ring) {
   auto queue = fence_queues_.find(ring);
   if (queue == fence_queues_.end()) {
     ASSIGN_OR_RETURN(const uint32_t id,
@@ -73,14 +86,12 @@ absl::Status Submitqueues::SubmitFence(uint8_t ring) {
   // From INT32_MAX on to 1, as the guest's.
   uint32_t& number = queue->second.last_fence;
   number = number == INT32_MAX ? 1 : number + 1;
-  ASSIGN_OR_RETURN(Fd fence, drm_.GemSubmit({.flags = MSM_PIPE_3D0,
-                                             .queue_id = queue->second.id,
-                                             .fence = number,
-                                             .bos = {},
-                                             .cmds = {},
-                                             .fence_out = true}));
-  SetFence(ring, /*has_fence=*/true, std::move(fence));
-  return absl::OkStatus();
+  return drm_.GemSubmit({.flags = MSM_PIPE_3D0,
+                         .queue_id = queue->second.id,
+                         .fence = number,
+                         .bos = {},
+                         .cmds = {},
+                         .fence_out = true});
 }
 
 absl::Status Submitqueues::NoQueue(uint32_t id) {

@@ -43,36 +43,39 @@ class Submitqueues {
   absl::Status Close(uint32_t id);
 
   // ENOENT for an unknown queue.
-  absl::Status GetRing(uint32_t id, uint8_t& ring) const {
+  absl::Status GetRing(uint32_t id, uint32_t& ring) const {
     const Queue* const queue = Find(id);
     if (ABSL_PREDICT_FALSE(queue == nullptr)) return NoQueue(id);
     ring = queue->ring;
     return {};
   }
 
-  // More work is on the ring; if `has_fence`, all of it is done when `fence` is
-  // readable.
-  void SetFence(uint8_t ring, bool has_fence, Fd fence) {
-    if (ABSL_PREDICT_TRUE(!has_fence)) {
+  // The guest has more work on the ring; if the request was for a fence, all of
+  // it is done when `fence` is readable.
+  void Submitted(uint32_t ring, const SubmitRequest& request, Fd fence) {
+    last_[ring] = {request.queue_id, request.fence};
+    if (ABSL_PREDICT_TRUE(!request.fence_out)) {
       unfenced_ |= uint64_t{1} << ring;
       return;
     }
-    unfenced_ &= ~(uint64_t{1} << ring);
-    fences_[ring] = std::move(fence);
+    SetFence(ring, std::move(fence));
   }
   // Sees to it that TakeFence has a fence for all work on the ring that it did
   // not have one for yet. Rings beyond the last have none.
   absl::Status MakeFence(uint8_t ring) {
     if (ring >= kRings || (unfenced_ >> ring & 1) == 0) return {};
-    return SubmitFence(ring);
+    return MakeFenceBehind(ring);
   }
   // The fence since the last call, or an invalid one.
   Fd TakeFence(uint8_t ring) { return std::move(fences_[ring]); }
+  // A fence for all of the guest's work on the ring, which TakeFence knows
+  // nothing of: an invalid one if it is done.
+  absl::StatusOr<Fd> FenceUnfinished(uint32_t ring);
 
  private:
   struct Queue {
     uint32_t id;
-    uint8_t ring;
+    uint32_t ring;
   };
 
   // Null where there is none.
@@ -84,7 +87,13 @@ class Submitqueues {
     return nullptr;
   }
   static absl::Status NoQueue(uint32_t id);
-  absl::Status SubmitFence(uint8_t ring);
+  void SetFence(uint32_t ring, Fd fence) {
+    unfenced_ &= ~(uint64_t{1} << ring);
+    fences_[ring] = std::move(fence);
+  }
+  absl::Status MakeFenceBehind(uint32_t ring);
+  // A submit of nothing.
+  absl::StatusOr<Fd> SubmitFence(uint32_t ring);
 
   DrmFile& drm_;
   const size_t max_queues_;
@@ -93,13 +102,19 @@ class Submitqueues {
   std::vector<Queue> queues_;
   std::array<Fd, kRings> fences_;
   uint64_t unfenced_ = 0;  // Bit n: the last work on ring n has no fence.
+  // By ring: the last work.
+  struct Work {
+    uint32_t queue_id;
+    uint32_t fence;
+  };
+  std::array<Work, kRings> last_{};
   // By ring, of few: submitqueues of our own, for fences behind the guest's
   // work, whose fence numbers are not the guest's.
   struct FenceQueue {
     uint32_t id;
     uint32_t last_fence;
   };
-  absl::flat_hash_map<uint8_t, FenceQueue> fence_queues_;
+  absl::flat_hash_map<uint32_t, FenceQueue> fence_queues_;
 };
 
 }  // namespace nacre::msm

@@ -6,7 +6,9 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/bytes.h"
@@ -14,6 +16,7 @@
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 #include "devices/virtio_gpu/msm/testing/msm_driver.h"
 #include "devices/virtio_gpu/msm/uapi.h"
+#include "devices/virtio_gpu/msm/unfinished_work.h"
 #include "gtest/gtest.h"
 
 namespace nacre::msm {
@@ -24,6 +27,13 @@ using virtio_gpu::VirtioGpu;
 using virtio_gpu::wire::Type;
 
 constexpr uint64_t kPage = kLargestPageSize;
+constexpr uint64_t kBatch = 50;
+// Of a GEM_SUBMIT of nothing, and of one bo and a thousand cmds.
+constexpr uint64_t kSubmissionBytes =
+    UnfinishedWork::BytesOf(sizeof(msm_ccmd_gem_submit_req));
+constexpr uint64_t kTablesBytes = UnfinishedWork::BytesOf(
+    sizeof(msm_ccmd_gem_submit_req) + sizeof(drm_msm_gem_submit_bo) +
+    1000 * sizeof(drm_msm_gem_submit_cmd));
 // In the window, behind all control memories.
 constexpr uint64_t kBuffersOffset = 16 * kPage;
 static_assert(kBuffersOffset >=
@@ -44,6 +54,21 @@ class LimitsTest : public DeviceTestBase {
     return g_->Call(
         virtio_gpu::MapRequest(resource_id, kBuffersOffset + offset));
   }
+  // GEM_SUBMITs of nothing without a fence; how many are taken.
+  uint64_t SubmitUntilRefused(uint32_t ctx_id) {
+    uint64_t taken = 0;
+    while (taken < 100'000 &&
+           g_->Submit(ctx_id, ++fence_).type == Type::kOkNodata)
+      ++taken;
+    return taken;
+  }
+  // GEM_SUBMIT of one bo and a thousand cmds.
+  Type SubmitTables(std::span<const uint8_t> tables) {
+    CcmdStream stream;
+    stream.Add(MSM_CCMD_GEM_SUBMIT, {MSM_PIPE_3D0, 0, 1, 1000, ++fence_},
+               tables);
+    return g_->Call(virtio_gpu::SubmitRequest(1, stream.bytes()));
+  }
   int32_t NewQueue(uint32_t ctx_id) {
     const drm_msm_submitqueue queue = {.flags = 0, .prio = 0, .id = 0};
     return g_
@@ -51,6 +76,8 @@ class LimitsTest : public DeviceTestBase {
                AsBytes(queue))
         .ret;
   }
+
+  uint32_t fence_ = 0;
 };
 
 TEST_F(LimitsTest, OfContexts) {
@@ -127,6 +154,94 @@ TEST_F(LimitsTest, OfSubmitqueues) {
   // A context that ends gives back all of its own.
   EXPECT_EQ(g_->DestroyContext(1), Type::kOkNodata);
   EXPECT_EQ(g_->counters().submitqueues.value(), 1u);
+}
+
+// Nobody asks for a fence.
+TEST_F(LimitsTest, OfUnfinishedWorkOfOneContext) {
+  constexpr uint64_t kSubmissions = 1000;
+  Start(
+      Limits{.max_context_unfinished_bytes = kSubmissions * kSubmissionBytes});
+  StartContext(1);
+  StartContext(2);
+  const size_t fds = CountFds();
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(SubmitUntilRefused(1), kSubmissions);
+    EXPECT_EQ(g_->shmem(1).async_error, round + 1u);
+    EXPECT_EQ(g_->counters().async_errors.value(), round + 1u);
+    // Another one has its own.
+    EXPECT_EQ(g_->Submit(2, ++fence_).type, Type::kOkNodata);
+    drm_.FinishAll();
+    EXPECT_LE(CountFds(), fds + 2);
+  }
+}
+
+TEST_F(LimitsTest, OfUnfinishedWorkOfAllContexts) {
+  constexpr uint64_t kSubmissions = 1000;
+  Start(Limits{.max_unfinished_bytes = kSubmissions * kSubmissionBytes});
+  StartContext(1);
+  StartContext(2);
+  // What the other one has in advance is not to be had.
+  EXPECT_EQ(g_->Submit(2, ++fence_).type, Type::kOkNodata);
+  const uint64_t taken = SubmitUntilRefused(1);
+  EXPECT_LT(taken, kSubmissions);
+  EXPECT_GE(taken,
+            kSubmissions - 2 - UnfinishedWork::kAdvance / kSubmissionBytes);
+  EXPECT_LT(SubmitUntilRefused(2), kSubmissions - taken);
+  // Work goes on to count where its context ends.
+  EXPECT_EQ(g_->DestroyContext(1), Type::kOkNodata);
+  EXPECT_EQ(g_->Submit(2, ++fence_).type, Type::kErrOutOfMemory);
+  g_->driver().Reset();
+  ASSERT_TRUE(g_->driver().Start().ok());
+  StartContext(3);
+  EXPECT_EQ(g_->Submit(3, ++fence_).type, Type::kErrOutOfMemory);
+  drm_.FinishAll();
+  EXPECT_EQ(SubmitUntilRefused(3), kSubmissions);
+}
+
+TEST_F(LimitsTest, OfUnfinishedWorkIsNotMetByAGuestThatWaits) {
+  constexpr uint64_t kSubmissions = 2000;
+  constexpr size_t kAtATime = 450;
+  Start(
+      Limits{.max_context_unfinished_bytes = kSubmissions * kSubmissionBytes});
+  StartContext(1);
+  for (uint64_t i = 0; i < 5 * kSubmissions; i += kBatch) {
+    CcmdStream stream;
+    for (uint64_t j = 0; j < kBatch; ++j) {
+      stream.Add(MSM_CCMD_GEM_SUBMIT, {MSM_PIPE_3D0, 0, 0, 0, ++fence_});
+    }
+    ASSERT_EQ(g_->Call(virtio_gpu::SubmitRequest(1, stream.bytes())),
+              Type::kOkNodata);
+    drm_.FinishAllBut(kAtATime);
+  }
+  EXPECT_EQ(g_->shmem(1).async_error, 0u);
+}
+
+TEST_F(LimitsTest, OfUnfinishedWorkCountsTables) {
+  Start(Limits{.max_context_unfinished_bytes = 10 * kTablesBytes});
+  StartContext(1);
+  ASSERT_EQ(g_->NewBuffer(1, 20), Type::kOkNodata);
+  std::vector<uint8_t> tables(sizeof(drm_msm_gem_submit_bo));
+  const drm_msm_gem_submit_bo bo = {
+      .flags = MSM_SUBMIT_BO_READ, .handle = 20, .presumed = 0};
+  std::memcpy(tables.data(), &bo, sizeof(bo));
+  const drm_msm_gem_submit_cmd cmd = {.type = MSM_SUBMIT_CMD_BUF,
+                                      .submit_idx = 0,
+                                      .submit_offset = 0,
+                                      .size = 4,
+                                      .pad = 0,
+                                      .nr_relocs = 0,
+                                      .relocs = 0};
+  for (int i = 0; i < 1000; ++i) {
+    const auto bytes = AsBytes(cmd);
+    tables.insert(tables.end(), bytes.begin(), bytes.end());
+  }
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 10; ++i) {
+      EXPECT_EQ(SubmitTables(tables), Type::kOkNodata);
+    }
+    EXPECT_EQ(SubmitTables(tables), Type::kErrOutOfMemory);
+    drm_.FinishAll();
+  }
 }
 
 TEST_F(LimitsTest, OfMappedBlobs) {

@@ -84,6 +84,8 @@ class FakeDrmDevice final : public DrmDevice {
   // All fences of submits so far (or of one) become readable.
   void FinishAll();
   void Finish(uint32_t queue_id, uint32_t fence);
+  // Those that were submitted first, until `left` are unfinished.
+  void FinishAllBut(size_t left);
 
   const std::vector<FakeSubmit>& submits() const;
   // What SetParamString stored; empty where it was not called.

@@ -206,10 +206,11 @@ absl::StatusOr<Fd> FakeDrmFile::GemSubmit(const SubmitRequest& request) {
       return ErrnoStatus(EINVAL, "GEM_SUBMIT cmd");
     }
   }
-  ASSIGN_OR_RETURN(EventFd done, EventFd::Create());
+  std::optional<EventFd> done;
   Fd fd;
   if (request.fence_out) {
-    fd.Reset(fcntl(done.fd(), F_DUPFD_CLOEXEC, 0));
+    ASSIGN_OR_RETURN(done, EventFd::Create());
+    fd.Reset(fcntl(done->fd(), F_DUPFD_CLOEXEC, 0));
     if (!fd.valid()) return ErrnoStatus("GEM_SUBMIT fence");
   }
   queue->second = request.fence;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -41,7 +42,7 @@ struct FakePending {
   const FakeDrmFile* file;
   uint32_t queue_id;
   uint32_t fence;
-  EventFd done;
+  std::optional<EventFd> done;  // Where somebody asked for a fence.
   std::vector<std::shared_ptr<FakeObject>> objects;
 };
 

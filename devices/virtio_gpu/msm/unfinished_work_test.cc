@@ -1,0 +1,255 @@
+#include "devices/virtio_gpu/msm/unfinished_work.h"
+
+#include <cerrno>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/errno_status.h"
+#include "base/event_fd.h"
+#include "base/testing/holdings.h"
+#include "gtest/gtest.h"
+
+namespace nacre::msm {
+namespace {
+
+constexpr uint32_t kStep = UnfinishedWork::kAdvance;
+
+// A context's work on a GPU that finishes when the test says so.
+class Program {
+ public:
+  explicit Program(UnfinishedWork& all) : work_(std::in_place, all) {}
+
+  // A submission; false where it was refused.
+  bool Add(uint32_t bytes, uint32_t ring = 1) {
+    if (work_->Take(ring, bytes)) return true;
+    const absl::Status status =
+        work_->TakeMore(ring, bytes, [this](uint32_t) { return MakeFence(); });
+    if (status.ok()) return true;
+    EXPECT_EQ(StatusErrno(status), ENOMEM);
+    return false;
+  }
+  void End() {
+    work_->End([this](uint32_t) { return MakeFence(); });
+    work_.reset();
+  }
+  void FinishOldest() {
+    fences_.front().Signal();
+    fences_.pop_front();
+  }
+  void FinishAll() {
+    while (!fences_.empty()) FinishOldest();
+  }
+  // From now on.
+  void FailFences() { fails_ = true; }
+  void FinishAtOnce() { finishes_ = true; }
+  // Made and not finished.
+  size_t fences() const { return fences_.size(); }
+
+ private:
+  absl::StatusOr<Fd> MakeFence() {
+    if (fails_) return ErrnoStatus(EMFILE, "fence");
+    if (finishes_) return Fd();
+    fences_.push_back(*EventFd::Create());
+    return Fd(dup(fences_.back().fd()));
+  }
+
+  std::optional<ContextWork> work_;
+  std::deque<EventFd> fences_;
+  bool fails_ = false;
+  bool finishes_ = false;
+};
+
+class UnfinishedWorkTest : public testing::Test {
+ protected:
+  uint64_t held() const { return counters_.unfinished_bytes.value(); }
+
+  Limits limits_{.max_unfinished_bytes = 16 * kStep,
+                 .max_context_unfinished_bytes = 8 * kStep};
+  Counters counters_;
+  UnfinishedWork all_{limits_, counters_};
+};
+
+TEST_F(UnfinishedWorkTest, NobodyAsksForAFenceUntilTheAdvanceIsUsedUp) {
+  Program program(all_);
+  for (uint32_t i = 0; i < kStep / 1024; ++i) EXPECT_TRUE(program.Add(1024));
+  EXPECT_TRUE(program.Add(1024)) << "the one the advance was on top of";
+  EXPECT_EQ(program.fences(), 0u);
+  EXPECT_TRUE(program.Add(1024));
+  EXPECT_EQ(program.fences(), 1u);
+}
+
+TEST_F(UnfinishedWorkTest, TheLimitOfAContextIsExact) {
+  Program program(all_);
+  for (int i = 0; i < 8; ++i) EXPECT_TRUE(program.Add(kStep));
+  EXPECT_EQ(held(), 8u * kStep);
+  EXPECT_FALSE(program.Add(1));
+  program.FinishAll();
+  for (int i = 0; i < 8; ++i) EXPECT_TRUE(program.Add(kStep));
+  EXPECT_FALSE(program.Add(1));
+}
+
+TEST_F(UnfinishedWorkTest, WhatTheDriverRefusedIsGivenBack) {
+  ContextWork work(all_);
+  const auto no_fence = [](uint32_t) -> absl::StatusOr<Fd> {
+    ADD_FAILURE() << "there is no work";
+    return Fd();
+  };
+  for (uint32_t i = 1; i < 100; ++i) {
+    const uint32_t bytes = i * (kStep / 16);
+    if (!work.Take(1, bytes) && !work.TakeMore(1, bytes, no_fence).ok()) break;
+    work.GiveBack(1, bytes);
+  }
+  EXPECT_LE(held(), 8u * kStep);
+  EXPECT_TRUE(work.Take(1, kStep));
+}
+
+TEST_F(UnfinishedWorkTest, ASubmissionBeyondTheLimitIsRefused) {
+  Program program(all_);
+  EXPECT_FALSE(program.Add(8 * kStep + 1));
+  EXPECT_TRUE(program.Add(8 * kStep));
+}
+
+TEST_F(UnfinishedWorkTest, RingsOfAContextCountTogether) {
+  Program program(all_);
+  EXPECT_TRUE(program.Add(4 * kStep, 1));
+  EXPECT_TRUE(program.Add(2 * kStep, 2));
+  EXPECT_FALSE(program.Add(4 * kStep, 3));
+}
+
+TEST_F(UnfinishedWorkTest, WhoIsRefusedMakesNoMoreFences) {
+  Program program(all_);
+  while (program.Add(kStep)) {
+  }
+  const size_t fences = program.fences();
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(program.Add(kStep));
+  EXPECT_EQ(program.fences(), fences);
+}
+
+// Two for each ring, however many checkpoints there were.
+TEST_F(UnfinishedWorkTest, FewDescriptorsAreHeld) {
+  limits_.max_context_unfinished_bytes = limits_.max_unfinished_bytes =
+      uint64_t{1} << 30;
+  Program program(all_);
+  const size_t before = Holdings::Now({}).fds;
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_TRUE(program.Add(kStep, 1));
+    EXPECT_TRUE(program.Add(kStep, 2));
+  }
+  // The test has one of each, too.
+  EXPECT_GT(program.fences(), 50u);
+  EXPECT_LE(Holdings::Now({}).fds, before + program.fences() + 4);
+}
+
+TEST_F(UnfinishedWorkTest, AGuestWithLittleUnfinishedGoesOnForEver) {
+  Program program(all_);
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_TRUE(program.Add(kStep / 2));
+    while (program.fences() > 2) program.FinishOldest();
+  }
+}
+
+// It may be what others hold that has finished.
+TEST_F(UnfinishedWorkTest, OfAllContextsIsLookedForWhereItMayBeHad) {
+  Program one(all_);
+  Program two(all_);
+  Program three(all_);
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_TRUE(one.Add(kStep));
+    EXPECT_TRUE(two.Add(kStep));
+  }
+  EXPECT_FALSE(three.Add(1));
+  EXPECT_FALSE(one.Add(1));  // Has a fence made, behind all.
+  one.FinishAll();
+  EXPECT_TRUE(three.Add(kStep));
+}
+
+TEST_F(UnfinishedWorkTest, WorkCountsWhenItsContextHasEnded) {
+  Program one(all_);
+  EXPECT_TRUE(one.Add(1024));
+  one.End();
+  // With its advance, or a descriptor would cost next to nothing.
+  EXPECT_EQ(held(), 1024 + kStep);
+  all_.Sweep();
+  EXPECT_EQ(held(), 1024 + kStep);
+  one.FinishAll();
+  all_.Sweep();
+  EXPECT_EQ(held(), 0u);
+}
+
+TEST_F(UnfinishedWorkTest, OfManyContextsASweepLooksAtAFew) {
+  constexpr uint64_t kPrograms = 14;
+  std::deque<Program> programs;
+  for (uint64_t i = 0; i < kPrograms; ++i) {
+    EXPECT_TRUE(programs.emplace_back(all_).Add(1024));
+    programs.back().End();
+    programs.back().FinishAll();
+  }
+  const uint64_t before = held();
+  all_.Sweep();
+  EXPECT_LT(held(), before);
+  EXPECT_GT(held(), 0u);
+  all_.SweepAll();
+  EXPECT_EQ(held(), 0u);
+}
+
+TEST_F(UnfinishedWorkTest, WhatHasFinishedEndsWithItsContext) {
+  Program one(all_);
+  EXPECT_TRUE(one.Add(1024));
+  one.FinishAtOnce();
+  one.End();
+  EXPECT_EQ(held(), 0u);
+}
+
+TEST_F(UnfinishedWorkTest, ContextsThatComeAndGoAreBounded) {
+  std::vector<EventFd> unfinished;
+  const size_t before = Holdings::Now({}).fds;
+  for (int i = 0; i < 1000; ++i) {
+    ContextWork work(all_);
+    const auto fence = [&](uint32_t) -> absl::StatusOr<Fd> {
+      unfinished.push_back(*EventFd::Create());
+      return Fd(dup(unfinished.back().fd()));
+    };
+    if (work.TakeMore(1, 1024, fence).ok()) work.End(fence);
+  }
+  EXPECT_LE(Holdings::Now({}).fds, before + 2 * unfinished.size());
+  // The last ones get no advance.
+  EXPECT_LE(unfinished.size(), 16 + kStep / 1024);
+  EXPECT_LE(held(), limits_.max_unfinished_bytes);
+}
+
+TEST_F(UnfinishedWorkTest, AFenceThatCannotBeMadeIsMadeLater) {
+  Program program(all_);
+  program.FailFences();
+  int taken = 0;
+  while (program.Add(kStep)) ++taken;
+  EXPECT_EQ(taken, 8);
+  program.End();
+  EXPECT_EQ(held(), 0u) << "a lost driver has no work";
+}
+
+TEST_F(UnfinishedWorkTest, ContextsOnManyThreads) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([this] {
+      for (int round = 0; round < 20; ++round) {
+        Program program(all_);
+        for (uint32_t j = 0; j < 40; ++j) {
+          program.Add(kStep / 2, j % 3);
+          while (program.fences() > 1) program.FinishOldest();
+        }
+        program.End();
+        program.FinishAll();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  all_.SweepAll();
+  EXPECT_EQ(held(), 0u);
+}
+
+}  // namespace
+}  // namespace nacre::msm
