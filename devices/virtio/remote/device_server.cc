@@ -1,5 +1,7 @@
 #include "devices/virtio/remote/device_server.h"
 
+#include <malloc.h>
+
 #include "base/bytes.h"
 #include "base/status_macros.h"
 #include "glog/logging.h"
@@ -179,6 +181,8 @@ void DeviceServer::Reset() {
   device_->Reset();
   active_ = false;
   for (std::optional<EventFd>& interrupt : interrupts_) interrupt.reset();
+  // A guest must not leave this process as large as it could make it.
+  malloc_trim(/*pad=*/0);
 }
 
 void DeviceServer::ReportCounters() {
