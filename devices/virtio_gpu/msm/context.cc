@@ -70,6 +70,7 @@ absl::Status MsmContext::Submit(std::span<const uint8_t> commands,
     if (shmem_) shmem_->PublishSeqno(header.seqno);
   })) {
   }
+  file_->EndUploads();
   if (ABSL_PREDICT_FALSE(!reader.complete())) {
     counters_.malformed.Add();
     ShowError(absl::InvalidArgumentError("ccmd stream ends within a header"),

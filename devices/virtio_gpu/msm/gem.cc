@@ -73,7 +73,6 @@ absl::Status GemObject::Upload(uint32_t offset, std::span<const uint8_t> data) {
                                               " to an object of ", size_));
   }
   if (data.empty()) return absl::OkStatus();
-  if (size_ > kMaxKeptMapping) return UploadOnce(offset, data);
   uint8_t* memory = file_->uploads_.Find(handle_);
   if (memory == nullptr) {
     ASSIGN_OR_RETURN(const GemMemory source, GetMemory());
@@ -85,19 +84,6 @@ absl::Status GemObject::Upload(uint32_t offset, std::span<const uint8_t> data) {
     mapped_for_upload_ = true;
   }
   std::memcpy(memory + offset, data.data(), data.size());
-  file_->counters_.upload_bytes.Add(data.size());
-  return absl::OkStatus();
-}
-
-absl::Status GemObject::UploadOnce(uint32_t offset,
-                                   std::span<const uint8_t> data) {
-  ASSIGN_OR_RETURN(const GemMemory source, GetMemory());
-  // From the start: DRM maps an object at its very offset or not at all
-  // (drm_vma_offset_exact_lookup_locked), though less than all of it.
-  ASSIGN_OR_RETURN(
-      const Mapping mapping,
-      Mapping::Shared(source.fd, source.offset, offset + data.size()));
-  std::memcpy(mapping.data() + offset, data.data(), data.size());
   file_->counters_.upload_bytes.Add(data.size());
   return absl::OkStatus();
 }

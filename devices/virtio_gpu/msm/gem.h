@@ -43,7 +43,8 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
   uint64_t iova() const { return iova_; }
   // Gives the address back unless the GPU works on the object.
   void ReleaseIdleIova();
-  // Copies `data` to `offset`. OutOfRange beyond the end.
+  // Copies `data` to `offset`. OutOfRange beyond the end. GemFile::EndUploads
+  // is to follow, after this upload or several.
   absl::Status Upload(uint32_t offset, std::span<const uint8_t> data);
   absl::StatusOr<GemMemory> GetMemory();
   absl::StatusOr<Fd> Export();
@@ -54,11 +55,6 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
 
   GemObject(std::shared_ptr<GemFile> file, Origin origin, uint32_t handle,
             uint64_t size, uint32_t flags);
-
-  // Attack stopped: the process's address space used up by kept mappings of
-  // huge objects. Beyond this, an upload maps for itself what it needs.
-  static constexpr uint64_t kMaxKeptMapping = uint64_t{64} << 20;
-  absl::Status UploadOnce(uint32_t offset, std::span<const uint8_t> data);
 
   const std::shared_ptr<GemFile> file_;
   const Origin origin_;
@@ -89,6 +85,7 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
 
   DrmFile& drm() { return *drm_; }
   Counters& counters() { return counters_; }
+  void EndUploads() { uploads_.DropLarge(); }
 
   // `size` is rounded up to pages. With `iova` not 0 the object has that
   // address. EINVAL for no bytes, ENOMEM beyond the limits, or what the driver

@@ -12,9 +12,13 @@ uint8_t* UploadMappings::Find(uint32_t handle) const {
 }
 
 void UploadMappings::Add(uint32_t handle, Mapping mapping) {
-  handles_[next_] = handle;
-  mappings_[next_] = std::move(mapping);
-  next_ = (next_ + 1) % kMappings;
+  size_t place = kLarge;
+  if (mapping.size() <= kMaxKept) {
+    place = next_;
+    if (++next_ == kMappings) next_ = kLarge + 1;
+  }
+  handles_[place] = handle;
+  mappings_[place] = std::move(mapping);
 }
 
 void UploadMappings::Drop(uint32_t handle) {

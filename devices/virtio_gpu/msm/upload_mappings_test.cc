@@ -6,8 +6,11 @@
 namespace nacre::msm {
 namespace {
 
-Mapping NewMapping() {
-  return *Mapping::Anonymous(HostPageSize(), HostPageSize());
+Mapping NewMapping(size_t size = HostPageSize()) {
+  return *Mapping::Anonymous(size, HostPageSize());
+}
+Mapping NewLargeMapping() {
+  return NewMapping(UploadMappings::kMaxKept + HostPageSize());
 }
 
 TEST(UploadMappingsTest, FindsWhatWasAdded) {
@@ -22,11 +25,30 @@ TEST(UploadMappingsTest, FindsWhatWasAdded) {
 
 TEST(UploadMappingsTest, TheOldestMakesRoom) {
   UploadMappings mappings;
-  for (uint32_t handle = 1; handle <= UploadMappings::kMappings + 1; ++handle) {
-    mappings.Add(handle, NewMapping());
+  // A place is the large one's.
+  for (uint32_t handle = 1; handle <= UploadMappings::kMappings; ++handle) {
+    mappings.Add(handle, NewMapping(UploadMappings::kMaxKept));
   }
   EXPECT_EQ(mappings.Find(1), nullptr);
-  for (uint32_t handle = 2; handle <= UploadMappings::kMappings + 1; ++handle) {
+  for (uint32_t handle = 2; handle <= UploadMappings::kMappings; ++handle) {
+    EXPECT_NE(mappings.Find(handle), nullptr);
+  }
+}
+
+TEST(UploadMappingsTest, OneIsLargeAndNotForLong) {
+  UploadMappings mappings;
+  for (uint32_t handle = 1; handle < UploadMappings::kMappings; ++handle) {
+    mappings.Add(handle, NewMapping());
+  }
+  mappings.Add(10, NewLargeMapping());
+  EXPECT_NE(mappings.Find(10), nullptr);
+  mappings.Add(11, NewLargeMapping());
+  EXPECT_EQ(mappings.Find(10), nullptr);
+  EXPECT_NE(mappings.Find(11), nullptr);
+  mappings.DropLarge();
+  mappings.DropLarge();
+  EXPECT_EQ(mappings.Find(11), nullptr);
+  for (uint32_t handle = 1; handle < UploadMappings::kMappings; ++handle) {
     EXPECT_NE(mappings.Find(handle), nullptr);
   }
 }
