@@ -27,7 +27,8 @@ namespace nacre::virtio_gpu {
 // may CreateContext: what they share needs a lock. A call should not block or
 // wait for the GPU. One that does (a driver that allocates, say) holds up its
 // context and no other one, for which the device goes on after a moment; but a
-// reset of the device waits for it. FenceRing must not block at all.
+// reset of the device waits for it. FenceRing must not block at all. Cancel
+// alone comes from any thread, and also while another call is under way.
 
 // How the guest should map a blob (VIRTIO_GPU_MAP_CACHE_*).
 enum class MapCaching : uint32_t {
@@ -86,6 +87,13 @@ class FenceObserver {
 class Context {
  public:
   virtual ~Context() = default;
+
+  // The device is being reset, and waits for the calls that are under way:
+  // what they have not begun they need not do any more, nor need those that
+  // may follow until the context is destroyed. Whatever they leave undone,
+  // nobody will look. Any thread, more than once, with a lock of the caller's
+  // held: must neither block nor call back.
+  virtual void Cancel() = 0;
 
   // SUBMIT_3D: `commands` is a copy of the guest's bytes, ours to read. An
   // error is counted and logged; how the guest learns of it is the dialect's.

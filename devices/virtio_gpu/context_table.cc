@@ -41,6 +41,11 @@ absl::Status ContextTable::CheckNew(uint32_t id) const {
 }
 
 void ContextTable::Add(uint32_t id, std::unique_ptr<Context> context) {
+  if (context != nullptr) {
+    MutexLock lock(mutex_);
+    if (cancelled_) context->Cancel();
+    alive_.insert(context.get());
+  }
   auto entry = std::make_unique<Entry>();
   entry->id = id;
   entry->incarnation = ++last_incarnation_;
@@ -109,12 +114,22 @@ void ContextTable::Remove(Entry& entry, ResourceTable& resources) {
           entry.context->DetachResource(resource->id);
         }
       }
+      {
+        MutexLock lock(mutex_);
+        alive_.erase(entry.context.get());
+      }
       entry.context.reset();
     });
   }
   for (Resource* resource : attached) RemoveAttached(entry, *resource);
   if (last_found_ == &entry) last_found_ = nullptr;
   contexts_.erase(entry.id);
+}
+
+void ContextTable::CancelAll() {
+  MutexLock lock(mutex_);
+  cancelled_ = true;
+  for (Context* const context : alive_) context->Cancel();
 }
 
 }  // namespace nacre::virtio_gpu

@@ -7,10 +7,12 @@
 #include <utility>
 
 #include "absl/base/optimization.h"
+#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/mutex.h"
 #include "devices/virtio_gpu/context.h"
 #include "devices/virtio_gpu/limits.h"
 #include "devices/virtio_gpu/relay.h"
@@ -69,6 +71,9 @@ class ContextTable {
   // Detaches its resources, of `resources`, and destroys it.
   void Remove(Entry& entry, ResourceTable& resources);
 
+  // Cancels every context, and from now on each that is added. Any thread.
+  void CancelAll();
+
  private:
   Entry* FindAnother(uint32_t id);
   void RemoveAttached(Entry& entry, Resource& resource);
@@ -80,6 +85,11 @@ class ContextTable {
   Entry* last_found_ = nullptr;
   uint64_t last_incarnation_ = 0;
   size_t attachments_ = 0;
+
+  // For CancelAll: the contexts that exist.
+  Mutex mutex_;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::flat_hash_set<Context*> alive_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace nacre::virtio_gpu

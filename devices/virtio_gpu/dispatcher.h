@@ -36,6 +36,8 @@ class Dispatcher {
              Relay& relay);
 
   size_t num_contexts() const { return executor_.num_contexts(); }
+  // See Executor. Any thread.
+  void Cancel() { executor_.Cancel(); }
 
   // Of job.request, just taken.
   void ReadHeader(Job& job) {

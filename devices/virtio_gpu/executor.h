@@ -73,6 +73,10 @@ class Executor {
 
   size_t num_contexts() const { return contexts_.size(); }
 
+  // Nobody will look at what commands do from now on: calls into contexts that
+  // are under way need not go on to their end. Any thread.
+  void Cancel() { contexts_.CancelAll(); }
+
   // What a command has to do with: it must neither overtake nor be overtaken by
   // another one with the same. That is what it names; the context where it
   // has a ring, for the ring's fences; every context that it calls into; and

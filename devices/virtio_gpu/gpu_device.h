@@ -92,7 +92,8 @@ class VirtioGpu : public virtio::VirtioDevice {
   // what the threads need.
   absl::Status Activate(virtio::Activation activation) override;
   // Contexts, resources, mappings and pending fences are gone afterwards. Waits
-  // for calls into contexts that are under way, not for the GPU.
+  // for calls into contexts that are under way, which it cancels, not for the
+  // GPU.
   void Reset() override;
 
  private:

@@ -75,6 +75,7 @@ Session::Session(const Executor::Environment& environment,
       dispatcher_(environment, pending_fences_, relay_) {}
 
 Session::~Session() {
+  dispatcher_.Cancel();
   relay_.Stop();
   for (RingBatch& batch : batches_) batch.Abandon();
   parking_.Clear([](std::unique_ptr<Job> job) {

@@ -50,8 +50,8 @@ class Session : private Relay::Work {
   static absl::StatusOr<std::unique_ptr<Session>> Start(
       const Executor::Environment& environment, virtio::Activation activation);
   // Drops everything of the guest; pending fences are abandoned, not answered.
-  // Waits for the commands being executed, also for those whose calls block,
-  // and for nothing else.
+  // Cancels all contexts, waits for the commands being executed, also for those
+  // whose calls block, and for nothing else.
   ~Session() override;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;

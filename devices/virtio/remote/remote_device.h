@@ -60,7 +60,7 @@ class RemoteDevice final : public VirtioDevice {
     // What DeviceServices maps into, if anything.
     std::vector<SharedMemoryRegion> regions;
     // How long a device may take for one method of a VirtioDevice: a Reset
-    // waits for one command.
+    // waits for calls into the host's kernel.
     std::chrono::milliseconds reply_limit{10'000};
     // Ends the device's process. Once it has returned that writes no guest
     // memory any more, which a driver may then reuse: called before a lost

@@ -68,7 +68,7 @@ absl::Status MsmContext::Submit(std::span<const uint8_t> commands,
       ShowError(std::move(status), first_error);
     }
     if (shmem_) shmem_->PublishSeqno(header.seqno);
-  })) {
+  }) && ABSL_PREDICT_TRUE(!cancelled_.load(std::memory_order_relaxed))) {
   }
   file_->EndUploads();
   if (ABSL_PREDICT_FALSE(!reader.complete())) {

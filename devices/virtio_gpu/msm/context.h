@@ -1,6 +1,7 @@
 #ifndef NACRE_DEVICES_VIRTIO_GPU_MSM_CONTEXT_H_
 #define NACRE_DEVICES_VIRTIO_GPU_MSM_CONTEXT_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -55,8 +56,11 @@ class MsmContext final : public virtio_gpu::Context {
   MsmContext(const MsmContext&) = delete;
   MsmContext& operator=(const MsmContext&) = delete;
 
-  // Runs every command, also those behind one that fails. The status is that of
-  // the first failure that the guest was told by async_error.
+  // A Submit ends behind the command under way, one that follows behind its
+  // first.
+  void Cancel() override { cancelled_.store(true, std::memory_order_relaxed); }
+  // Runs every command, also those behind one that fails, unless cancelled. The
+  // status is that of the first failure that the guest was told by async_error.
   absl::Status Submit(std::span<const uint8_t> commands,
                       std::optional<uint8_t> fence_ring) override;
   // Ring 0 is the CPU's: what was submitted there is done already.
@@ -122,6 +126,7 @@ class MsmContext final : public virtio_gpu::Context {
   const bool has_wait_boost_;
   const bool has_cached_coherent_;
   const bool replaces_write_combined_;
+  std::atomic<bool> cancelled_{false};
   const std::shared_ptr<GemFile> file_;
   Submitqueues queues_;
   ContextWork work_;

@@ -98,6 +98,12 @@ class FakeGpu::FakeContext : public Context {
     gpu_->contexts_.erase(id_);
   }
 
+  void Cancel() override {
+    MutexLock lock(gpu_->mutex_);
+    ++gpu_->cancels_;
+    gpu_->changed_.SignalAll();
+  }
+
   absl::Status Submit(std::span<const uint8_t> bytes,
                       std::optional<uint8_t> /*fence_ring*/) override {
     const Call call(gpu_, id_);
@@ -274,6 +280,16 @@ void FakeGpu::LetOneThrough(uint32_t ctx_id) {
 void FakeGpu::WaitBlocked(size_t count) const {
   MutexLock lock(mutex_);
   while (blocked_.size() != count) changed_.Wait(mutex_);
+}
+
+size_t FakeGpu::cancels() const {
+  MutexLock lock(mutex_);
+  return cancels_;
+}
+
+void FakeGpu::WaitCancels(size_t count) const {
+  MutexLock lock(mutex_);
+  while (cancels_ < count) changed_.Wait(mutex_);
 }
 
 void FakeGpu::SetCaching(MapCaching caching) {

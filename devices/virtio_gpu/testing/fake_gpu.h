@@ -79,6 +79,11 @@ class FakeGpu {
   // Waits until so many calls are blocked.
   void WaitBlocked(size_t count) const;
 
+  // Times that a context was cancelled; waits until there are `count`. What is
+  // blocked stays so.
+  size_t cancels() const;
+  void WaitCancels(size_t count) const;
+
  private:
   class Type;
   class FakeContext;
@@ -104,6 +109,7 @@ class FakeGpu {
   std::set<uint32_t> called_ ABSL_GUARDED_BY(mutex_);
   // Of called_: it is blocked.
   std::set<uint32_t> blocked_ ABSL_GUARDED_BY(mutex_);
+  size_t cancels_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace nacre::virtio_gpu

@@ -1,6 +1,7 @@
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/errno_status.h"
 #include "base/mutex.h"
@@ -13,6 +14,12 @@ int FakeDrmState::Enter(DrmCall call) {
   const size_t index = static_cast<size_t>(call);
   MutexLock lock(mutex);
   ++calls[index];
+  if (blocking == call) {
+    blocked = true;
+    changed.SignalAll();
+    while (blocking == call) changed.Wait(mutex);
+    blocked = false;
+  }
   if (fail_always[index] != 0) return fail_always[index];
   return std::exchange(fail_once[index], 0);
 }
@@ -90,6 +97,27 @@ void FakeDrmDevice::FailNoMore() {
 size_t FakeDrmDevice::calls(DrmCall call) const {
   MutexLock lock(state_->mutex);
   return state_->calls[static_cast<size_t>(call)];
+}
+
+size_t FakeDrmDevice::calls() const {
+  MutexLock lock(state_->mutex);
+  return std::accumulate(state_->calls.begin(), state_->calls.end(), size_t{0});
+}
+
+void FakeDrmDevice::Block(DrmCall call) {
+  MutexLock lock(state_->mutex);
+  state_->blocking = call;
+}
+
+void FakeDrmDevice::Unblock() {
+  MutexLock lock(state_->mutex);
+  state_->blocking.reset();
+  state_->changed.SignalAll();
+}
+
+void FakeDrmDevice::WaitBlocked() const {
+  MutexLock lock(state_->mutex);
+  while (!state_->blocked) state_->changed.Wait(state_->mutex);
 }
 
 void FakeDrmDevice::FinishAll() { FinishAllBut(0); }

@@ -51,7 +51,8 @@ struct FakeDrmState;
 
 // A small msm driver for tests of what sits above it: handles, addresses,
 // dma-bufs, queues and fences with the kernel's rules and errnos, objects over
-// memfds, no GPU: a submit is done when the test says so. One thread.
+// memfds, no GPU: a submit is done when the test says so. One thread, but
+// for what fails, blocks and is counted.
 class FakeDrmDevice final : public DrmDevice {
  public:
   static constexpr uint64_t kVaStart = 0x1'0000'0000;
@@ -80,6 +81,13 @@ class FakeDrmDevice final : public DrmDevice {
   void FailAlways(DrmCall call, int error);
   void FailNoMore();
   size_t calls(DrmCall call) const;
+  size_t calls() const;  // Of all kinds.
+
+  // Calls of this kind block from now on, before they do anything; no longer.
+  void Block(DrmCall call);
+  void Unblock();
+  // Waits until one is blocked.
+  void WaitBlocked() const;
 
   // All fences of submits so far (or of one) become readable.
   void FinishAll();

@@ -63,8 +63,12 @@ struct FakeDrmState {
   std::array<int, kCalls> fail_once ABSL_GUARDED_BY(mutex){};
   std::array<int, kCalls> fail_always ABSL_GUARDED_BY(mutex){};
   std::array<size_t, kCalls> calls ABSL_GUARDED_BY(mutex){};
+  mutable CondVar changed;
+  std::optional<DrmCall> blocking ABSL_GUARDED_BY(mutex);
+  bool blocked ABSL_GUARDED_BY(mutex) = false;
 
-  // Counts the call; the errno it is to fail with, or 0.
+  // Counts the call and waits while it is to block; the errno it is to fail
+  // with, or 0.
   int Enter(DrmCall call);
 };
 
