@@ -1,6 +1,5 @@
 #include "nacre/jailed_gpu.h"
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -10,7 +9,6 @@
 
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -18,7 +16,7 @@
 #include "devices/virtio_gpu/host_visible_window.h"
 #include "devices/virtio_gpu/wire.h"
 #include "glog/logging.h"
-#include "google/protobuf/map.h"
+#include "nacre/foreign_summary.h"
 #include "nacre/gpu_limits.h"
 #include "nacre/gpu_process.h"
 #include "nacre/jail/filter.h"
@@ -56,22 +54,6 @@ absl::StatusOr<jail::Process> StartProcess(const Gpu& config, bool namespaces,
         "set gpu.jail to best-effort"));
   }
   return process;
-}
-
-// Attack stopped: lines of our own output, forged by names of counters.
-bool IsPlain(const google::protobuf::Map<std::string, uint64_t>& counters) {
-  constexpr size_t kMaxName = 256;
-  return std::all_of(counters.begin(), counters.end(), [](const auto& counter) {
-    const std::string& name = counter.first;
-    return name.size() <= kMaxName &&
-           std::all_of(name.begin(), name.end(), absl::ascii_isprint);
-  });
-}
-bool IsPlain(const GpuSummary& summary) {
-  return IsPlain(summary.commands()) && IsPlain(summary.errors()) &&
-         IsPlain(summary.ccmds()) && IsPlain(summary.ccmd_errors()) &&
-         IsPlain(summary.simulator().not_executed()) &&
-         IsPlain(summary.simulator().executed());
 }
 
 }  // namespace
@@ -195,13 +177,8 @@ void JailedGpu::OnLost(const virtio::RemoteDevice::Loss& loss) {
 }
 
 GpuSummary JailedGpu::Summary() {
-  GpuSummary summary;
-  // From a process that is not trusted: of no more use than to be shown.
-  if (!summary.ParseFromString(remote_->Counters()) || !IsPlain(summary)) {
-    summary.Clear();
-  }
+  GpuSummary summary = ParseForeignSummary(remote_->Counters());
   summary.set_device(name_);
-  summary.clear_failure();
   MutexLock lock(mutex_);
   // Its end is being looked into.
   while (remote_->lost() && failure_.empty()) failed_.Wait(mutex_);
