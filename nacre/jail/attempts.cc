@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <linux/random.h>
 #include <poll.h>
 #include <sched.h>
@@ -232,6 +234,34 @@ constexpr Attempt kAttempts[] = {
     {"LoadAProgramIntoTheKernel",
      [] { return syscall(SYS_bpf, BPF_PROG_LOAD, nullptr, 0); }, kEnded,
      std::nullopt},
+    {"WaitWithPriority",
+     [] {
+       static uint32_t word = 0;
+       return syscall(SYS_futex, &word, FUTEX_LOCK_PI, 0, nullptr, nullptr, 0);
+     },
+     kEnded, std::nullopt},
+    {"TakePagesOutOfAFile",
+     [] {
+       const int memfd = memfd_create("test", MFD_CLOEXEC);
+       if (ftruncate(memfd, kPage) != 0) return int64_t{0};
+       void* const memory =
+           mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+       return int64_t{madvise(memory, kPage, MADV_REMOVE)};
+     },
+     EINVAL, std::nullopt},
+    {"MergePages",
+     [] {
+       void* const memory = mmap(nullptr, kPage, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+       return int64_t{madvise(memory, kPage, MADV_MERGEABLE)};
+     },
+     EINVAL, std::nullopt},
+    {"TakeHugePages",
+     [] { return int64_t{memfd_create("test", MFD_CLOEXEC | MFD_HUGETLB)}; },
+     kEnded, std::nullopt},
+    {"InterruptAllProcessors",
+     [] { return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0); }, EPERM,
+     std::nullopt},
     {"HandleFaults", [] { return syscall(SYS_userfaultfd, 0); }, kEnded,
      std::nullopt},
     {"AskByRing", [] { return syscall(SYS_io_uring_setup, 1, nullptr); },
@@ -277,6 +307,13 @@ constexpr Attempt kAttempts[] = {
      kEnded, EPERM},
     // What a device does.
     {"ShareMemory", [] { return int64_t{memfd_create("test", MFD_CLOEXEC)}; },
+     0, 0},
+    {"GivePagesBack",
+     [] {
+       void* const memory = mmap(nullptr, kPage, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+       return int64_t{madvise(memory, kPage, MADV_DONTNEED)};
+     },
      0, 0},
     {"MakeAThread",
      [] {

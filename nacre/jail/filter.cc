@@ -1,6 +1,7 @@
 #include "nacre/jail/filter.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -28,20 +29,20 @@ constexpr const char* kAllowed[] = {
     "eventfd2", "fstat", "ftruncate", "lseek", "poll", "ppoll", "read",
     "recvmsg", "sendmsg", "write", "writev",
     // Memory, but for what makes it executable.
-    "brk", "madvise", "memfd_create", "mremap", "munmap",
+    "brk", "mremap", "munmap",
     // Threads, but for making them.
-    "exit", "exit_group", "futex", "getpid", "gettid", "membarrier",
-    "restart_syscall", "rseq", "rt_sigprocmask", "rt_sigreturn",
-    "sched_getaffinity", "sched_yield", "set_robust_list", "sigaltstack",
+    "exit", "exit_group", "getpid", "gettid", "restart_syscall", "rseq",
+    "rt_sigprocmask", "rt_sigreturn", "sched_getaffinity", "sched_yield",
+    "set_robust_list", "sigaltstack",
     // Time and chance.
     "clock_gettime", "clock_nanosleep", "getrandom", "gettimeofday",
     "nanosleep"};
 
 // What libraries try: they go on without.
 constexpr const char* kRefusedSoftly[] = {
-    "access", "faccessat", "faccessat2", "getcwd",     "newfstatat",
-    "open",   "openat",    "readlink",   "readlinkat", "stat",
-    "lstat",  "statx",     "sysinfo",    "uname",
+    "access",     "faccessat", "faccessat2", "getcwd",   "membarrier",
+    "newfstatat", "open",      "openat",     "readlink", "readlinkat",
+    "stat",       "lstat",     "statx",      "sysinfo",  "uname",
 };
 
 constexpr scmp_datum_t kInt = 0xffff'ffff;  // What the kernel takes of an int.
@@ -53,6 +54,9 @@ constexpr scmp_datum_t kNewNamespaces =
 // for C.)
 scmp_arg_cmp Equal(unsigned argument, scmp_datum_t value) {
   return {argument, SCMP_CMP_EQ, value, 0};
+}
+scmp_arg_cmp NotEqual(unsigned argument, scmp_datum_t value) {
+  return {argument, SCMP_CMP_NE, value, 0};
 }
 scmp_arg_cmp Masked(unsigned argument, scmp_datum_t mask, scmp_datum_t value) {
   return {argument, SCMP_CMP_MASKED_EQ, mask, value};
@@ -117,6 +121,20 @@ class Rules {
 void AddConditionalRules(Rules& rules) {
   rules.AllowIf("mmap", {Masked(2, PROT_EXEC, 0)});
   rules.AllowIf("mprotect", {Masked(2, PROT_EXEC, 0)});
+  // Not what waits with priorities or is moved to other queues.
+  constexpr scmp_datum_t kFutexFlags =
+      FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME;
+  for (const scmp_datum_t operation :
+       {FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET}) {
+    rules.AllowIf("futex", {Masked(1, kInt & ~kFutexFlags, operation)});
+  }
+  // Not of huge pages, nor executable.
+  rules.AllowIf(
+      "memfd_create",
+      {Masked(1, kInt & ~scmp_datum_t{MFD_CLOEXEC | MFD_ALLOW_SEALING}, 0)});
+  // The rest is advice that nobody depends on, or takes pages out of files.
+  rules.AllowIf("madvise", {Equal(2, MADV_DONTNEED)});
+  rules.Refuse("madvise", EINVAL, {NotEqual(2, MADV_DONTNEED)});
   // Threads of this process in its namespaces, with its descriptors: one with a
   // table of its own would have as many again. glibc falls back to clone from
   // clone3, whose arguments a filter cannot see.
