@@ -61,6 +61,7 @@ class Gate {
     while (closed_ && !step_) changed_.Wait(mutex_);
     step_ = false;
     held_ = false;
+    changed_.SignalAll();
   }
 
   // Once the next submission has retired.
@@ -84,6 +85,8 @@ class Gate {
     MutexLock lock(mutex_);
     closed_ = false;
     changed_.SignalAll();
+    // Or Close might find it held still, by the submission before its own.
+    while (held_) changed_.Wait(mutex_);
   }
   void WaitRetired(uint64_t count) {
     MutexLock lock(mutex_);
