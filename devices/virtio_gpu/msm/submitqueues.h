@@ -52,7 +52,7 @@ class Submitqueues {
 
   // The guest has more work on the ring; if the request was for a fence, all of
   // it is done when `fence` is readable.
-  void Submitted(uint32_t ring, const SubmitRequest& request, Fd fence) {
+  void Submitted(uint32_t ring, const SubmitRequest& request, Fd&& fence) {
     last_[ring] = {request.queue_id, request.fence};
     if (ABSL_PREDICT_TRUE(!request.fence_out)) {
       unfenced_ |= uint64_t{1} << ring;
