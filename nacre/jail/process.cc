@@ -74,16 +74,6 @@ bool MoveToFront(std::span<int> fds) {
   return true;
 }
 
-// Attack stopped: memory without end, for which the kernel ends another
-// process. As far as this system lets us.
-void EndFirstWithoutMemory() {
-  constexpr absl::string_view kFirst = "1000";
-  const int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  if (file < 0) return;
-  (void)!write(file, kFirst.data(), kFirst.size());
-  close(file);
-}
-
 // In the child of a process that may have threads: system calls only. `fds`
 // are to be the descriptors from 0 on, of which the first two are not open yet.
 // Where `user_map` is not empty, it is this process's user namespace's.
@@ -96,7 +86,6 @@ void EndFirstWithoutMemory() {
       _exit(kCannotStart);
     }
   }
-  EndFirstWithoutMemory();
   setsid();  // The terminal's signals are not for us, nor is the terminal.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   sigset_t none;

@@ -34,8 +34,7 @@ class Process {
   // (borrowed), in a session of its own, with an environment of nothing but the
   // variables that logging and sanitizers read. With `namespaces` in new user,
   // mount, pid, network, ipc and uts ones, of which it is root until Confine.
-  // It is killed when the calling thread ends, and before all others where the
-  // system runs out of memory. Errors: the errno: EPERM, ENOSPC
+  // It is killed when the calling thread ends. Errors: the errno: EPERM, ENOSPC
   // or EUSERS where this system lets this user have no namespaces.
   static absl::StatusOr<Process> Start(const std::string& argument,
                                        std::span<const int> fds,

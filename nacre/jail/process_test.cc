@@ -101,12 +101,6 @@ TEST(ProcessTest, EndsWithItsParent) {
   EXPECT_EQ(read(reader.get(), &byte, 1), 0);
 }
 
-TEST(ProcessTest, IsTheFirstToEndWithoutMemory) {
-  const int fd = STDERR_FILENO;
-  Process process = *Process::Start("score", std::span(&fd, 1), fd, false);
-  EXPECT_EQ(Describe(*process.Wait(std::chrono::seconds(30))), "exit code 0");
-}
-
 TEST(ProcessTest, ItsNamespacesAreOfNoOther) {
   const int fd = STDERR_FILENO;
   absl::StatusOr<Process> process =
@@ -154,12 +148,6 @@ int CountInherited() {
   return std::getenv("NACRE_SECRET") == nullptr ? 0 : 2;
 }
 
-int CheckScore() {
-  int score = 0;
-  std::ifstream("/proc/self/oom_score_adj") >> score;
-  return score == 1000 ? 0 : 1;
-}
-
 int CheckMask() {
   sigset_t mask;
   if (sigprocmask(SIG_SETMASK, nullptr, &mask) != 0) return 2;
@@ -190,7 +178,6 @@ int main(int argc, char** argv) {
   if (argument == "close") return nacre::jail::StartWithoutStreams();
   if (argument == "streams") return nacre::jail::CountStreams();
   if (argument == "inherited") return nacre::jail::CountInherited();
-  if (argument == "score") return nacre::jail::CheckScore();
   if (argument == "mask") return nacre::jail::CheckMask();
   if (argument == "session") return getsid(0) == getpid() ? 0 : 1;
   if (argument == "parent") return nacre::jail::BeAParent();
