@@ -257,6 +257,7 @@ class Side {
     if (!batched_) Submit();
     const uint32_t code = msm::DRM_IOCTL_MSM_SUBMITQUEUE_NEW;
     if (step.cmd == msm::MSM_CCMD_IOCTL_SIMPLE &&
+        step.body.size() >= sizeof(code) &&
         std::memcmp(step.body.data(), &code, sizeof(code)) == 0) {
       one_ring_ = false;
     }
