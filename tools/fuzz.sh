@@ -162,8 +162,8 @@ decoders() {
     devices/virtio_gpu/msm/{ccmd_cost,context,context_ccmds}.{cc,h} \
     devices/virtio_gpu/msm/{context_type,fault_reporter,gem}.{cc,h} \
     devices/virtio_gpu/msm/{gem_blob,object_table,shmem}.{cc,h} \
-    devices/virtio_gpu/msm/submit{_translator,queues}.{cc,h} \
-    devices/virtio_gpu/msm/upload_mappings.{cc,h} \
+    devices/virtio_gpu/msm/submit{_check,_translator,queues}.{cc,h} \
+    devices/virtio_gpu/msm/{unfinished_work,upload_mappings}.{cc,h} \
     nacre/{config,flags}.{cc,h} \
     simulator/{address_space,buffer,buffer_pool}.{cc,h} \
     simulator/blit_2d{,_registers}.{cc,h} \
