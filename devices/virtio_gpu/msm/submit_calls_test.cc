@@ -109,9 +109,9 @@ drm_msm_gem_submit_bo EntryOf(uint32_t buffer) {
   _exit(ok ? kOnlySubmits : kOtherCalls);
 }
 
-// UBSan asks the kernel which memory may be read.
+// UBSan asks the kernel which memory may be read, TSan for memory of its own.
 #if defined(__has_feature)
-#if __has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define NACRE_SANITIZED
 #endif
 #endif
