@@ -105,8 +105,9 @@ fuzz() {
   {
     local TIMEFORMAT='processor: %U %S'
     time "$fuzz_bin/${relative}_fuzzer" -max_total_time="$seconds" \
-      -timeout="$input_seconds" -rss_limit_mb=4096 -max_len="$max_input_bytes" \
-      -print_final_stats=1 -artifact_prefix="$findings/" \
+      -timeout="$input_seconds" -report_slow_units="$input_seconds" \
+      -rss_limit_mb=4096 -max_len="$max_input_bytes" -print_final_stats=1 \
+      -artifact_prefix="$findings/" \
       "$corpus" "$seeds" >"$log" 2>&1 || true
   } 2>"$log.time"
   found=$(find "$findings" -type f -newer "$scratch/${relative//\//.}" | wc -l)
