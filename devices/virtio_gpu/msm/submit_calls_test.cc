@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/page_size.h"
@@ -79,29 +80,38 @@ bool ForbidSystemCalls() {
 
 enum ExitCode { kOnlySubmits, kOtherCalls, kNoFilter };
 
-drm_msm_gem_submit_bo EntryOf(uint32_t buffer) {
-  return {.flags = MSM_SUBMIT_BO_READ, .handle = buffer, .presumed = 0};
-}
+// A guest with a buffer, and a GEM_SUBMIT of it.
+struct SubmittingGuest {
+  SubmittingGuest() {
+    const drm_msm_gem_submit_bo bo = {
+        .flags = MSM_SUBMIT_BO_READ,
+        .handle = *guest.NewBuffer(HostPageSize(), kLargestPageSize),
+        .presumed = 0};
+    stream.Add(MSM_CCMD_GEM_SUBMIT, {MSM_PIPE_3D0, 0, 1, 0, 1}, AsBytes(bo));
+  }
+  bool Submit() {
+    return guest.context().Submit(stream.bytes(), std::nullopt).ok();
+  }
+
+  CountingKernel kernel;
+  const std::unique_ptr<LibdrmDevice> device = *LibdrmDevice::Create(
+      "node", kernel, [] { return OpenRenderNode("/dev/null"); });
+  const std::unique_ptr<MsmContextType> type = *MsmContextType::Create(*device);
+  Guest guest{*type};
+  CcmdStream stream;
+};
 
 [[noreturn]] void SubmitWithoutSystemCalls() {
   constexpr int kSubmits = 200;
-  CountingKernel kernel;
-  const auto device = *LibdrmDevice::Create(
-      "node", kernel, [] { return OpenRenderNode("/dev/null"); });
-  const auto type = *MsmContextType::Create(*device);
-  Guest guest(*type);
-  const uint32_t buffer = *guest.NewBuffer(HostPageSize(), kLargestPageSize);
-  CcmdStream stream;
-  stream.Add(MSM_CCMD_GEM_SUBMIT, {MSM_PIPE_3D0, 0, 1, 0, 1},
-             AsBytes(EntryOf(buffer)));
-  virtio_gpu::Context& context = guest.context();
+  SubmittingGuest guest;
+  CountingKernel& kernel = guest.kernel;
   // Memory that is kept is there after the first one.
-  context.Submit(stream.bytes(), std::nullopt).IgnoreError();
+  guest.Submit();
   kernel.calls = kernel.submits = 0;
   if (!ForbidSystemCalls()) _exit(kNoFilter);
   bool ok = true;
   for (int i = 0; i < kSubmits; ++i) {
-    ok &= context.Submit(stream.bytes(), std::nullopt).ok();
+    ok &= guest.Submit();
   }
   // Whoever runs this slowly sees a look at MSM_PARAM_FAULTS every 50 ms.
   ok &= kernel.submits == kSubmits && kernel.waits == 0 &&
@@ -132,18 +142,11 @@ TEST(SubmitCallsTest, WithoutAFenceASubmitIsOneIoctlAndNothingElse) {
 // A checkpoint where all is finished: no submit, no fence.
 TEST(SubmitCallsTest, AtACheckpointOneMoreIoctlTellsThatWorkIsFinished) {
   constexpr int kSubmits = 10000;
-  CountingKernel kernel;
-  const auto device = *LibdrmDevice::Create(
-      "node", kernel, [] { return OpenRenderNode("/dev/null"); });
-  const auto type = *MsmContextType::Create(*device);
-  Guest guest(*type);
-  const uint32_t buffer = *guest.NewBuffer(HostPageSize(), kLargestPageSize);
-  CcmdStream stream;
-  stream.Add(MSM_CCMD_GEM_SUBMIT, {MSM_PIPE_3D0, 0, 1, 0, 1},
-             AsBytes(EntryOf(buffer)));
+  SubmittingGuest guest;
+  CountingKernel& kernel = guest.kernel;
   kernel.submits = kernel.waits = 0;
   for (int i = 0; i < kSubmits; ++i) {
-    ASSERT_TRUE(guest.context().Submit(stream.bytes(), std::nullopt).ok());
+    ASSERT_TRUE(guest.Submit());
   }
   EXPECT_EQ(kernel.submits, kSubmits);
   EXPECT_GT(kernel.waits, 0);
