@@ -41,7 +41,16 @@ struct State {
   std::atomic<const char*> failed;
   std::atomic<uint64_t> failed_request;
 };
-State* g_state = nullptr;  // Shared with children; never unmapped.
+State* MakeState() {
+  void* const shared =
+      __real_mmap(nullptr, sizeof(State), PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) std::abort();
+  return new (shared) State();
+}
+// Shared with children; never unmapped. Before main, since threads that run
+// already look for it.
+State* const g_state = MakeState();
 bool g_is_child = false;
 thread_local bool t_exempt = false;
 
@@ -78,13 +87,6 @@ std::optional<int> Fault(const char* name, Kind kind = Kind::kAny,
 }  // namespace
 
 HostFault::HostFault(const Plan& plan) {
-  if (g_state == nullptr) {
-    void* const shared =
-        __real_mmap(nullptr, sizeof(State), PROT_READ | PROT_WRITE,
-                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED) std::abort();
-    g_state = new (shared) State();
-  }
   g_state->first = plan.first;
   g_state->repeatedly = plan.repeatedly;
   g_state->error = plan.error;

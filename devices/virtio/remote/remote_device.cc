@@ -48,6 +48,11 @@ std::chrono::milliseconds TimeUntil(
   return std::max(left, std::chrono::milliseconds::zero());
 }
 
+// Of sending; otherwise nothing was sent, for want of something here.
+bool PeerFailed(const absl::Status& sent) {
+  return absl::IsUnavailable(sent) || absl::IsDeadlineExceeded(sent);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RemoteDevice>> RemoteDevice::Create(
@@ -128,9 +133,7 @@ absl::Status RemoteDevice::AskDevice(MessageType type,
       !sent.ok()) {
     // The device has not heard of it, and is as it was. One that is not reset
     // has the guest's memory, though.
-    const bool peer_failed =
-        absl::IsUnavailable(sent) || absl::IsDeadlineExceeded(sent);
-    if (peer_failed || type == MessageType::kReset) Lose(sent);
+    if (PeerFailed(sent) || type == MessageType::kReset) Lose(sent);
     return sent;
   }
   absl::StatusOr<Reply> reply =
@@ -378,7 +381,11 @@ absl::Status RemoteDevice::Serve(OpenNode&) {
       AskServices([](DeviceServices& services) { return services.OpenNode(); });
   if (!node.ok()) return Answer(node.status(), {});
   const int fd = node->get();
-  return Answer(absl::OkStatus(), std::span(&fd, 1));
+  const absl::Status sent = Answer(absl::OkStatus(), std::span(&fd, 1));
+  if (sent.ok() || PeerFailed(sent)) return sent;
+  // What others of this user have under way in sockets is no fault of the
+  // device's.
+  return Answer(sent, {});
 }
 
 absl::Status RemoteDevice::Serve(ConfigChanged&) {

@@ -347,8 +347,8 @@ TEST_F(HostileDeviceTest, ADeviceThatReadsNoAnswersIsLost) {
                .ok()) {
     }
   });
-  // For want of room, or by the kernel's limit of descriptors under way.
-  EXPECT_FALSE(WaitLost().ok());
+  // For want of room, even behind the kernel's limit of descriptors under way.
+  EXPECT_TRUE(absl::IsDeadlineExceeded(WaitLost()));
   flood.join();
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,8 +13,10 @@
 
 #include "absl/status/status.h"
 #include "base/bytes.h"
+#include "base/errno_status.h"
 #include "base/mapping.h"
 #include "base/mutex.h"
+#include "base/testing/host_faults.h"
 #include "devices/virtio/common_config.h"
 #include "devices/virtio/pci_transport.h"
 #include "devices/virtio/remote/channel.h"
@@ -70,7 +74,10 @@ class RemoteDeviceTest : public testing::Test {
             },
             .counters = [] { return std::string("counts"); },
             .counters_interval = std::chrono::milliseconds(1)});
-    server_thread_ = std::thread([this] { served_ = server_->Serve(); });
+    server_thread_ = std::thread([this] {
+      const HostFault::Exempt device;
+      served_ = server_->Serve();
+    });
     control_.emplace(std::move(control));
     services_channel_.emplace(std::move(services));
   }
@@ -232,6 +239,27 @@ TEST_F(RemoteDeviceTest, MapsAndOpensByAskingTheOtherProcess) {
   EXPECT_TRUE(absl::IsNotFound(client_->UnmapRegion(5)));
   EXPECT_TRUE(client_->ClearRegion().ok());
   EXPECT_TRUE(client_->OpenNode()->valid());
+}
+
+// Descriptors that others of this user have under way make sendmsg fail.
+TEST_F(RemoteDeviceTest, AnAnswerThatCannotBeSentLosesNothing) {
+  ASSERT_TRUE(Connect().ok());
+  const HostFault::Exempt device;
+  uint64_t calls = 0;
+  {
+    const HostFault none({});
+    EXPECT_TRUE(client_->OpenNode().ok());
+    calls = none.calls();
+  }
+  for (const int error : {ETOOMANYREFS, ENOMEM, EMFILE}) {
+    // The last is to answer.
+    const HostFault fault({.first = calls - 1, .error = error});
+    const absl::Status status = client_->OpenNode().status();
+    EXPECT_EQ(fault.failed(), "sendmsg(0)");
+    EXPECT_EQ(status.code(), ErrnoStatus(error, "").code()) << status;
+  }
+  EXPECT_TRUE(client_->OpenNode()->valid());
+  EXPECT_FALSE(remote_->lost());
 }
 
 TEST_F(RemoteDeviceTest, CountersAreTheDevices) {
