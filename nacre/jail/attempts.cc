@@ -322,6 +322,15 @@ constexpr Attempt kAttempts[] = {
      },
      0, 0},
     {"NameItself", [] { return int64_t{prctl(PR_SET_NAME, "test")}; }, 0, 0},
+    // As newer C and C++ libraries do for what they allocate.
+    {"NameItsMemory",
+     [] {
+       void* const memory = mmap(nullptr, kPage, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+       return int64_t{
+           prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, memory, kPage, "test")};
+     },
+     EINVAL, std::nullopt},
 };
 
 }  // namespace

@@ -150,6 +150,9 @@ void AddConditionalRules(Rules& rules) {
   for (const scmp_datum_t option : {PR_SET_NAME, PR_SET_TIMERSLACK}) {
     rules.AllowIf("prctl", {Masked(0, kInt, option)});
   }
+  // Names of memory, which newer glibc and abseil try: as a kernel without
+  // them.
+  rules.Refuse("prctl", EINVAL, {Masked(0, kInt, PR_SET_VMA)});
   // Our own limits can be read.
   rules.AllowIf("prlimit64", {Equal(0, 0), Equal(2, 0)});
   // abort(3) and threads have handlers. Each by equality, rather than all but

@@ -21,13 +21,13 @@ inline constexpr int kRefusedCallExit = 159;  // As a shell shows SIGSYS.
 // no process, and signal nobody but itself. Of ioctl(2) it has exactly
 // `ioctls`, whole request codes.
 //
-// What libraries try and can do without, looking up paths for instance, fails
-// with EPERM. Every other call is not made, and ends the process with
-// kRefusedCallExit, after `report`: no code of ours makes one, so somebody
-// else's is running. (That is a handler of SIGSYS, which the filter keeps from
-// being replaced, rather than a kill by the kernel, which would not tell the
-// call. Who has the whole process can keep the handler from its work, though,
-// and try on.)
+// What libraries try and can do without fails: with EPERM, looking up paths for
+// instance, or as in a kernel that does not have it (clone3, names of memory).
+// Every other call is not made, and ends the process with kRefusedCallExit,
+// after `report`: no code of ours makes one, so somebody else's is running.
+// (That is a handler of SIGSYS, which the filter keeps from being replaced,
+// rather than a kill by the kernel, which would not tell the call. Who has the
+// whole process can keep the handler from its work, though, and try on.)
 //
 // Sets no_new_privs. Errors: the errno, where the kernel has no seccomp.
 absl::Status InstallFilter(std::span<const uint32_t> ioctls,
