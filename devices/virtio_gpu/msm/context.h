@@ -94,8 +94,13 @@ class MsmContext final : public virtio_gpu::Context {
   absl::Status Run(const vdrm_ccmd_req& header, const WaitFenceCcmd& ccmd);
   absl::Status Run(const vdrm_ccmd_req& header, const SetDebuginfoCcmd& ccmd);
 
-  // Room for a submission, where its ring has none in advance.
-  absl::Status TakeMoreWork(uint32_t ring, uint32_t bytes);
+  // `bytes` of unfinished work have been taken for it.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE absl::Status Submit(const SubmitRequest& request,
+                                                   uint32_t ring,
+                                                   uint32_t bytes);
+  // Where the ring has not as much in advance.
+  ABSL_ATTRIBUTE_NOINLINE absl::Status TakeMoreAndSubmit(
+      const SubmitRequest& request, uint32_t ring, uint32_t bytes);
   // Ioctls that IOCTL_SIMPLE may carry: their results, 0 or -errno.
   int32_t GetParam(drm_msm_param& argument);
   int32_t SubmitqueueNew(drm_msm_submitqueue& argument);
@@ -109,8 +114,9 @@ class MsmContext final : public virtio_gpu::Context {
   // driver knows no such caching.
   absl::StatusOr<uint32_t> ObjectFlags(uint32_t guest_flags) const;
   // Of the driver's; returns it.
-  ABSL_ATTRIBUTE_NOINLINE absl::Status OnRefusedSubmit(
-      const vdrm_ccmd_req& header, uint32_t ring, absl::Status error);
+  ABSL_ATTRIBUTE_NOINLINE absl::Status OnRefusedSubmit(uint32_t ring,
+                                                       uint32_t bytes,
+                                                       absl::Status error);
   // For a guest with larger pages than the host's: the object made anew, of
   // `blob_size` bytes, where that is its size in whole pages of such a guest.
   absl::StatusOr<std::shared_ptr<GemObject>> GrowToGuestPages(

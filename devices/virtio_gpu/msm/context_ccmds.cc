@@ -209,13 +209,16 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSetNameCcmd& ccmd) {
   return absl::OkStatus();
 }
 
-absl::Status MsmContext::OnRefusedSubmit(const vdrm_ccmd_req& header,
-                                         uint32_t ring, absl::Status error) {
-  work_.GiveBack(ring, UnfinishedWork::BytesOf(header.len));
-  if (StatusErrno(error) != EINVAL) return error;
-  checks_submits_ = true;
-  refused_submits_.Add();
-  return error;
+inline absl::Status MsmContext::Submit(const SubmitRequest& request,
+                                       uint32_t ring, uint32_t bytes) {
+  absl::StatusOr<Fd> fence = file_->drm().GemSubmit(request);
+  if (ABSL_PREDICT_FALSE(!fence.ok())) {
+    return OnRefusedSubmit(ring, bytes, fence.status());
+  }
+  queues_.Submitted(ring, request, *std::move(fence));
+  counters_.submits.Add();
+  counters_.submit_bos.Add(request.bos.size());
+  return absl::OkStatus();
 }
 
 absl::Status MsmContext::Run(const vdrm_ccmd_req& header,
@@ -232,22 +235,30 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req& header,
   request.fence_out = ring == fence_ring_;
   const uint32_t bytes = UnfinishedWork::BytesOf(header.len);
   if (ABSL_PREDICT_FALSE(!work_.Take(ring, bytes))) {
-    RETURN_IF_ERROR(TakeMoreWork(ring, bytes));
+    return TakeMoreAndSubmit(request, ring, bytes);
   }
-  absl::StatusOr<Fd> fence = file_->drm().GemSubmit(request);
-  if (ABSL_PREDICT_FALSE(!fence.ok())) {
-    return OnRefusedSubmit(header, ring, fence.status());
-  }
-  queues_.Submitted(ring, request, *std::move(fence));
-  counters_.submits.Add();
-  counters_.submit_bos.Add(ccmd.nr_bos);
+  return Submit(request, ring, bytes);
+}
+
+absl::Status MsmContext::TakeMoreAndSubmit(const SubmitRequest& request,
+                                           uint32_t ring, uint32_t bytes) {
+  const auto make_fence = [this](uint32_t behind) {
+    return queues_.FenceUnfinished(behind);
+  };
+  ASSIGN_OR_RETURN(const bool wants_checkpoint,
+                   work_.TakeMore(ring, bytes, make_fence));
+  RETURN_IF_ERROR(Submit(request, ring, bytes));
+  if (wants_checkpoint) work_.AddCheckpoint(ring, make_fence);
   return absl::OkStatus();
 }
 
-absl::Status MsmContext::TakeMoreWork(uint32_t ring, uint32_t bytes) {
-  return work_.TakeMore(ring, bytes, [this](uint32_t behind) {
-    return queues_.FenceUnfinished(behind);
-  });
+absl::Status MsmContext::OnRefusedSubmit(uint32_t ring, uint32_t bytes,
+                                         absl::Status error) {
+  work_.GiveBack(ring, bytes);
+  if (StatusErrno(error) != EINVAL) return error;
+  checks_submits_ = true;
+  refused_submits_.Add();
+  return error;
 }
 
 absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemUploadCcmd& ccmd) {

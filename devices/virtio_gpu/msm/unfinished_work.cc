@@ -29,15 +29,29 @@ void UnfinishedWork::SweepAll() {
   Sweep(shares_.size());
 }
 
-uint64_t UnfinishedWork::Take(Share& share, uint64_t bytes) {
+UnfinishedWork::Taken UnfinishedWork::Take(Share& share, uint32_t ring,
+                                           uint64_t bytes) {
+  const uint64_t most = limits_.max_unfinished_bytes;
+  const uint64_t with_advance = bytes + kAdvance;
   MutexLock lock(mutex_);
   ReleaseFinished(share);
-  const uint64_t with_advance = bytes + kAdvance;
-  if (Reserve(share, with_advance)) return with_advance;
+  const bool may_be_kept = bytes <= kAdvance;
+  if (may_be_kept && Reserve(share, with_advance, most / 2)) {
+    return {with_advance};
+  }
   // Others may have finished since they asked.
   Sweep(kPerSweep);
-  if (Reserve(share, with_advance)) return with_advance;
-  return Reserve(share, bytes) ? bytes : 0;
+  if (may_be_kept && Reserve(share, with_advance, most / 2)) {
+    return {with_advance};
+  }
+  // A ring whose work waits has descriptors, and an advance that pays for them.
+  if (Find(share, ring).advance == 0 && Reserve(share, with_advance, most)) {
+    return {with_advance, false};
+  }
+  if (Reserve(share, bytes, most)) return {bytes, false};
+  if (!FitsContext(share, bytes)) return {};
+  Sweep(shares_.size());
+  return {Reserve(share, bytes, most) ? bytes : 0, false};
 }
 
 void UnfinishedWork::GiveBack(Share& share, uint64_t bytes) {
@@ -46,19 +60,16 @@ void UnfinishedWork::GiveBack(Share& share, uint64_t bytes) {
 }
 
 void UnfinishedWork::AddCheckpoint(const std::shared_ptr<Share>& share,
-                                   uint32_t ring, Fd fence, uint64_t bytes) {
+                                   uint32_t ring, Fd fence, uint64_t bytes,
+                                   uint64_t advance) {
   MutexLock lock(mutex_);
   if (!fence.valid() || IsSignalled(fence)) {
-    Release(*share, bytes);
+    Release(*share, bytes + advance);
     return;
   }
-  auto at =
-      std::find_if(share->rings.begin(), share->rings.end(),
-                   [&](const Ring& other) { return other.index == ring; });
-  if (at == share->rings.end()) {
-    at = share->rings.insert(at, {.index = ring, .oldest = {}, .newest = {}});
-  }
-  Checkpoint& checkpoint = at->oldest.fence.valid() ? at->newest : at->oldest;
+  Ring& at = Find(*share, ring);
+  at.advance += advance;
+  Checkpoint& checkpoint = at.oldest.fence.valid() ? at.newest : at.oldest;
   checkpoint.fence = std::move(fence);
   checkpoint.bytes += bytes;
   if (share->listed) return;
@@ -66,11 +77,23 @@ void UnfinishedWork::AddCheckpoint(const std::shared_ptr<Share>& share,
   shares_.push_back(share);
 }
 
-bool UnfinishedWork::Reserve(Share& share, uint64_t bytes) {
-  const uint64_t most_here = limits_.max_context_unfinished_bytes;
-  if (share.bytes > most_here || bytes > most_here - share.bytes ||
-      !counters_.unfinished_bytes.AddUpTo(limits_.max_unfinished_bytes,
-                                          bytes)) {
+UnfinishedWork::Ring& UnfinishedWork::Find(Share& share, uint32_t ring) {
+  const auto at =
+      std::find_if(share.rings.begin(), share.rings.end(),
+                   [&](const Ring& other) { return other.index == ring; });
+  if (at != share.rings.end()) return *at;
+  return share.rings.emplace_back(
+      Ring{.index = ring, .oldest = {}, .newest = {}});
+}
+
+bool UnfinishedWork::FitsContext(const Share& share, uint64_t bytes) const {
+  const uint64_t most = limits_.max_context_unfinished_bytes;
+  return share.bytes <= most && bytes <= most - share.bytes;
+}
+
+bool UnfinishedWork::Reserve(Share& share, uint64_t bytes, uint64_t most) {
+  if (!FitsContext(share, bytes) ||
+      !counters_.unfinished_bytes.AddUpTo(most, bytes)) {
     return false;
   }
   share.bytes += bytes;
@@ -89,7 +112,11 @@ bool UnfinishedWork::ReleaseFinished(Share& share) {
       Release(share, ring.oldest.bytes);
       ring.oldest = std::exchange(ring.newest, {});
     }
-    has_more |= ring.oldest.fence.valid();
+    if (ring.oldest.fence.valid()) {
+      has_more = true;
+    } else {
+      Release(share, std::exchange(ring.advance, 0));
+    }
   }
   return has_more;
 }
@@ -112,37 +139,49 @@ ContextWork::~ContextWork() {
   all_.GiveBack(*share_, rest);
 }
 
-absl::Status ContextWork::TakeMore(uint32_t ring, uint32_t bytes,
-                                   MakeFence make_fence) {
+absl::StatusOr<bool> ContextWork::TakeMore(uint32_t ring, uint32_t bytes,
+                                           MakeFence make_fence) {
   if (HasCheckpointDue(ring)) {
-    // One that cannot be made now may be with the next submission, which finds
-    // the same.
-    if (absl::StatusOr<Fd> fence = make_fence(ring); fence.ok()) {
-      all_.AddCheckpoint(share_, ring, *std::move(fence),
-                         taken_[ring] - advance_[ring]);
-      taken_[ring] = advance_[ring];
-    }
+    AddCheckpoint(ring, make_fence, /*advance=*/0);
   }
-  const uint64_t taken = all_.Take(*share_, bytes - advance_[ring]);
-  if (taken == 0) {
+  const uint64_t missing = bytes - advance_[ring];
+  const UnfinishedWork::Taken taken = all_.Take(*share_, ring, missing);
+  if (taken.bytes == 0) {
     return ErrnoStatus(
         ENOMEM, absl::StrCat("GEM_SUBMIT that takes ", bytes,
                              " bytes, behind as many submissions as may wait"));
   }
-  taken_[ring] += taken;
-  advance_[ring] += static_cast<uint32_t>(taken) - bytes;
-  return absl::OkStatus();
+  taken_[ring] += taken.bytes;
+  advance_[ring] = static_cast<uint32_t>(taken.bytes - missing);
+  return !taken.may_be_kept;
+}
+
+void ContextWork::AddCheckpoint(uint32_t ring, MakeFence make_fence,
+                                uint32_t advance) {
+  absl::StatusOr<Fd> fence = make_fence(ring);
+  if (!fence.ok()) return;
+  all_.AddCheckpoint(share_, ring, *std::move(fence),
+                     taken_[ring] - advance_[ring], advance);
+  advance_[ring] -= advance;
+  taken_[ring] = advance_[ring];
+}
+
+void ContextWork::GiveBack(uint32_t ring, uint32_t bytes) {
+  // With the advance, which it may have no right to keep.
+  const uint32_t unused = bytes + std::exchange(advance_[ring], 0);
+  taken_[ring] -= unused;
+  all_.GiveBack(*share_, unused);
 }
 
 void ContextWork::End(MakeFence make_fence) {
   for (uint32_t ring = 0; ring < kRings; ++ring) {
     if (!HasCheckpointDue(ring)) continue;
-    absl::StatusOr<Fd> fence = make_fence(ring);
-    if (!fence.ok()) continue;
     // With what is left of the advance: whoever has many contexts with little
     // work each has a descriptor for each.
-    all_.AddCheckpoint(share_, ring, *std::move(fence), taken_[ring]);
-    taken_[ring] = advance_[ring] = 0;
+    AddCheckpoint(ring, make_fence);
+    if (!HasCheckpointDue(ring)) continue;
+    all_.SweepAll();
+    AddCheckpoint(ring, make_fence);
   }
 }
 

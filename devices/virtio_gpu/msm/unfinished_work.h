@@ -33,6 +33,12 @@ namespace nacre::msm {
 // which stands for those between. So work that is done may count for as long
 // again as it took.
 //
+// What idle rings hold is of the first half of the limit of all contexts.
+// Attack stopped: contexts that take an advance and do nothing more, until none
+// is left for others. In the second half each submission has a checkpoint of
+// its own at once; and so has one that is larger than an advance, or it would
+// count until its ring is used again.
+//
 // So a guest that never has half of a limit unfinished, less two advances for
 // each ring, does not meet it, however much it submits. Descriptors: two for
 // each ring with work that waits, which holds an advance; 8192 of a GiB.
@@ -40,8 +46,9 @@ namespace nacre::msm {
 // Of all contexts of a device. Thread-safe.
 class UnfinishedWork {
  public:
-  // What a ring gets in advance, bytes: a few hundred small submissions. Held
-  // by each ring that was ever used, until its context ends.
+  // What a ring gets in advance, bytes: a few hundred small submissions. Each
+  // ring that was ever used holds up to two, until its context ends: this, and
+  // what was used of the one before since the last checkpoint.
   static constexpr uint32_t kAdvance = 256 << 10;
 
   // What a submission takes in the driver, by the size of its GEM_SUBMIT ccmd:
@@ -73,6 +80,7 @@ class UnfinishedWork {
     uint32_t index;
     Checkpoint oldest;
     Checkpoint newest;
+    uint64_t advance = 0;  // Held until both have signalled.
   };
   // A context's, under mutex_.
   struct Share {
@@ -81,17 +89,28 @@ class UnfinishedWork {
     bool listed = false;
   };
 
-  // Attack stopped: the time of a submission that is refused.
+  // Enough that those who come and go leave nothing behind.
   static constexpr size_t kPerSweep = 8;
 
-  // Returns what was taken of the limits: at least `bytes`, or 0.
-  uint64_t Take(Share& share, uint64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  struct Taken {
+    uint64_t bytes = 0;       // At least what was asked for, or none.
+    bool may_be_kept = true;  // By a ring that is idle.
+  };
+  Taken Take(Share& share, uint32_t ring, uint64_t bytes)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void GiveBack(Share& share, uint64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
-  // `bytes` of what was taken are for work that is done with `fence`.
+  // `bytes` of what was taken are for work that is done with `fence`, and so is
+  // `advance`.
   void AddCheckpoint(const std::shared_ptr<Share>& share, uint32_t ring,
-                     Fd fence, uint64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+                     Fd fence, uint64_t bytes, uint64_t advance)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
-  bool Reserve(Share& share, uint64_t bytes)
+  // The ring's, made where there is none.
+  static Ring& Find(Share& share, uint32_t ring);
+  bool FitsContext(const Share& share, uint64_t bytes) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of the first `most` of all contexts' bytes.
+  bool Reserve(Share& share, uint64_t bytes, uint64_t most)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Release(Share& share, uint64_t bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -131,17 +150,27 @@ class ContextWork {
   }
   // Calls `make_fence` where work is on the ring that no checkpoint covers.
   // ENOMEM beyond a limit; then all of the ring's work is behind a checkpoint.
-  absl::Status TakeMore(uint32_t ring, uint32_t bytes, MakeFence make_fence);
+  // True: AddCheckpoint is to be called once the submission is made.
+  absl::StatusOr<bool> TakeMore(uint32_t ring, uint32_t bytes,
+                                MakeFence make_fence);
+  // Behind the ring's work, with what is left in advance. One that cannot be
+  // made is with the next submission.
+  void AddCheckpoint(uint32_t ring, MakeFence make_fence) {
+    AddCheckpoint(ring, make_fence, advance_[ring]);
+  }
   // The submission was not made after all.
-  void GiveBack(uint32_t ring, uint32_t bytes) { advance_[ring] += bytes; }
+  void GiveBack(uint32_t ring, uint32_t bytes);
   // No submissions will follow. What is unfinished goes on to count. Where a
-  // fence cannot be made, the driver is taken to be lost, and its work with it.
+  // fence cannot be made, also when those that are finished are closed, the
+  // driver is taken to be lost, and its work with it.
   void End(MakeFence make_fence);
 
  private:
   bool HasCheckpointDue(uint32_t ring) const {
     return taken_[ring] != advance_[ring];
   }
+  // With as much of what the ring has in advance.
+  void AddCheckpoint(uint32_t ring, MakeFence make_fence, uint32_t advance);
 
   std::array<uint32_t, kRings> advance_{};
   // That and what was added since the last checkpoint.
