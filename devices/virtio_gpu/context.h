@@ -82,8 +82,8 @@ class FenceObserver {
   virtual void OnFenceSignalled() = 0;
 };
 
-// One guest context. Destroying it never waits: work on the GPU goes on, and
-// fence fds handed out stay valid.
+// One guest context. Destroying it detaches all that is attached, and never
+// waits: work on the GPU goes on, and fence fds handed out stay valid.
 class Context {
  public:
   virtual ~Context() = default;
@@ -128,7 +128,7 @@ class Context {
   // one that is attached already is fine. `blob` outlives the attachment.
   virtual absl::Status AttachResource(uint32_t resource_id, Blob& blob) = 0;
   // Ignores a resource that is not attached. Called for every attached
-  // resource before it is destroyed.
+  // resource before that is destroyed.
   virtual void DetachResource(uint32_t resource_id) = 0;
 };
 

@@ -1,7 +1,6 @@
 #include "devices/virtio_gpu/context_table.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -80,10 +79,6 @@ void ContextTable::Detach(Entry& entry, Resource& resource) {
   if (entry.context != nullptr && resource.blob && resource.blob->host) {
     relay_.Call([&] { entry.context->DetachResource(resource.id); });
   }
-  RemoveAttached(entry, resource);
-}
-
-void ContextTable::RemoveAttached(Entry& entry, Resource& resource) {
   entry.resources.erase(resource.id);
   EraseId(resource, entry.id);
   --attachments_;
@@ -98,22 +93,8 @@ void ContextTable::DetachEverywhere(Resource& resource) {
 }
 
 void ContextTable::Remove(Entry& entry, ResourceTable& resources) {
-  // Not by begin() of the set that shrinks: that looks through ever more empty
-  // slots.
-  std::vector<Resource*> attached;
-  attached.reserve(entry.resources.size());
-  for (const uint32_t id : entry.resources) {
-    const absl::StatusOr<Resource*> resource = resources.Find(id);
-    CHECK(resource.ok());
-    attached.push_back(*resource);
-  }
   if (entry.context != nullptr) {
     relay_.Call([&] {
-      for (const Resource* resource : attached) {
-        if (resource->blob && resource->blob->host) {
-          entry.context->DetachResource(resource->id);
-        }
-      }
       {
         MutexLock lock(mutex_);
         alive_.erase(entry.context.get());
@@ -121,7 +102,12 @@ void ContextTable::Remove(Entry& entry, ResourceTable& resources) {
       entry.context.reset();
     });
   }
-  for (Resource* resource : attached) RemoveAttached(entry, *resource);
+  for (const uint32_t id : entry.resources) {
+    const absl::StatusOr<Resource*> resource = resources.Find(id);
+    CHECK(resource.ok());
+    EraseId(**resource, entry.id);
+  }
+  attachments_ -= entry.resources.size();
   if (last_found_ == &entry) last_found_ = nullptr;
   contexts_.erase(entry.id);
 }

@@ -68,7 +68,7 @@ class ContextTable {
   // From every context it is attached to.
   void DetachEverywhere(Resource& resource);
 
-  // Detaches its resources, of `resources`, and destroys it.
+  // Destroys it, and forgets what is attached to it, of `resources`.
   void Remove(Entry& entry, ResourceTable& resources);
 
   // Cancels every context, and from now on each that is added. Any thread.
@@ -76,7 +76,6 @@ class ContextTable {
 
  private:
   Entry* FindAnother(uint32_t id);
-  void RemoveAttached(Entry& entry, Resource& resource);
 
   const Limits limits_;
   Relay& relay_;

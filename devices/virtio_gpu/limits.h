@@ -16,8 +16,10 @@ struct Limits {
   size_t max_resources = 131072;
   // Host heap and the context type's own state, by creating contexts.
   size_t max_contexts = 4096;
-  // Host heap, by attaching every resource to every context.
-  size_t max_attachments = 1 << 20;
+  // Host heap, and the time of a reset, which ends every context with what is
+  // attached to it, by attaching every resource to every context. A resource
+  // that a context makes is attached to it even so.
+  size_t max_attachments = 1 << 18;
   // Host heap, and the time of one request, by a scatter list of one-byte
   // pieces. Of one resource: 256 MiB of single pages.
   uint32_t max_mem_entries = 65536;

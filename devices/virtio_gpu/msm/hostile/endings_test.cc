@@ -66,6 +66,41 @@ TEST_F(EndingsTest, ContextsAreCappedAndComeBack) {
   }
 }
 
+// Attack stopped: a reset that takes seconds, by contexts with as many
+// resources as there may be: each takes a look whether the GPU works on it, and
+// what the kernel would keep otherwise, its address and its handle, to be given
+// back.
+TEST_F(EndingsTest, AContextEndsWithThreeCallsForEachResource) {
+  constexpr uint32_t kBuffers = 100;
+  // For its fences and faults, whatever it has.
+  constexpr size_t kCallsOfAContext = 8;
+  StartContext(1);
+  StartContext(2);
+  for (uint32_t id = 20; id < 20 + kBuffers; ++id) {
+    ASSERT_EQ(g_->NewBuffer(1, id), Type::kOkNodata);
+    ASSERT_EQ(g_->OnResource(Type::kCtxAttachResource, 2, id), Type::kOkNodata);
+    const uint64_t iova = MsmDriver::IovaOf(id);
+    ASSERT_EQ(
+        g_->Ccmd(2, MSM_CCMD_GEM_SET_IOVA, {Low(iova), High(iova), id}).type,
+        Type::kOkNodata);
+  }
+  for (const bool is_reset : {false, true}) {
+    const size_t closes = drm_.calls(DrmCall::kGemClose);
+    const size_t addresses = drm_.calls(DrmCall::kGemSetIova);
+    const size_t calls = drm_.calls();
+    if (is_reset) {
+      g_->driver().Reset();
+    } else {
+      ASSERT_EQ(g_->DestroyContext(2), Type::kOkNodata);
+    }
+    EXPECT_EQ(drm_.calls(DrmCall::kGemClose) - closes, kBuffers);
+    EXPECT_EQ(drm_.calls(DrmCall::kGemSetIova) - addresses, kBuffers);
+    EXPECT_LE(drm_.calls() - calls, 3 * kBuffers + kCallsOfAContext);
+  }
+  ExpectNothingLeft();
+  ASSERT_TRUE(g_->driver().Start().ok());
+}
+
 // Linux 7.2 maps a blob when it is first looked at: at any time, or never.
 TEST_F(EndingsTest, BlobsAreMappedLateOrNever) {
   StartContext(1);
