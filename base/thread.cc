@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <cerrno>
 #include <memory>
 #include <system_error>
 
@@ -26,6 +27,11 @@ void* Run(void* argument) {
 
 }  // namespace
 
+const char* ThreadLimits(int error) {
+  if (error != EAGAIN) return "";
+  return " (RLIMIT_NPROC of its user, pids.max of its cgroup, or memory)";
+}
+
 absl::StatusOr<Thread> Thread::Start(const char* name,
                                      std::function<void()> run) {
   auto routine = std::make_unique<Routine>(Routine{name, std::move(run)});
@@ -33,8 +39,8 @@ absl::StatusOr<Thread> Thread::Start(const char* name,
   const int error = pthread_create(&thread, nullptr, Run, routine.get());
   if (error != 0) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("the host gives no thread for ", name, ": ",
-                     std::generic_category().message(error)));
+        absl::StrCat("the host gives no thread for ", name, ThreadLimits(error),
+                     ": ", std::generic_category().message(error)));
   }
   static_cast<void>(routine.release());  // The thread's.
   return Thread(thread);

@@ -10,6 +10,11 @@
 
 namespace nacre {
 
+// For messages: what may be at its end where the host makes no thread or no
+// process and says so by `error`; empty for others than EAGAIN, which names
+// nothing by itself.
+const char* ThreadLimits(int error);
+
 // Owns a thread: std::thread, but for a host that has none left. That is an
 // error here, where std::thread throws, which ends a program that catches
 // nothing. To be joined before it is destroyed or replaced.

@@ -4,10 +4,12 @@
 
 #include <array>
 #include <cerrno>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "base/testing/host_faults.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace nacre {
@@ -45,6 +47,8 @@ TEST(ThreadTest, AHostWithoutThreadsIsAnError) {
   const absl::Status status =
       Thread::Start("test", [&ran] { ran = true; }).status();
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              testing::HasSubstr("RLIMIT_NPROC"));
   EXPECT_FALSE(ran);
 }
 

@@ -4,6 +4,7 @@
 // or is lost as its driver is told; nothing of it is left, neither here nor as
 // a process.
 
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -129,6 +130,13 @@ TEST(JailedGpuFaultsTest, OneIsMadeOrSaysWhyNot) {
     EXPECT_TRUE(RunsPrograms(*MakeDriver(**gpu))) << failed;
     return calls;
   });
+}
+
+TEST(JailedGpuFaultsTest, AUserWithTooManyProcessesHearsOfTheLimit) {
+  const HostFault fault(
+      {.first = 0, .repeatedly = true, .error = EAGAIN, .request = SYS_clone});
+  const absl::Status status = JailedGpu::Create(Config()).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("RLIMIT_NPROC"));
 }
 
 TEST(JailedGpuFaultsTest, OneThatIsMadeRunsProgramsOrIsLost) {

@@ -28,7 +28,6 @@
 #include <thread>
 
 #include "base/file_status.h"
-#include "nacre/jail/confine.h"
 
 namespace nacre::jail {
 namespace {
@@ -195,13 +194,6 @@ constexpr Attempt kAttempts[] = {
        return int64_t{fcntl(NullFd(), F_DUPFD_CLOEXEC, kAllowedDescriptors)};
      },
      EINVAL, EINVAL},
-    {"HaveMoreThreads",
-     [] {
-       rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
-       getrlimit(RLIMIT_NPROC, &limit);
-       return RefusedIf(limit.rlim_max <= kMaxThreadsOfUser);
-     },
-     EPERM, EPERM},
     {"HaveDescriptorsOfItsOwn",
      [] {
        static std::array<uint8_t, 4 * kPage> stack;

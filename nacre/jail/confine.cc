@@ -72,23 +72,11 @@ absl::Status LimitDescriptors(uint64_t max_descriptors) {
   return absl::OkStatus();
 }
 
-bool ThreadsCountByNamespace() {
-  utsname system;
-  int major = 0;
-  int minor = 0;
-  return uname(&system) == 0 &&
-         std::sscanf(system.release, "%d.%d", &major, &minor) == 2 &&
-         (major > 5 || (major == 5 && minor >= 14));
-}
-
-absl::Status LimitThreads(bool namespaces) {
+absl::Status LimitThreads() {
   // Attack stopped: threads without end, which are the whole machine's.
   rlimit limit;
   if (getrlimit(RLIMIT_NPROC, &limit) != 0) return ErrnoStatus("getrlimit");
-  limit.rlim_max =
-      std::min<rlim_t>(limit.rlim_max, namespaces && ThreadsCountByNamespace()
-                                           ? kMaxThreads
-                                           : kMaxThreadsOfUser);
+  limit.rlim_max = std::min<rlim_t>(limit.rlim_max, kMaxThreads);
   limit.rlim_cur = limit.rlim_max;
   if (setrlimit(RLIMIT_NPROC, &limit) != 0) return ErrnoStatus("setrlimit");
   return absl::OkStatus();
@@ -96,7 +84,9 @@ absl::Status LimitThreads(bool namespaces) {
 
 absl::Status LimitResources(const Confinement& confinement) {
   RETURN_IF_ERROR(LimitDescriptors(confinement.max_descriptors));
-  RETURN_IF_ERROR(LimitThreads(confinement.namespaces));
+  if (confinement.namespaces && ThreadsCountByNamespace()) {
+    RETURN_IF_ERROR(LimitThreads());
+  }
   // A core would hold the guest's memory; the others are not needed.
   for (const auto resource : {RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE}) {
     const rlimit none = {.rlim_cur = 0, .rlim_max = 0};
@@ -139,6 +129,15 @@ bool HasFilter() {
 #else
   return true;
 #endif
+}
+
+bool ThreadsCountByNamespace() {
+  utsname system;
+  int major = 0;
+  int minor = 0;
+  return uname(&system) == 0 &&
+         std::sscanf(system.release, "%d.%d", &major, &minor) == 2 &&
+         (major > 5 || (major == 5 && minor >= 14));
 }
 
 absl::Status Confine(const Confinement& confinement) {

@@ -17,11 +17,13 @@ bool HasFilter();
 inline constexpr uint64_t kMaxDescriptors = 1 << 16;
 
 // The most threads, a multiple of the dozen or so that a GPU needs. The kernel
-// counts them by user namespace and user, so that without a namespace of its
-// own (or before Linux 5.14) all that this user runs counts, and there must be
-// room for that. Not kept where the user is root outside of the namespace.
+// counts them by user namespace and user: without a namespace of its own, or
+// before Linux 5.14, all that this user runs would count, and the limit stays
+// as it is. Not kept where the user is root outside of the namespace.
 inline constexpr uint64_t kMaxThreads = 256;
-inline constexpr uint64_t kMaxThreadsOfUser = 4096;
+
+// Whether this kernel counts threads by user namespace, too. Before Confine.
+bool ThreadsCountByNamespace();
 
 struct Confinement {
   // Whether this process has namespaces of its own (StartProcess), which can

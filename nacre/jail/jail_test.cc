@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -72,15 +73,36 @@ std::unique_ptr<LogRelay> Relay() {
       [](const std::string& line) { std::cerr << line << "\n"; });
 }
 
+absl::Status ConfineWholly(bool namespaces) {
+  return Confine({.namespaces = namespaces,
+                  .ioctls = {},
+                  .report = nullptr,
+                  .max_descriptors = kMaxDescriptors,
+                  .filter = HasFilter()});
+}
+
+// This program, started again: "limit,NAMESPACES". Whether its limit of threads
+// is lower where only its own count, and else as it was.
+int CheckThreadLimit(bool namespaces) {
+  rlimit before = {};
+  rlimit after = {};
+  const bool only_its_own = namespaces && ThreadsCountByNamespace();
+  if (getrlimit(RLIMIT_NPROC, &before) != 0) return 2;
+  if (!ConfineWholly(namespaces).ok()) return 3;
+  if (getrlimit(RLIMIT_NPROC, &after) != 0) return 4;
+  if (only_its_own) {
+    before.rlim_max = std::min<rlim_t>(before.rlim_max, kMaxThreads);
+    before.rlim_cur = before.rlim_max;
+  }
+  return after.rlim_max == before.rlim_max && after.rlim_cur == before.rlim_cur
+             ? 0
+             : 1;
+}
+
 // This program, started again: more threads than it may have.
 int MakeThreads() {
-  const Confinement whole = {.namespaces = true,
-                             .ioctls = {},
-                             .report = nullptr,
-                             .max_descriptors = kMaxDescriptors,
-                             .filter = HasFilter()};
-  if (!Confine(whole).ok()) return 2;
-  for (uint64_t count = 1; count <= kMaxThreadsOfUser; ++count) {
+  if (!ConfineWholly(/*namespaces=*/true).ok()) return 2;
+  for (uint64_t count = 1; count <= 2 * kMaxThreads; ++count) {
     pthread_t thread;
     const auto rest = [](void*) -> void* {
       poll(nullptr, 0, -1);
@@ -191,10 +213,22 @@ INSTANTIATE_TEST_SUITE_P(Attempts, JailTest,
                            return std::string(Attempts()[test.param].name);
                          });
 
-// Where the limit is the namespace's alone, from Linux 5.14.
+// What else this user runs is no reason to have no GPU.
+TEST(ThreadsTest, AreLimitedWhereOnlyItsOwnCount) {
+  const int fd = STDERR_FILENO;
+  for (const bool namespaces : {false, true}) {
+    if (namespaces && !HaveNamespaces()) continue;
+    Process process = *Process::Start(absl::StrCat("limit,", namespaces),
+                                      std::span(&fd, 1), fd, namespaces);
+    EXPECT_EQ(Describe(*process.Wait(std::chrono::seconds(30))), "exit code 0")
+        << namespaces;
+  }
+}
+
 TEST(ThreadsTest, AreNotWithoutEnd) {
   if (geteuid() == 0) GTEST_SKIP() << "root may have any number of threads";
   if (!HaveNamespaces()) GTEST_SKIP() << "this system gives no namespaces";
+  if (!ThreadsCountByNamespace()) GTEST_SKIP() << "Linux before 5.14";
   const int fd = STDERR_FILENO;
   Process process = *Process::Start("threads", std::span(&fd, 1), fd, true);
   EXPECT_EQ(Describe(*process.Wait(std::chrono::seconds(30))), "exit code 0");
@@ -214,6 +248,9 @@ int main(int argc, char** argv) {
     return nacre::jail::MakeAttempt(argument);
   }
   if (argument == "nothing") return 0;
+  if (argument.rfind("limit,", 0) == 0) {
+    _exit(nacre::jail::CheckThreadLimit(argument == "limit,1"));
+  }
   if (argument == "threads") _exit(nacre::jail::MakeThreads());
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

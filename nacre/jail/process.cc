@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/errno_status.h"
+#include "base/thread.h"
 #include "glog/logging.h"
 
 namespace nacre::jail {
@@ -124,7 +125,10 @@ absl::StatusOr<Process> Process::Start(const std::string& argument,
       syscall(SYS_clone, (namespaces ? kNamespaces : 0) | CLONE_PIDFD | SIGCHLD,
               nullptr, &pid_fd, nullptr, nullptr);
   if (pid < 0) {
-    return ErrnoStatus(namespaces ? "clone with namespaces" : "clone");
+    const int error = errno;
+    return ErrnoStatus(
+        error, absl::StrCat(namespaces ? "clone with namespaces" : "clone",
+                            ThreadLimits(error)));
   }
   if (pid == 0) Become(arguments, environment.data(), user_map, numbers);
   return Process(static_cast<pid_t>(pid), Fd(pid_fd));
