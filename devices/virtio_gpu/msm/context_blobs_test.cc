@@ -315,27 +315,6 @@ TEST_F(ContextWithoutShmemTest, ControlMemoryOfAnyWrongSizeIsRefused) {
           .ok());
 }
 
-// Nor do they map it one by one: that was seconds for one SUBMIT_3D.
-TEST_F(ContextBlobsTest, UploadsToAHugeBufferKeepNoMappingOfIt) {
-  constexpr uint64_t kHuge = uint64_t{1} << 30;
-  const uint32_t buffer = *guest_->NewBuffer(kHuge, kIova);
-  const size_t mappings = CountMappings();
-  // Across the end of a page.
-  const std::vector<uint8_t> data = {1, 2, 3, 4};
-  for (uint32_t i = 0; i < 1000; ++i) {
-    guest_->batch().Add(MSM_CCMD_GEM_UPLOAD, {buffer, 0, Low(kHuge) - 4, 4},
-                        data);
-  }
-  guest_->batch().Add(MSM_CCMD_GEM_UPLOAD, {buffer, 0, 3 * kPage - 2, 4}, data);
-  ASSERT_TRUE(guest_->Flush().ok());
-  EXPECT_EQ(device_.calls(DrmCall::kGemGetMemory), 1u);
-  EXPECT_EQ(CountMappings(), mappings);
-  const Mapping memory = guest_->Map(buffer);
-  EXPECT_EQ(std::vector<uint8_t>(memory.data() + 3 * kPage - 2,
-                                 memory.data() + 3 * kPage + 2),
-            data);
-}
-
 TEST_F(ContextBlobsTest, BuffersOfAllContextsTogetherAreCapped) {
   const uint64_t half = Limits().max_object_bytes / 2;
   const uint32_t first = *guest_->NewBuffer(half, 0);

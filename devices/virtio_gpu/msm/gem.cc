@@ -75,6 +75,11 @@ absl::Status GemObject::Upload(uint32_t offset, std::span<const uint8_t> data) {
   if (data.empty()) return absl::OkStatus();
   uint8_t* memory = file_->uploads_.Find(handle_);
   if (memory == nullptr) {
+    if (file_->uploads_.is_exhausted()) {
+      return ErrnoStatus(
+          ENOMEM, absl::StrCat("uploads of one SUBMIT_3D mapped objects ",
+                               UploadMappings::kMaxAdded, " times"));
+    }
     ASSIGN_OR_RETURN(const GemMemory source, GetMemory());
     ASSIGN_OR_RETURN(
         Mapping mapping,

@@ -43,8 +43,9 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
   uint64_t iova() const { return iova_; }
   // Gives the address back unless the GPU works on the object.
   void ReleaseIdleIova();
-  // Copies `data` to `offset`. OutOfRange beyond the end. GemFile::EndUploads
-  // is to follow, after this upload or several.
+  // Copies `data` to `offset`. OutOfRange beyond the end, ENOMEM for one that
+  // needs a mapping after UploadMappings::kMaxAdded. GemFile::EndUploads is to
+  // follow, after this upload or several.
   absl::Status Upload(uint32_t offset, std::span<const uint8_t> data);
   absl::StatusOr<GemMemory> GetMemory();
   absl::StatusOr<Fd> Export();
@@ -85,7 +86,7 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
 
   DrmFile& drm() { return *drm_; }
   Counters& counters() { return counters_; }
-  void EndUploads() { uploads_.DropLarge(); }
+  void EndUploads() { uploads_.End(); }
 
   // `size` is rounded up to pages. With `iova` not 0 the object has that
   // address. EINVAL for no bytes, ENOMEM beyond the limits, or what the driver

@@ -12,18 +12,24 @@ uint8_t* UploadMappings::Find(uint32_t handle) const {
 }
 
 void UploadMappings::Add(uint32_t handle, Mapping mapping) {
-  size_t place = kLarge;
-  if (mapping.size() <= kMaxKept) {
-    place = next_;
-    if (++next_ == kMappings) next_ = kLarge + 1;
-  }
-  handles_[place] = handle;
-  mappings_[place] = std::move(mapping);
+  handles_[next_] = handle;
+  mappings_[next_] = std::move(mapping);
+  next_ = (next_ + 1) % kMappings;
+  ++added_;
 }
 
 void UploadMappings::Drop(uint32_t handle) {
   for (size_t i = 0; i < kMappings; ++i) {
     if (handles_[i] != handle) continue;
+    handles_[i] = 0;
+    mappings_[i] = Mapping();
+  }
+}
+
+void UploadMappings::DropLarge() {
+  added_ = 0;
+  for (size_t i = 0; i < kMappings; ++i) {
+    if (mappings_[i].size() <= kMaxKept) continue;
     handles_[i] = 0;
     mappings_[i] = Mapping();
   }

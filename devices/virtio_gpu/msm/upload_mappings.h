@@ -15,31 +15,37 @@ namespace nacre::msm {
 // guest that uploads to 65,000 buffers must not use up the process's mappings.
 class UploadMappings {
  public:
-  // One buffer is filled at a time; a few more for threads of the guest. The
-  // first is for a large one.
+  // One buffer is filled at a time; a few more for threads of the guest.
   static constexpr size_t kMappings = 8;
   // Attack stopped: the process's address space and page tables used up by
-  // mappings of huge objects that every context keeps. A larger one is large:
-  // there is one at a time, and none once a SUBMIT_3D is over.
+  // mappings of huge objects that every context keeps. Larger ones are dropped
+  // when a SUBMIT_3D is over.
   static constexpr size_t kMaxKept = size_t{64} << 20;
+  // Attack stopped: a SUBMIT_3D that takes seconds, by 100,000 uploads to more
+  // objects in turn than are kept. Mesa's has 16 KiB, with room for a tenth of
+  // so many uploads.
+  static constexpr size_t kMaxAdded = 4096;
 
   // Where the object is mapped, or null.
   uint8_t* Find(uint32_t handle) const;
-  // In place of the large one or of the oldest of the others.
+  // No more may be added for this SUBMIT_3D.
+  bool is_exhausted() const { return added_ == kMaxAdded; }
+  // In place of the oldest one.
   void Add(uint32_t handle, Mapping mapping);
   // Before the handle is closed, for the next object to have its number.
   void Drop(uint32_t handle);
-  // The large one, if there is one.
-  void DropLarge() {
-    if (ABSL_PREDICT_FALSE(handles_[kLarge] != 0)) Drop(handles_[kLarge]);
+  // The SUBMIT_3D is over.
+  void End() {
+    if (ABSL_PREDICT_FALSE(added_ != 0)) DropLarge();
   }
 
  private:
-  static constexpr size_t kLarge = 0;
+  void DropLarge();
 
   std::array<uint32_t, kMappings> handles_{};  // 0: none.
   std::array<Mapping, kMappings> mappings_;
-  size_t next_ = kLarge + 1;
+  size_t next_ = 0;
+  size_t added_ = 0;  // Since the last End.
 };
 
 }  // namespace nacre::msm

@@ -25,31 +25,41 @@ TEST(UploadMappingsTest, FindsWhatWasAdded) {
 
 TEST(UploadMappingsTest, TheOldestMakesRoom) {
   UploadMappings mappings;
-  // A place is the large one's.
-  for (uint32_t handle = 1; handle <= UploadMappings::kMappings; ++handle) {
-    mappings.Add(handle, NewMapping(UploadMappings::kMaxKept));
+  for (uint32_t handle = 1; handle <= UploadMappings::kMappings + 1; ++handle) {
+    mappings.Add(handle, NewMapping());
   }
   EXPECT_EQ(mappings.Find(1), nullptr);
-  for (uint32_t handle = 2; handle <= UploadMappings::kMappings; ++handle) {
+  for (uint32_t handle = 2; handle <= UploadMappings::kMappings + 1; ++handle) {
     EXPECT_NE(mappings.Find(handle), nullptr);
   }
 }
 
-TEST(UploadMappingsTest, OneIsLargeAndNotForLong) {
+TEST(UploadMappingsTest, LargeOnesAreKeptUntilTheEnd) {
   UploadMappings mappings;
-  for (uint32_t handle = 1; handle < UploadMappings::kMappings; ++handle) {
-    mappings.Add(handle, NewMapping());
+  for (uint32_t handle = 1; handle <= UploadMappings::kMappings; ++handle) {
+    mappings.Add(handle, handle % 2 != 0
+                             ? NewLargeMapping()
+                             : NewMapping(UploadMappings::kMaxKept));
   }
-  mappings.Add(10, NewLargeMapping());
-  EXPECT_NE(mappings.Find(10), nullptr);
-  mappings.Add(11, NewLargeMapping());
-  EXPECT_EQ(mappings.Find(10), nullptr);
-  EXPECT_NE(mappings.Find(11), nullptr);
-  mappings.DropLarge();
-  mappings.DropLarge();
-  EXPECT_EQ(mappings.Find(11), nullptr);
-  for (uint32_t handle = 1; handle < UploadMappings::kMappings; ++handle) {
+  for (uint32_t handle = 1; handle <= UploadMappings::kMappings; ++handle) {
     EXPECT_NE(mappings.Find(handle), nullptr);
+  }
+  mappings.End();
+  mappings.End();
+  for (uint32_t handle = 1; handle <= UploadMappings::kMappings; ++handle) {
+    EXPECT_EQ(mappings.Find(handle) == nullptr, handle % 2 != 0);
+  }
+}
+
+TEST(UploadMappingsTest, MayBeAddedToSoOftenUntilTheEnd) {
+  UploadMappings mappings;
+  for (int round = 0; round < 2; ++round) {
+    for (uint32_t i = 1; i <= UploadMappings::kMaxAdded; ++i) {
+      ASSERT_FALSE(mappings.is_exhausted());
+      mappings.Add(i, NewMapping());
+    }
+    EXPECT_TRUE(mappings.is_exhausted());
+    mappings.End();
   }
 }
 
