@@ -39,7 +39,10 @@ void Relay::Stop() {
 bool Relay::StartWatching() {
   MutexLock lock(mutex_);
   watch_ = true;
-  if (!has_standby_) return false;
+  if (!has_standby_) {
+    if (lacks_standby_ && ++missed_ == kWatchesATry) AddStandby();
+    return false;
+  }
   watched_.store(true, std::memory_order_seq_cst);
   changed_.SignalAll();
   return true;
@@ -150,7 +153,9 @@ absl::Status Relay::AddThread(bool lead) {
 
 void Relay::AddStandby() {
   const absl::Status added = AddThread(/*lead=*/false);
-  LOG_IF_EVERY_N(WARNING, !added.ok(), 1000) << added;
+  lacks_standby_ = !added.ok();
+  missed_ = 0;
+  LOG_IF_EVERY_N(WARNING, lacks_standby_, 1000) << added;
 }
 
 void Relay::EndThread(Place place) {

@@ -35,6 +35,9 @@ class Relay {
   // Attack stopped: threads, by calls that block. Once all are in such calls,
   // the others wait for the first to return.
   static constexpr size_t kMaxThreads = 8;
+  // Where the host gave no standby, every so many times that a leader wants to
+  // be watched another try is made, which is a system call.
+  static constexpr int kWatchesATry = 64;
 
   // What is to be led. Called without locks.
   class Work {
@@ -58,7 +61,7 @@ class Relay {
   Relay& operator=(const Relay&) = delete;
 
   // ResourceExhausted where the host gives no thread. (Later ones are done
-  // without: a call that blocks is not relieved then.)
+  // without until it gives one: a call that blocks is not relieved meanwhile.)
   absl::Status Start();
   // Returns when all threads have ended, which calls that block delay.
   void Stop();
@@ -155,6 +158,9 @@ class Relay {
   bool led_ ABSL_GUARDED_BY(mutex_) = false;  // Somebody leads.
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool has_standby_ ABSL_GUARDED_BY(mutex_) = false;
+  // The last try to add a standby failed; times since that it was missed.
+  bool lacks_standby_ ABSL_GUARDED_BY(mutex_) = false;
+  int missed_ ABSL_GUARDED_BY(mutex_) = 0;
   // A standby is to tick.
   bool watch_ ABSL_GUARDED_BY(mutex_) = false;
   std::list<Thread> threads_ ABSL_GUARDED_BY(mutex_);

@@ -1,5 +1,6 @@
 #include "devices/virtio_gpu/relay.h"
 
+#include <cerrno>
 #include <cstddef>
 #include <deque>
 #include <optional>
@@ -8,6 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "base/mutex.h"
+#include "base/testing/host_faults.h"
 #include "gtest/gtest.h"
 
 namespace nacre::virtio_gpu {
@@ -59,10 +61,10 @@ class RelayTest : public testing::Test, protected Relay::Work {
  private:
   void Lead() override {
     relay_.OnWake();
-    relay_.Watch();
     while (const std::optional<int> next = Next()) {
       int call = *next;
       relay_.set_task(&call);
+      relay_.Watch();
       ++calls_begun_;
       relay_.Call([&] { MayBlock(call); });
       ++calls_returned_;
@@ -161,6 +163,40 @@ TEST_F(RelayTest, StopsWhileACallBlocks) {
   AwaitBlocked(1);
   Make(2);
   AwaitDone(1);
+}
+
+// The host gives one thread, and for a while no other.
+class RelayAloneTest : public RelayTest {
+ protected:
+  void SetUp() override {
+    fault_.emplace(
+        HostFault::Plan{.first = 1, .repeatedly = true, .error = EAGAIN});
+    RelayTest::SetUp();
+    EXPECT_EQ(fault_->failed(), "pthread_create(0)");
+  }
+  // So many calls that return.
+  void MakeAll(int count) {
+    for (int call = 0; call < count; ++call) Make(done_++);
+    AwaitDone(done_);
+  }
+
+  std::optional<HostFault> fault_;
+  int done_ = 0;
+};
+
+TEST_F(RelayAloneTest, AsksForAStandbyNowAndThen) {
+  MakeAll(10 * Relay::kWatchesATry);
+  EXPECT_EQ(fault_->calls(), 2u + 10);
+}
+
+TEST_F(RelayAloneTest, GoesOnWhileACallBlocksOnceItHasAStandby) {
+  MakeAll(Relay::kWatchesATry / 2);
+  fault_.reset();
+  MakeAll(Relay::kWatchesATry);
+  Make(done_, /*block=*/true);
+  AwaitBlocked(1);
+  Make(done_ + 1);
+  EXPECT_EQ(AwaitDone(done_ + 1).back(), done_ + 1);
 }
 
 // Calls block and return at random while others are made.
