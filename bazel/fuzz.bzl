@@ -2,7 +2,7 @@
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_test")
 
-def cc_fuzz_target(name, srcs, deps, corpus):
+def cc_fuzz_target(name, srcs, deps, corpus, linkstatic = False):
     """Declares <name>_replay_test (any compiler) and <name>_fuzzer (--config=fuzz).
 
     Args:
@@ -10,6 +10,7 @@ def cc_fuzz_target(name, srcs, deps, corpus):
       srcs: source files that define LLVMFuzzerTestOneInput.
       deps: libraries under test.
       corpus: seed inputs, replayed by the test.
+      linkstatic: of the test; the fuzzer is always.
     """
     cc_test(
         name = name + "_replay_test",
@@ -17,6 +18,7 @@ def cc_fuzz_target(name, srcs, deps, corpus):
         srcs = srcs,
         args = ["$(location %s)" % c for c in corpus],
         data = corpus,
+        linkstatic = linkstatic,
         deps = deps + ["//bazel:replay_main"],
     )
     cc_binary(

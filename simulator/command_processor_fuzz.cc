@@ -2,15 +2,18 @@
 // the others are read: as they are; with packet headers made valid first (bit
 // 1), else hardly any input would get beyond its first packet; or as a recipe
 // for packets (bit 2), most of which mean something. With bit 3, what is waited
-// for may take a moment.
+// for may take a moment. With bit 4 the GPU takes its time, and with bit 5 it
+// goes before the second submission.
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <iterator>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/mapping.h"
@@ -32,6 +35,9 @@ constexpr uint64_t kGmemSize = 0x4000;
 constexpr uint64_t kWorkLimit = 20'000;
 constexpr std::chrono::milliseconds kNone(0);
 constexpr std::chrono::milliseconds kMoment(1);
+// Reads the buffer in less than a moment, but does not fill it.
+constexpr TimeModel kSlow = {.bytes_per_microsecond = 100,
+                             .pixels_per_microsecond = 10};
 
 using Dwords = std::vector<uint32_t>;
 
@@ -159,20 +165,26 @@ void RunStream(const uint8_t* data, size_t size) {
     std::memcpy(mapping.data(), stream.data(), 4 * stream.size());
   }
 
+  std::atomic<bool> stop = false;
   CommandProcessor processor(
       {.generation = generation,
        .gmem_base = kGmemBase,
        .gmem_size = kGmemSize,
        .hang_timeout = (data[0] & 8) != 0 ? kMoment : kNone,
-       .work_limit = kWorkLimit});
+       .time_model = (data[0] & 16) != 0 ? kSlow : TimeModel{},
+       .work_limit = kWorkLimit,
+       .stop = &stop});
   const IndirectBuffer whole{kIova, static_cast<uint32_t>(stream.size())};
   const Hang first = processor.Run(space, {&whole, 1});
   const CommandProcessorStats stats = processor.TakeStats();
   CHECK_EQ(stats.hangs.size(), first == Hang::kNone ? 0u : 1u);
+  CHECK_EQ(stats.hangs.count(std::string(HangName(first))), stats.hangs.size());
   CHECK_LE(stats.packets, kWorkLimit);
   CHECK_LE(stats.indirect_buffers, kWorkLimit);
+  stop = (data[0] & 32) != 0;
   // Whatever it left behind, the next submission is as good as the first.
-  processor.Run(space, {&whole, 1});
+  const Hang second = processor.Run(space, {&whole, 1});
+  CHECK_EQ(second == Hang::kDeviceGone, stop);
   const Mapping read_only = Mapping::Shared(constants->fd(), 0, 0x1000).value();
   CHECK(std::all_of(read_only.data(), read_only.data() + read_only.size(),
                     [](uint8_t byte) { return byte == 0; }));

@@ -218,6 +218,7 @@ void Run(ByteReader input) {
                                          .memory_windows = &machine.windows,
                                          .msi_controller = &machine.msi});
   CHECK(transport.ok());
+  const PciTransport& registers = **transport;
   CHECK(machine.bus.Add(kAddress, *std::move(transport)).ok());
 
   bool started = false;
@@ -277,6 +278,7 @@ void Run(ByteReader input) {
   }
   machine.bus.Reset();
   CHECK(!device.AnyAttached(machine.msi));
+  CHECK_LE(registers.stats().needs_reset, registers.stats().resets);
 }
 
 }  // namespace

@@ -65,6 +65,10 @@ void Serve(DescriptorChain& chain) {
   bytes.resize(std::min<uint64_t>(chain.writable_size(), 0x1'0000), 0x5a);
   CHECK(chain.Write(bytes).ok());
   CHECK_EQ(chain.bytes_written(), bytes.size());
+  if (bytes.size() == chain.writable_size()) {
+    CHECK(!chain.Write(std::array<uint8_t, 1>{}).ok());
+    CHECK_EQ(chain.bytes_written(), bytes.size());
+  }
 }
 
 void Run(ByteReader input) {
@@ -131,7 +135,7 @@ void Run(ByteReader input) {
         Serve(**popped);
         kept.push_back(**std::move(popped));
         CHECK_EQ(queue.in_flight(), kept.size());
-        CHECK_LE(kept.size(), layout.size);
+        CHECK_LE(kept.size(), queue.size());
         break;
       }
       case 7:

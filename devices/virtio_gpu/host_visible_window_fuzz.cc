@@ -2,9 +2,11 @@
 // process of its own, as that asks for them. The input is a byte for the
 // window's size, then steps: a byte for what is done, then numbers, which are a
 // byte, that many pages, or behind 0xff eight more bytes. Every page must show
-// what a table says.
+// what a table says. From kFirstUnlucky on a step's byte also says which call
+// of the host's fails.
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -18,6 +20,7 @@
 #include "base/fd.h"
 #include "base/mapping.h"
 #include "base/page_size.h"
+#include "base/testing/host_faults.h"
 #include "devices/virtio_gpu/host_visible_window.h"
 #include "glog/logging.h"
 
@@ -27,6 +30,7 @@ namespace {
 constexpr int kMaxSteps = 100;
 constexpr uint64_t kPage = kLargestPageSize;
 constexpr uint64_t kBlobPages = 32;
+constexpr uint8_t kFirstUnlucky = 0xe0;
 constexpr Limits kLimits = {
     .max_mapped_blobs = 4,
     .max_mapped_bytes = 12 * kPage,
@@ -54,11 +58,17 @@ class Guest {
 
   void Run() {
     for (int i = 0; i < kMaxSteps && reader_.remaining() != 0; ++i) {
-      switch (Byte() % 8) {
+      const uint8_t step = Byte();
+      luck_ = {};
+      if (step >= kFirstUnlucky) {
+        const int calls = (step - kFirstUnlucky) / 8;
+        luck_ = {.first = static_cast<uint64_t>(calls % 3),
+                 .repeatedly = calls == 3,
+                 .error = ENOMEM};
+      }
+      switch (step % 8) {
         case 0:
-          window_.Clear();
-          mapped_.clear();
-          std::fill(shown_.begin(), shown_.end(), 0);
+          Clear();
           break;
         case 1:
         case 2:
@@ -74,14 +84,30 @@ class Guest {
   }
 
  private:
+  // Returns whether a call of the host's failed.
+  template <typename Function>
+  bool WithLuck(Function function) {
+    const HostFault fault(luck_);
+    function();
+    return fault.calls() > luck_.first;
+  }
+
+  void Clear() {
+    const bool failed = WithLuck([&] { window_.Clear(); });
+    mapped_.clear();
+    // Otherwise the guest goes on to see what it saw.
+    if (!failed) std::fill(shown_.begin(), shown_.end(), 0);
+  }
   void Map() {
     const uint64_t offset = Number();
     const uint64_t size = Number();
     const uint64_t first_page = Byte() % (kBlobPages * 2);
     const int fd = first_page < kBlobPages ? Blob() : -1;
-    const absl::Status status =
-        window_.Map(offset, size, BlobMemory{fd, first_page * kPage});
-    CHECK_EQ(status.ok(), fd >= 0 && Fits(offset, size)) << status;
+    absl::Status status;
+    const bool failed = WithLuck([&] {
+      status = window_.Map(offset, size, BlobMemory{fd, first_page * kPage});
+    });
+    CHECK_EQ(status.ok(), !failed && fd >= 0 && Fits(offset, size)) << status;
     if (!status.ok()) return;
     mapped_[offset] = size;
     // A guest sees none of what is behind the blob.
@@ -93,8 +119,9 @@ class Guest {
   }
   void Unmap(uint64_t offset) {
     const auto it = mapped_.find(offset);
-    const absl::Status status = window_.Unmap(offset);
-    CHECK_EQ(status.ok(), it != mapped_.end()) << status;
+    absl::Status status;
+    const bool failed = WithLuck([&] { status = window_.Unmap(offset); });
+    CHECK_EQ(status.ok(), !failed && it != mapped_.end()) << status;
     if (!status.ok()) return;
     std::fill_n(shown_.begin() + offset / kPage, it->second / kPage, 0);
     mapped_.erase(it);
@@ -135,6 +162,7 @@ class Guest {
 
   ByteReader reader_;
   HostVisibleWindow window_;
+  HostFault::Plan luck_;
   std::map<uint64_t, uint64_t> mapped_;  // Offset to size.
   std::vector<uint8_t> shown_;           // By each page: 0, or of the blob.
 };
@@ -154,6 +182,7 @@ void Fuzz(std::span<const uint8_t> data) {
 }  // namespace nacre::virtio_gpu
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  FLAGS_minloglevel = google::GLOG_FATAL;
   nacre::virtio_gpu::Fuzz({data, size});
   return 0;
 }

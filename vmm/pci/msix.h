@@ -36,7 +36,6 @@ class Msix {
 
   uint16_t vectors() const { return static_cast<uint16_t>(vectors_.size()); }
   uint64_t table_size() const { return uint64_t{vectors()} * kEntrySize; }
-  uint64_t pending_size() const { return (uint64_t{vectors()} + 63) / 64 * 8; }
 
   // Adds the capability, with the table and the pending bits at these offsets
   // (multiples of 8) of BAR `bar`. Returns its offset; the owner calls

@@ -73,7 +73,6 @@ class PciDevice {
 
  protected:
   ConfigSpace& config() { return config_; }
-  const ConfigSpace& config() const { return config_; }
 
   // `index` is the register's number, 0 to 5, `size` a power of two of at least
   // a page. Only before AssignBars.

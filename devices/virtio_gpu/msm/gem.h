@@ -85,7 +85,6 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   GemFile& operator=(const GemFile&) = delete;
 
   DrmFile& drm() { return *drm_; }
-  Counters& counters() { return counters_; }
   void EndUploads() { uploads_.End(); }
 
   // `size` is rounded up to pages. With `iova` not 0 the object has that

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/page_size.h"
+#include "devices/virtio_gpu/msm/object_table.h"
 #include "glog/logging.h"
 
 namespace nacre::msm {
@@ -21,6 +22,12 @@ constexpr size_t kMaxBatch = 100;  // So that no slot is used twice in one.
 constexpr uint32_t kResources = 12;
 constexpr uint32_t kBlobIds = 10;
 constexpr uint32_t kQueues = 3;
+// Bytes from here on, of the steps that make calls fail, are of StepRarely.
+constexpr uint32_t kFirstRare = 238;
+
+// Of a blob's flags: bits 0 to 2 as in the request, 3 and 4 set where the other
+// context makes it, and from here on it may be of any size.
+constexpr uint32_t kAnySize = 0xe0;
 
 constexpr int kErrors[] = {ENOMEM, EINVAL, EIO,     EBUSY,
                            EINTR,  EAGAIN, EDEADLK, ENOSPC};
@@ -34,7 +41,9 @@ constexpr uint32_t kCodes[] = {
 
 RandomGuest::RandomGuest(virtio_gpu::ContextType& type, FakeDrmDevice& device,
                          const Options& options)
-    : options_(options), device_(device) {
+    : options_(options), type_(type), device_(device) {
+  CHECK_EQ(type.capset_version(), 0u);
+  CHECK(!type.capset().empty());
   auto context = type.CreateContext(1, "random");
   CHECK(context.ok()) << context.status();
   context_ = *std::move(context);
@@ -93,11 +102,17 @@ void RandomGuest::Step() {
       Add(MSM_CCMD_GEM_NEW,
           {Low(iova), High(iova), size, 0, MSM_BO_WC, blob_id});
       Flush();
-      return CreateBlob(Mostly(kResources), blob_id, size, Byte());
+      const uint32_t resource_id = Mostly(kResources);
+      return CreateBlob(resource_id, blob_id, size, Byte());
     }
-    case 14:
-      return CreateBlob(Mostly(kResources), Below(kBlobIds),
-                        kPage * (1 + Below(3)), Byte());
+    case 14: {
+      const uint32_t resource_id = Mostly(kResources);
+      const uint32_t blob_id = Below(kBlobIds);
+      const uint32_t size = kPage * (1 + Below(3));
+      const uint32_t flags = Byte();
+      return CreateBlob(resource_id, blob_id, flags < kAnySize ? size : Word(),
+                        flags);
+    }
     case 15: {
       const uint32_t resource_id = Resource();
       context_->DetachResource(resource_id);
@@ -125,12 +140,53 @@ void RandomGuest::Step() {
       device_.FinishAll();
       fences_.clear();
       return;
-    default:
+    default: {
+      const uint32_t what = Byte();
+      if (what >= kFirstRare) return StepRarely(what - kFirstRare);
       if (!options_.failures) return;
-      device_.FailOnce(
-          static_cast<DrmCall>(Below(static_cast<uint32_t>(DrmCall::kCount))),
-          kErrors[Below(std::size(kErrors))]);
+      const auto calls = static_cast<uint32_t>(DrmCall::kCount);
+      device_.FailOnce(static_cast<DrmCall>(what % calls),
+                       kErrors[Below(std::size(kErrors))]);
+    }
   }
+}
+
+void RandomGuest::StepRarely(uint32_t kind) {
+  switch (kind % 4) {
+    case 0:
+      return RestartOther();
+    case 1:
+      return CrowdBlobIds();
+    case 2:
+      return device_.FinishAllBut(Below(4));
+    default:
+      return type_.ReleaseIdle();
+  }
+}
+
+void RandomGuest::RestartOther() {
+  if (other_ != nullptr) {
+    other_->Cancel();
+    CcmdStream stream;
+    for (int i = 0; i < 2; ++i) stream.Add(MSM_CCMD_NOP, {});
+    other_->Submit(stream.bytes(), std::nullopt).IgnoreError();
+  }
+  other_.reset();
+  absl::StatusOr<std::unique_ptr<virtio_gpu::Context>> other =
+      type_.CreateContext(2, "another");
+  if (other.ok()) other_ = *std::move(other);
+}
+
+void RandomGuest::CrowdBlobIds() {
+  if (std::exchange(has_crowded_, true)) return;
+  constexpr uint32_t kFirst = 1000;
+  constexpr uint32_t kCount = ObjectTable::kMaxPending + 10;
+  for (uint32_t i = 0; i < kCount; ++i) {
+    batch_.Add(MSM_CCMD_GEM_NEW, {0, 0, 1, 0, MSM_BO_WC, kFirst + i});
+  }
+  Flush();
+  // As where a RESOURCE_CREATE_BLOB is refused.
+  for (uint32_t i = 0; i < kCount; ++i) context_->CancelBlob(kFirst + i);
 }
 
 void RandomGuest::AddCcmd(uint32_t cmd) {
@@ -248,8 +304,8 @@ void RandomGuest::CreateBlob(uint32_t resource_id, uint64_t blob_id,
                              uint64_t size, uint32_t flags) {
   // What the device has checked.
   if (resource_id == 0 || blobs_.contains(resource_id)) return;
-  const bool is_foreign =
-      resource_id != kShmemResource && (flags & 0x18) == 0x18;
+  const bool is_foreign = other_ != nullptr && resource_id != kShmemResource &&
+                          (flags & 0x18) == 0x18;
   if (is_foreign) MakeForeignObject(blob_id, size);
   virtio_gpu::Context& maker = is_foreign ? *other_ : *context_;
   absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> blob =
@@ -260,6 +316,12 @@ void RandomGuest::CreateBlob(uint32_t resource_id, uint64_t blob_id,
                         .shareable = (flags & 2) != 0,
                         .cross_device = (flags & 4) != 0});
   if (!blob.ok()) return;
+  CHECK_EQ((*blob)->size(), size);
+  // Mapped, as soon as it is made.
+  if (const auto memory = (*blob)->GetMemory(); memory.ok()) {
+    CHECK_EQ(flags & 1, 1u);
+    CHECK_GE(memory->fd, 0);
+  }
   blobs_[resource_id] = *std::move(blob);
   if (!is_foreign) return;
   foreign_.insert(resource_id);

@@ -53,6 +53,8 @@ class RandomGuest {
   uint32_t Resource();
 
   void Step();
+  // What happens now and then, by a number below 18.
+  void StepRarely(uint32_t kind);
   void AddCcmd(uint32_t cmd);
   void AddSubmit();
   void AddIoctl();
@@ -63,13 +65,19 @@ class RandomGuest {
                   uint32_t flags);
   // A GEM_NEW in the other context.
   void MakeForeignObject(uint64_t blob_id, uint64_t size);
+  // As many objects without a blob as there may be, and a few; then none.
+  void CrowdBlobIds();
+  // The other context ends, in the middle of a Submit, and a new one takes its
+  // place, if it can be had.
+  void RestartOther();
   void Flush();
   std::vector<uint8_t> Payload(uint32_t size);
 
   const Options options_;
+  virtio_gpu::ContextType& type_;
   FakeDrmDevice& device_;
   std::unique_ptr<virtio_gpu::Context> context_;
-  // Makes some of the resources; the first one imports them.
+  // Makes some of the resources; the first one imports them. May be null.
   std::unique_ptr<virtio_gpu::Context> other_;
   std::map<uint32_t, std::unique_ptr<virtio_gpu::Blob>> blobs_;
   std::set<uint32_t> foreign_;  // Those of blobs_ that are the other's.
@@ -78,6 +86,7 @@ class RandomGuest {
   CcmdStream batch_;
   size_t batched_ = 0;
   uint32_t next_slot_ = 0;
+  bool has_crowded_ = false;
   std::span<const uint8_t> input_;
 };
 
