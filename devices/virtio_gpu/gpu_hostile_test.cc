@@ -1,4 +1,7 @@
+#include <atomic>
+#include <chrono>
 #include <cstring>
+#include <ctime>
 #include <random>
 #include <vector>
 
@@ -10,6 +13,7 @@
 #include "devices/virtio_gpu/testing/open_fds.h"
 #include "devices/virtio_gpu/testing/requests.h"
 #include "devices/virtio_gpu/wire.h"
+#include "glog/logging.h"
 #include "gtest/gtest.h"
 
 // Guests that cut requests into odd pieces, ask for too much, or break the
@@ -129,6 +133,23 @@ TEST(GpuHostileTest, CapsThePixelsOf2dResources) {
   EXPECT_EQ(g.Call(Create2d(2, 1, 1)), Type::kOkNodata);
 }
 
+TEST(GpuHostileTest, CapsWhatAScanoutShows) {
+  VirtioGpu::Config config = SmallConfig();
+  config.limits.max_total_image_bytes = uint64_t{64} << 20;
+  config.limits.max_scanout_bytes = uint64_t{64} * 64 * 4;
+  GpuDriver g(config);
+  ASSERT_EQ(g.Call(Create2d(1, 128, 128)), Type::kOkNodata);
+  const auto show = [&](uint32_t width, uint32_t height) {
+    return g.Call(
+        Request(Type::kSetScanout)
+            .With(wire::SetScanout{{0, 0, width, height}, 0, /*id=*/1}));
+  };
+  EXPECT_EQ(show(64, 64), Type::kOkNodata);
+  EXPECT_EQ(show(64, 65), Type::kErrOutOfMemory);
+  EXPECT_EQ(show(128, 128), Type::kErrOutOfMemory);
+  EXPECT_EQ(show(128, 32), Type::kOkNodata);
+}
+
 TEST(GpuHostileTest, CapsContextsAndAttachments) {
   GpuDriver g(SmallConfig());
   for (uint32_t id = 1; id <= 3; ++id) g.CreateContext(id);
@@ -188,6 +209,44 @@ TEST(GpuHostileTest, CapsSubmissionsBlobsAndMappings) {
     g.CreateHostBlob(1, id, kPage);
     EXPECT_EQ(g.Call(MapRequest(id, id * kPage)),
               id <= 2 ? Type::kOkMapInfo : Type::kErrOutOfMemory);
+  }
+}
+
+// Counts the lines of the log.
+class CountingSink final : public google::LogSink {
+ public:
+  CountingSink() { google::AddLogSink(this); }
+  ~CountingSink() override { google::RemoveLogSink(this); }
+  // glog's own lock is held.
+  void send(google::LogSeverity, const char*, const char*, int, const tm*,
+            const char*, size_t) override {
+    ++lines_;
+  }
+  int lines() const { return lines_.load(); }
+
+ private:
+  std::atomic<int> lines_{0};
+};
+
+TEST(GpuHostileTest, CapsLinesOfTheLog) {
+  constexpr int kErrors = 1000;
+  for (const uint32_t limit : {0u, 3u}) {
+    VirtioGpu::Config config = SmallConfig();
+    config.limits.log_lines_per_second = limit;
+    GpuDriver g(config);
+    const CountingSink sink;
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < kErrors; ++i) {
+      EXPECT_EQ(g.Call(Create2d(0, 1, 1)), Type::kErrInvalidResourceId);
+    }
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(
+        std::chrono::steady_clock::now() - start);
+    // And the one that says that no more follow.
+    const uint32_t a_second = limit == 0 ? 0 : limit + 1;
+    EXPECT_LE(sink.lines(), (seconds.count() + 1) * a_second);
+    EXPECT_GE(sink.lines(), limit == 0 ? 0 : 1);
+    EXPECT_EQ(g.stats().errors(Type::kErrInvalidResourceId).value(),
+              uint64_t{kErrors});
   }
 }
 

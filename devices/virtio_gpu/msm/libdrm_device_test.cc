@@ -178,11 +178,16 @@ TEST_F(LibdrmFileTest, AnOpenerOpensInItsPlace) {
 }
 
 TEST_F(LibdrmFileTest, ErrnosArriveUnchanged) {
-  for (const int error : {ENOMEM, EINVAL, EIO, EBUSY, EDEADLK, ENXIO}) {
+  for (const int error : {ENOMEM, EINVAL, EIO, EBUSY, EDEADLK, ENXIO, ENOENT,
+                          ENOSPC, EMFILE, ENODEV, ETIMEDOUT}) {
     kernel_.error = error;
     EXPECT_EQ(StatusErrno(file_->GetParam(1).status()), error);
+    EXPECT_EQ(StatusErrno(file_->SetParamString(1, "name")), error);
     EXPECT_EQ(StatusErrno(file_->GemNew(4096, 0).status()), error);
     EXPECT_EQ(StatusErrno(file_->GemClose(1)), error);
+    EXPECT_EQ(StatusErrno(file_->GemSetIova(1, 4096)), error);
+    EXPECT_EQ(StatusErrno(file_->GemSetName(1, "name")), error);
+    EXPECT_EQ(StatusErrno(file_->GemCpuPrep(1, MSM_PREP_READ)), error);
     EXPECT_EQ(StatusErrno(file_->GemExport(1).status()), error);
     EXPECT_EQ(StatusErrno(file_->GemImport(0).status()), error);
     EXPECT_EQ(StatusErrno(file_->GemGetSize(1).status()), error);
@@ -190,6 +195,7 @@ TEST_F(LibdrmFileTest, ErrnosArriveUnchanged) {
     EXPECT_EQ(StatusErrno(file_->GemSubmit({}).status()), error);
     EXPECT_EQ(StatusErrno(file_->WaitFence(1, 1, 0)), error);
     EXPECT_EQ(StatusErrno(file_->SubmitqueueNew(0, 0).status()), error);
+    EXPECT_EQ(StatusErrno(file_->SubmitqueueClose(1)), error);
     EXPECT_EQ(StatusErrno(file_->SubmitqueueQuery(0, 0, {}).status()), error);
   }
 }
