@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <iterator>
 #include <string>
@@ -38,6 +39,8 @@ constexpr const char* kStrings[] = {
     "sim:a660", "sim:a730",    "none",     "/dev/dri/renderD128",
     "off",      "best-effort", "required", "/boot/vmlinuz",
 };
+
+constexpr const char* kJails[] = {"off", "best-effort", "required"};
 
 // Most numbers near what makes sense: powers of two and their neighbours.
 uint64_t TakeNumber(ByteReader& input) {
@@ -104,6 +107,37 @@ void CheckRefused(const absl::Status& status) {
   CHECK(!absl::StrContains(status.message(), '\n')) << status;
 }
 
+// As proto/vm_config.proto promises.
+void CheckAccepted(const Gpu& gpu) {
+  CHECK(gpu.scanouts() <= 16);
+  CHECK(gpu.width() != 0 && gpu.height() != 0);
+  CHECK(std::ranges::count(kJails, gpu.jail()) == 1);
+  const auto check = [](uint64_t value, uint64_t low, uint64_t high) {
+    CHECK(value >= low && value <= high) << value;
+  };
+  const GpuLimits& limits = gpu.limits();
+  check(limits.contexts(), 1, 65536);
+  check(limits.native_contexts(), 1, 65536);
+  check(limits.resources(), 1, 1048576);
+  check(limits.buffers_mib(), 1, 16777216);
+  check(limits.context_buffers_mib(), 1, 16777216);
+  check(limits.submitqueues(), 1, 65536);
+  check(limits.unfinished_mib(), 1, 16777216);
+  check(limits.context_unfinished_mib(), 1, 16777216);
+  check(limits.pending_fences(), 1, 512);
+  check(limits.mapped_blobs(), 1, 1000000);
+  if (limits.has_mapped_mib()) check(limits.mapped_mib(), 1, gpu.window_mib());
+  check(limits.log_lines_per_second(), 0, 1000);
+  const GpuTime& time = gpu.time();
+  if (time.has_submission_us()) check(time.submission_us(), 1, 499999);
+  if (time.has_megabytes_per_second()) {
+    check(time.megabytes_per_second(), 1, 1000000);
+  }
+  if (time.has_megapixels_per_second()) {
+    check(time.megapixels_per_second(), 1, 1000000);
+  }
+}
+
 void CheckAccepted(const VmConfig& config) {
   CHECK(config.vcpus() >= 1 && config.vcpus() <= 64);
   CHECK(!config.boot().kernel().empty());
@@ -118,8 +152,7 @@ void CheckAccepted(const VmConfig& config) {
   }
   const uint64_t window = config.gpu().window_mib();
   CHECK(window != 0 && (window & (window - 1)) == 0);
-  CHECK(config.gpu().scanouts() <= 16);
-  CHECK(config.gpu().width() != 0 && config.gpu().height() != 0);
+  CheckAccepted(config.gpu());
 }
 
 void Validate(const VmConfig& config) {

@@ -67,7 +67,7 @@ void Declare(CLI::App& app, Flags& flags) {
       "(proto/vm_config.proto says what the guest gets beyond each): "
       "'contexts: 16 buffers_mib: 1024' for example. Defaults: contexts: 4096 "
       "native_contexts: 1024 resources: 131072 buffers_mib: 16384 "
-      "context_buffers_mib: 16384 submitqueues: 256 unfinished_mib: 1024 "
+      "context_buffers_mib: 8192 submitqueues: 256 unfinished_mib: 1024 "
       "context_unfinished_mib: 128 pending_fences: 512 "
       "mapped_blobs: 24000 mapped_mib: the window's size "
       "log_lines_per_second: 10");

@@ -24,7 +24,7 @@ struct Limits {
   // Attack stopped: one program of the guest taking all of that. In bytes, of
   // the objects that a context made and that it or a blob still holds. As
   // above.
-  uint64_t max_context_object_bytes = uint64_t{16} << 30;
+  uint64_t max_context_object_bytes = uint64_t{8} << 30;
   // Attack stopped: kernel memory for queues, of one context; programs have a
   // handful. SUBMITQUEUE_NEW answers -ENOSPC.
   size_t max_submitqueues = 256;
