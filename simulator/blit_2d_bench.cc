@@ -41,8 +41,8 @@ class Gpu {
     stream_ = {kStream, static_cast<uint32_t>(stream.dwords().size())};
   }
   void Run() {
-    CHECK(processor_.Run(space_, {&stream_, 1}) == Hang::kNone);
-    CHECK_EQ(processor_.TakeStats().blits, 1u);
+    CHECK(processor_->Run(space_, {&stream_, 1}) == Hang::kNone);
+    CHECK_EQ(processor_->TakeStats().blits, 1u);
   }
 
  private:
@@ -55,7 +55,8 @@ class Gpu {
   std::vector<std::shared_ptr<Buffer>> buffers_;
   std::shared_ptr<AddressSpace> space_ =
       std::make_shared<AddressSpace>(kStart, uint64_t{1} << 32);
-  CommandProcessor processor_;
+  std::unique_ptr<CommandProcessor> processor_ =
+      CommandProcessor::Create({}).value();
   IndirectBuffer stream_ = {};
 };
 

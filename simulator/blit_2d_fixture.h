@@ -60,10 +60,11 @@ class Blit2dFixture : public CpFixture {
 
   explicit Blit2dFixture(Generation generation = Generation::kA6xx)
       : a7xx_(generation == Generation::kA7xx),
-        processor_({.generation = generation,
-                    .gmem_base = kGmemBase,
-                    .gmem_size = 0x100000,
-                    .work_limit = kWorkLimit}),
+        processor_(CommandProcessor::Create({.generation = generation,
+                                             .gmem_base = kGmemBase,
+                                             .gmem_size = 0x100000,
+                                             .work_limit = kWorkLimit})
+                       .value()),
         source_buffer_(MapNew(kSource, kPictureSize)),
         target_buffer_(MapNew(kTarget, kPictureSize)),
         source_(Mapping::Shared(source_buffer_->fd(), 0, kPictureSize).value()),
@@ -77,8 +78,8 @@ class Blit2dFixture : public CpFixture {
     std::copy(stream.dwords().begin(), stream.dwords().end(), &Dword(0));
     const IndirectBuffer buffer = {
         kIova, static_cast<uint32_t>(stream.dwords().size())};
-    const Hang hang = processor_.Run(space_, {&buffer, 1});
-    stats_ = processor_.TakeStats();
+    const Hang hang = processor_->Run(space_, {&buffer, 1});
+    stats_ = processor_->TakeStats();
     return hang;
   }
 
@@ -163,7 +164,7 @@ class Blit2dFixture : public CpFixture {
   }
 
   const bool a7xx_;
-  CommandProcessor processor_;
+  std::unique_ptr<CommandProcessor> processor_;
   CommandProcessorStats stats_;
   std::shared_ptr<Buffer> source_buffer_;
   std::shared_ptr<Buffer> target_buffer_;

@@ -35,7 +35,7 @@ uint32_t Moved(uint32_t reg) {
 
 void RunBlit(const uint8_t* data, size_t size) {
   if (size == 0) return;
-  CpState state;
+  CpState state(RegisterFile::Memory().value());
   const bool a7xx = (data[0] & 1) != 0;
   state.generation = a7xx ? Generation::kA7xx : Generation::kA6xx;
   state.work_left = kWorkLimit;
@@ -56,7 +56,7 @@ void RunBlit(const uint8_t* data, size_t size) {
       pool.Allocate(kSize, msm::MSM_BO_WC | msm::MSM_BO_GPU_READONLY).value();
   CHECK(space->Assign(buffer, kIova).ok());
   CHECK(space->Assign(constants, kIova + kSize).ok());
-  state.memory.AddGmem(kGmemBase, kGmemSize);
+  CHECK(state.memory.AddGmem(kGmemBase, kGmemSize).ok());
   state.memory.Attach(space);
   const uint32_t operation = 3;
   const Hang hang = Blit(state, {&operation, 1});

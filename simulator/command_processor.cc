@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/memory/memory.h"
+#include "base/status_macros.h"
 #include "simulator/blit_2d.h"
 #include "simulator/event_packets.h"
 #include "simulator/memory_packets.h"
@@ -28,12 +30,24 @@ Hang HangFor(HeaderError error) {
 
 }  // namespace
 
-CommandProcessor::CommandProcessor(const Options& options)
-    : options_(options), payload_(kMaxPayload) {
-  state_.generation = options.generation;
+absl::StatusOr<std::unique_ptr<CommandProcessor>> CommandProcessor::Create(
+    const Options& options) {
+  ASSIGN_OR_RETURN(Mapping register_memory, RegisterFile::Memory());
+  auto processor = absl::WrapUnique(
+      new CommandProcessor(options, std::move(register_memory)));
   if (options.gmem_size > 0) {
-    state_.memory.AddGmem(options.gmem_base, options.gmem_size);
+    RETURN_IF_ERROR(
+        processor->state_.memory.AddGmem(options.gmem_base, options.gmem_size));
   }
+  return processor;
+}
+
+CommandProcessor::CommandProcessor(const Options& options,
+                                   Mapping register_memory)
+    : options_(options),
+      state_(std::move(register_memory)),
+      payload_(kMaxPayload) {
+  state_.generation = options.generation;
   state_.hang_timeout = options.hang_timeout;
   state_.clock = GpuClock({.model = options.time_model,
                            .limit = options.hang_timeout,

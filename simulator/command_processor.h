@@ -9,6 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "absl/status/statusor.h"
+#include "base/mapping.h"
 #include "simulator/address_space.h"
 #include "simulator/chips.h"
 #include "simulator/condition_packets.h"
@@ -49,7 +51,9 @@ class CommandProcessor {
   // Buffers within buffers, draw-state groups included. Mesa needs three.
   static constexpr size_t kMaxNesting = 8;
 
-  explicit CommandProcessor(const Options& options);
+  // Errors: of mmap, for the registers and GMEM.
+  static absl::StatusOr<std::unique_ptr<CommandProcessor>> Create(
+      const Options& options);
 
   // Runs a submission's command buffers in order and returns when its modelled
   // time is over; it began at `ready` or when the one before was over, if that
@@ -63,6 +67,8 @@ class CommandProcessor {
   CommandProcessorStats TakeStats();
 
  private:
+  CommandProcessor(const Options& options, Mapping register_memory);
+
   // A buffer being executed; what is left of it.
   struct Frame {
     uint64_t iova = 0;

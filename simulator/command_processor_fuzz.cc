@@ -166,24 +166,26 @@ void RunStream(const uint8_t* data, size_t size) {
   }
 
   std::atomic<bool> stop = false;
-  CommandProcessor processor(
-      {.generation = generation,
-       .gmem_base = kGmemBase,
-       .gmem_size = kGmemSize,
-       .hang_timeout = (data[0] & 8) != 0 ? kMoment : kNone,
-       .time_model = (data[0] & 16) != 0 ? kSlow : TimeModel{},
-       .work_limit = kWorkLimit,
-       .stop = &stop});
+  const auto processor =
+      CommandProcessor::Create(
+          {.generation = generation,
+           .gmem_base = kGmemBase,
+           .gmem_size = kGmemSize,
+           .hang_timeout = (data[0] & 8) != 0 ? kMoment : kNone,
+           .time_model = (data[0] & 16) != 0 ? kSlow : TimeModel{},
+           .work_limit = kWorkLimit,
+           .stop = &stop})
+          .value();
   const IndirectBuffer whole{kIova, static_cast<uint32_t>(stream.size())};
-  const Hang first = processor.Run(space, {&whole, 1});
-  const CommandProcessorStats stats = processor.TakeStats();
+  const Hang first = processor->Run(space, {&whole, 1});
+  const CommandProcessorStats stats = processor->TakeStats();
   CHECK_EQ(stats.hangs.size(), first == Hang::kNone ? 0u : 1u);
   CHECK_EQ(stats.hangs.count(std::string(HangName(first))), stats.hangs.size());
   CHECK_LE(stats.packets, kWorkLimit);
   CHECK_LE(stats.indirect_buffers, kWorkLimit);
   stop = (data[0] & 32) != 0;
   // Whatever it left behind, the next submission is as good as the first.
-  const Hang second = processor.Run(space, {&whole, 1});
+  const Hang second = processor->Run(space, {&whole, 1});
   CHECK_EQ(second == Hang::kDeviceGone, stop);
   const Mapping read_only = Mapping::Shared(constants->fd(), 0, 0x1000).value();
   CHECK(std::all_of(read_only.data(), read_only.data() + read_only.size(),

@@ -1,5 +1,6 @@
 #include "simulator/command_processor.h"
 
+#include <memory>
 #include <vector>
 
 #include "simulator/cp_fixture.h"
@@ -11,9 +12,11 @@ namespace {
 class CommandProcessorTest : public CpFixture {
  protected:
   explicit CommandProcessorTest(Generation generation = Generation::kA6xx)
-      : processor_({.generation = generation,
-                    .hang_timeout = std::chrono::milliseconds(1),
-                    .work_limit = 100'000}) {}
+      : processor_(CommandProcessor::Create(
+                       {.generation = generation,
+                        .hang_timeout = std::chrono::milliseconds(1),
+                        .work_limit = 100'000})
+                       .value()) {}
 
   // Places a stream into the buffer, after those placed before.
   IndirectBuffer Place(const Stream& stream) {
@@ -23,8 +26,8 @@ class CommandProcessorTest : public CpFixture {
   }
   Hang Run(const Stream& stream) {
     const IndirectBuffer buffer = Place(stream);
-    const Hang hang = processor_.Run(space_, {&buffer, 1});
-    stats_ = processor_.TakeStats();
+    const Hang hang = processor_->Run(space_, {&buffer, 1});
+    stats_ = processor_->TakeStats();
     return hang;
   }
 
@@ -36,16 +39,16 @@ class CommandProcessorTest : public CpFixture {
   // Results go here; streams start behind.
   static constexpr size_t kFirstStream = 0x400;
   size_t next_ = kFirstStream;
-  CommandProcessor processor_;
+  std::unique_ptr<CommandProcessor> processor_;
   CommandProcessorStats stats_;
 };
 
 TEST_F(CommandProcessorTest, RunsBuffersInOrder) {
   const std::vector<IndirectBuffer> buffers = {
       Place(Stream().Store(IovaOf(0), 1)), Place(Stream().Store(IovaOf(0), 2))};
-  EXPECT_EQ(processor_.Run(space_, buffers), Hang::kNone);
+  EXPECT_EQ(processor_->Run(space_, buffers), Hang::kNone);
   EXPECT_EQ(Dword(0), 2u);
-  EXPECT_EQ(processor_.TakeStats().indirect_buffers, 2u);
+  EXPECT_EQ(processor_->TakeStats().indirect_buffers, 2u);
 }
 
 TEST_F(CommandProcessorTest, RegisterWritesAreConsecutive) {

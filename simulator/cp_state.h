@@ -6,8 +6,10 @@
 #include <chrono>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "absl/strings/string_view.h"
+#include "base/mapping.h"
 #include "simulator/chips.h"
 #include "simulator/gpu_clock.h"
 #include "simulator/gpu_memory.h"
@@ -56,7 +58,9 @@ struct DrawPredicate {
 
 // What packets read and change. The GPU thread's alone, but for `stop`.
 struct CpState {
-  CpState() = default;
+  // The memory is RegisterFile::Memory's.
+  explicit CpState(Mapping register_memory)
+      : registers(clock, std::move(register_memory)) {}
   CpState(const CpState&) = delete;
   CpState& operator=(const CpState&) = delete;
 
@@ -66,7 +70,7 @@ struct CpState {
 
   GpuClock clock;
   GpuMemory memory;
-  RegisterFile registers{clock};
+  RegisterFile registers;
   std::array<uint32_t, 8> scratch{};
   std::array<uint32_t, 48> scratch_memory{};  // CP_MEM_TO_SCRATCH_MEM, a7xx.
   uint32_t predicates = 0;                    // One bit each.

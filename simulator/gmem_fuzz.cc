@@ -31,7 +31,7 @@ constexpr uint32_t kRegisters[] = {
 
 void RunEvents(const uint8_t* data, size_t size) {
   if (size == 0) return;
-  CpState state;
+  CpState state(RegisterFile::Memory().value());
   state.generation = (data[0] & 1) != 0 ? Generation::kA7xx : Generation::kA6xx;
   state.work_left = kWorkLimit;
 
@@ -43,7 +43,7 @@ void RunEvents(const uint8_t* data, size_t size) {
       pool.Allocate(kSize, msm::MSM_BO_WC | msm::MSM_BO_GPU_READONLY).value();
   CHECK(space->Assign(buffer, kIova).ok());
   CHECK(space->Assign(constants, kConstants).ok());
-  state.memory.AddGmem(kGmemBase, kGmemSize);
+  CHECK(state.memory.AddGmem(kGmemBase, kGmemSize).ok());
   state.memory.Attach(space);
   size_t at = 1;
   for (uint64_t event = 0; event < kMaxEvents && at < size; ++event) {

@@ -49,7 +49,7 @@ class GmemTest : public PacketsFixture {
   static constexpr uint32_t kGmemSize = 0x20000;
 
   GmemTest() {
-    state_.memory.AddGmem(kGmemBase, kGmemSize);
+    EXPECT_TRUE(state_.memory.AddGmem(kGmemBase, kGmemSize).ok());
     state_.work_left = 1'000'000;
   }
 
@@ -94,7 +94,8 @@ class GmemTest : public PacketsFixture {
 
 // abi D.9: the GMEM clear and the store of a bin, as packets.
 TEST_F(GmemTest, ClearAndStoreVectors) {
-  CommandProcessor processor({.gmem_base = kGmemBase, .gmem_size = kGmemSize});
+  const auto processor = *CommandProcessor::Create(
+      {.gmem_base = kGmemBase, .gmem_size = kGmemSize});
   Stream stream;
   stream.Raw({0x48880001, 0x202, 0x4888D102, 0, 0x001F003F})
       .Raw({0x48889001, 0, 0x4888D701, 0x1800, 0x4088E301, 0xF2})
@@ -105,13 +106,13 @@ TEST_F(GmemTest, ClearAndStoreVectors) {
   size_t next = 0;
   for (const uint32_t dword : stream.dwords()) Dword(next++) = dword;
   const IndirectBuffer buffer{kIova, static_cast<uint32_t>(next)};
-  EXPECT_EQ(processor.Run(space_, {&buffer, 1}), Hang::kNone);
+  EXPECT_EQ(processor->Run(space_, {&buffer, 1}), Hang::kNone);
   for (size_t i = 0; i < 64 * 32; ++i) {
     ASSERT_EQ(Dword(0x1000 + i), 0x44332211u) << i;
   }
   EXPECT_EQ(Dword(0x1000 - 1), 0u);
   EXPECT_EQ(Dword(0x1000 + 64 * 32), 0u);
-  const CommandProcessorStats stats = processor.TakeStats();
+  const CommandProcessorStats stats = processor->TakeStats();
   EXPECT_EQ(stats.clears, 1u);
   EXPECT_EQ(stats.stores, 1u);
   EXPECT_EQ(stats.tile_pixels, 2u * 64 * 32);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "devices/virtio_gpu/msm/uapi.h"
 #include "glog/logging.h"
 
@@ -38,15 +39,14 @@ void GpuMemory::Detach() {
   space_.reset();
 }
 
-void GpuMemory::AddGmem(uint64_t base, uint64_t size) {
-  absl::StatusOr<Mapping> mapping = Mapping::Anonymous(size, kPage);
-  CHECK(mapping.ok()) << mapping.status();
-  gmem_mapping_ = *std::move(mapping);
+absl::Status GpuMemory::AddGmem(uint64_t base, uint64_t size) {
+  ASSIGN_OR_RETURN(gmem_mapping_, Mapping::Anonymous(size, kPage));
   gmem_ = {.buffer = nullptr,
            .start = base,
            .size = size,
            .bytes = gmem_mapping_.data(),
            .writable = true};
+  return absl::OkStatus();
 }
 
 void GpuMemory::ClearGmem() {

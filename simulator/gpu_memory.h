@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "base/mapping.h"
 #include "simulator/address_space.h"
 #include "simulator/buffer.h"
@@ -49,7 +50,8 @@ class GpuMemory {
   void Detach();
 
   // Gives the GPU `size` bytes of GMEM, zeroes, from `base`. Once, at first.
-  void AddGmem(uint64_t base, uint64_t size);
+  // Errors: of mmap.
+  absl::Status AddGmem(uint64_t base, uint64_t size);
   void ClearGmem();  // Zeroes again, as after a GPU reset.
   bool IsGmem(uint64_t iova) const { return iova - gmem_.start < gmem_.size; }
   uint64_t gmem_base() const { return gmem_.start; }

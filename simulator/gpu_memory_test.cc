@@ -132,7 +132,7 @@ TEST_F(GpuMemoryTest, RunsDoNotChangeReadOnlyBuffers) {
 // a630 has it at 0x100000, a660 at 0.
 TEST_F(GpuMemoryTest, AResetClearsGmem) {
   memory_.ClearGmem();  // There is none yet.
-  memory_.AddGmem(0x1000, 0x1000);
+  ASSERT_TRUE(memory_.AddGmem(0x1000, 0x1000).ok());
   memory_.Write(0x1800, std::vector<uint8_t>{1, 2, 3, 4});
   memory_.ClearGmem();
   std::vector<uint8_t> bytes(4, 9);
@@ -143,7 +143,7 @@ TEST_F(GpuMemoryTest, AResetClearsGmem) {
 
 // What a time model charges for.
 TEST_F(GpuMemoryTest, TrafficIsOfBuffersOnly) {
-  memory_.AddGmem(0x1000, 0x1000);
+  ASSERT_TRUE(memory_.AddGmem(0x1000, 0x1000).ok());
   const uint64_t before = memory_.traffic();
   memory_.Write(0x1800, std::vector<uint8_t>(64));
   EXPECT_EQ(memory_.traffic(), before);
@@ -155,7 +155,7 @@ TEST_F(GpuMemoryTest, TrafficIsOfBuffersOnly) {
 }
 
 TEST_F(GpuMemoryTest, GmemIsForEnginesAlone) {
-  memory_.AddGmem(0, 0x1000);
+  ASSERT_TRUE(memory_.AddGmem(0, 0x1000).ok());
   EXPECT_TRUE(memory_.IsGmem(0xfff));
   EXPECT_FALSE(memory_.IsGmem(0x1000));
   memory_.Write(0xffe, std::vector<uint8_t>{1, 2, 3, 4});

@@ -35,7 +35,7 @@ class PacketsFixture : public CpFixture {
     return handler(state_, payload);
   }
 
-  CpState state_;
+  CpState state_{RegisterFile::Memory().value()};
 };
 
 }  // namespace nacre::simulator

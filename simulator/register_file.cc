@@ -1,9 +1,5 @@
 #include "simulator/register_file.h"
 
-#include <utility>
-
-#include "glog/logging.h"
-
 namespace nacre::simulator {
 namespace {
 
@@ -23,10 +19,8 @@ uint64_t AlwaysOnCounter(GpuClock::Clock::time_point at) {
          since_boot % kNanosecondsPerSecond * 12 / 625;
 }
 
-RegisterFile::RegisterFile(const GpuClock& clock) : clock_(clock) {
-  absl::StatusOr<Mapping> memory = Mapping::Anonymous(kBytes, 4096);
-  CHECK(memory.ok()) << memory.status();
-  memory_ = *std::move(memory);
+absl::StatusOr<Mapping> RegisterFile::Memory() {
+  return Mapping::Anonymous(kBytes, 4096);
 }
 
 uint32_t RegisterFile::Read(uint32_t reg) const {

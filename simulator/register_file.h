@@ -2,7 +2,9 @@
 #define NACRE_SIMULATOR_REGISTER_FILE_H_
 
 #include <cstdint>
+#include <utility>
 
+#include "absl/status/statusor.h"
 #include "base/mapping.h"
 #include "simulator/gpu_clock.h"
 
@@ -28,8 +30,11 @@ class RegisterFile {
  public:
   static constexpr uint32_t kRegisters = 1u << 18;
 
+  // What one keeps its values in. Errors: of mmap.
+  static absl::StatusOr<Mapping> Memory();
   // `clock` outlives this; the counters follow it.
-  explicit RegisterFile(const GpuClock& clock);
+  RegisterFile(const GpuClock& clock, Mapping memory)
+      : clock_(clock), memory_(std::move(memory)) {}
 
   // `reg` is cut to 18 bits.
   uint32_t Read(uint32_t reg) const;

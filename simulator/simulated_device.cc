@@ -31,14 +31,6 @@ class SimulatedDevice::Impl final : public FileHost {
         on_retired_(config.on_retired),
         queue_limit_(config.queue_limit),
         buffers_(config.memory_limit, config.page_size),
-        command_processor_({.generation = chip.generation,
-                            .gmem_base = chip.gmem_base,
-                            .gmem_size = chip.gmem_size,
-                            .hang_timeout = config.hang_timeout,
-                            .reset_time = config.reset_time,
-                            .time_model = config.time_model,
-                            .work_limit = config.work_limit,
-                            .stop = &stop_}),
         scheduler_([this](std::unique_ptr<Job> job) { Run(std::move(job)); }) {}
 
   ~Impl() override { stop_.store(true, std::memory_order_relaxed); }
@@ -52,7 +44,7 @@ class SimulatedDevice::Impl final : public FileHost {
   void OnFileClosed() override { --files_open_; }
 
   // Once, before the first submission.
-  absl::Status Start() { return scheduler_.Start(); }
+  absl::Status Start(const SimulatorConfig& config);
 
   std::unique_ptr<SimulatedFile> Open() {
     ++files_open_;
@@ -84,7 +76,7 @@ class SimulatedDevice::Impl final : public FileHost {
   CommandProcessorStats command_processor_stats_ ABSL_GUARDED_BY(stats_mutex_);
 
   // The GPU thread's.
-  CommandProcessor command_processor_;
+  std::unique_ptr<CommandProcessor> command_processor_;
   std::optional<uint64_t> last_file_id_;
 
   // Held while a submission's fences are collected and added: two submissions
@@ -92,6 +84,19 @@ class SimulatedDevice::Impl final : public FileHost {
   Mutex submit_mutex_;
   Scheduler scheduler_;
 };
+
+absl::Status SimulatedDevice::Impl::Start(const SimulatorConfig& config) {
+  ASSIGN_OR_RETURN(command_processor_, CommandProcessor::Create(
+                                           {.generation = chip_.generation,
+                                            .gmem_base = chip_.gmem_base,
+                                            .gmem_size = chip_.gmem_size,
+                                            .hang_timeout = config.hang_timeout,
+                                            .reset_time = config.reset_time,
+                                            .time_model = config.time_model,
+                                            .work_limit = config.work_limit,
+                                            .stop = &stop_}));
+  return scheduler_.Start();
+}
 
 absl::StatusOr<uint32_t> SimulatedDevice::Impl::Submit(
     std::unique_ptr<Job> job, std::span<const BufferUse> uses,
@@ -147,7 +152,7 @@ void SimulatedDevice::Impl::RunCommands(const Job& job) {
   }
   last_file_id_ = job.file->id;
   const Hang hang =
-      command_processor_.Run(job.file->space, buffers, job.submitted);
+      command_processor_->Run(job.file->space, buffers, job.submitted);
   if (hang != Hang::kNone && hang != Hang::kDeviceGone) {
     constexpr int kMaxLoggedHangs = 20;
     LOG_FIRST_N(WARNING, kMaxLoggedHangs)
@@ -162,7 +167,7 @@ void SimulatedDevice::Impl::RunCommands(const Job& job) {
     }
   }
   MutexLock lock(stats_mutex_);
-  command_processor_stats_.Add(command_processor_.TakeStats());
+  command_processor_stats_.Add(command_processor_->TakeStats());
 }
 
 SimulatorStats SimulatedDevice::Impl::stats() const {
@@ -198,7 +203,7 @@ absl::StatusOr<std::unique_ptr<SimulatedDevice>> SimulatedDevice::Create(
         config.hang_timeout.count(), " ms after which one counts as hung"));
   }
   auto impl = std::make_unique<Impl>(config, *chip);
-  RETURN_IF_ERROR(impl->Start());
+  RETURN_IF_ERROR(impl->Start(config));
   return std::unique_ptr<SimulatedDevice>(new SimulatedDevice(std::move(impl)));
 }
 

@@ -89,7 +89,7 @@ class SimulatedDevice final : public msm::DrmDevice {
  public:
   // InvalidArgument for an unknown chip, such a page size, or a time_model that
   // makes every submission hang; ResourceExhausted where the host gives no
-  // thread.
+  // thread; of mmap.
   static absl::StatusOr<std::unique_ptr<SimulatedDevice>> Create(
       const SimulatorConfig& config);
 
