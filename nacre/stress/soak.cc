@@ -69,7 +69,8 @@ class Soaker {
     std::vector<std::thread> threads;
     for (uint32_t i = 0; i < options_.programs; ++i) {
       threads.emplace_back([this, i, &done] {
-        Programs programs(*driver_, window(), i, options_.programs);
+        Programs programs(*driver_, window(),
+                          {.number = i, .count = options_.programs});
         while (!done) programs.RunOne();
       });
     }
