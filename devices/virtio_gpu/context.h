@@ -106,7 +106,8 @@ class Context {
   // that becomes readable when all work submitted on the ring so far is done,
   // or an invalid Fd where no such work is outstanding beyond what earlier
   // calls for this ring returned. (The device keeps the fences of a ring in
-  // order itself.)
+  // order itself.) An error leaves the device nothing to wait for but earlier
+  // fences: what can fail belongs into Submit, which can tell the guest.
   virtual absl::StatusOr<Fd> FenceRing(uint8_t ring_idx) = 0;
 
   // Whom to tell of the fences that FenceRing returned; the same for all, or

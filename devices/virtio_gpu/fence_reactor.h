@@ -1,16 +1,19 @@
 #ifndef NACRE_DEVICES_VIRTIO_GPU_FENCE_REACTOR_H_
 #define NACRE_DEVICES_VIRTIO_GPU_FENCE_REACTOR_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
+#include <vector>
 
-#include "absl/status/status.h"
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "base/event_fd.h"
 #include "base/fd.h"
+#include "base/mutex.h"
 #include "base/thread.h"
 
 namespace nacre::virtio_gpu {
@@ -20,7 +23,9 @@ namespace nacre::virtio_gpu {
 // batches. Knows neither what they stand for nor in which order they count.
 //
 // What a fence costs: one system call to watch it, and a share of the one that
-// reports a batch. Closing it is for its owner.
+// reports a batch. Closing it is for its owner. Only where epoll refuses an fd
+// (no memory; fs.epoll.max_user_watches of the user are taken) does the thread
+// look at it every millisecond instead: a fence is late then, never early.
 class FenceReactor {
  public:
   // The tokens of fds that have fired since the last call, each once; called
@@ -43,17 +48,28 @@ class FenceReactor {
 
   // Reports `token` once `fd`, which stays the caller's, has fired. The caller
   // keeps it open until then, or until the reactor is gone. The callback may
-  // run before this returns. Any thread. Errors: the errno of epoll_ctl; the
-  // token is never reported.
-  absl::Status Watch(int fd, uint64_t token);
+  // run before this returns. Any thread. A file that cannot be polled has fired
+  // (poll(2)).
+  void Watch(int fd, uint64_t token);
 
  private:
-  FenceReactor(Fd epoll, EventFd stop, Callback callback);
+  struct Fence {
+    int fd;
+    uint64_t token;
+  };
+
+  FenceReactor(Fd epoll, EventFd wake, Callback callback);
   void Run();
+  // Those of the reactor's thread, which epoll refused.
+  void Poll(std::vector<Fence>& fences) const;
 
   const Fd epoll_;
-  const EventFd stop_;  // Reported as kNoToken.
+  const EventFd wake_;  // Reported as kNoToken.
   const Callback callback_;
+  std::atomic<bool> stopping_ = false;
+  Mutex mutex_;
+  // By epoll, and yet to be taken by the thread.
+  std::vector<Fence> refused_ ABSL_GUARDED_BY(mutex_);
   Thread thread_;
 };
 

@@ -1,7 +1,9 @@
+#include <cerrno>
 #include <memory>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/testing/host_faults.h"
 #include "devices/virtio_gpu/testing/fake_gpu.h"
 #include "devices/virtio_gpu/testing/gpu_driver.h"
 #include "devices/virtio_gpu/testing/open_fds.h"
@@ -125,7 +127,25 @@ TEST_F(GpuFencesTest, AFenceThatCannotBeMadeIsNotLost) {
   EXPECT_EQ(g_.Call(g_.Work(1, 1, 11)), Type::kOkNodata);
 }
 
-TEST_F(GpuFencesTest, AFenceThatCannotBeWatchedIsNotLost) {
+// Else the guest would use again what the GPU is working on.
+TEST_F(GpuFencesTest, AFenceThatEpollRefusesWaitsForItsWork) {
+  Barrier();
+  {
+    // Behind the two calls of the fake GPU that make the fence.
+    const HostFault fault({.first = 2, .repeatedly = true, .error = ENOSPC});
+    g_.Start(g_.Work(1, 1, 11));
+    Barrier();
+    ASSERT_EQ(fault.failed(), "epoll_ctl(0)");
+  }
+  Barrier();
+  EXPECT_EQ(g_.gpu().fences_told(), 0);
+  EXPECT_EQ(g_.stats().fences_pending.value(), 1u);
+  g_.gpu().SignalFence(0);
+  EXPECT_EQ(g_.WaitFenceId(), 11u);
+  EXPECT_EQ(g_.gpu().fences_told(), 1);
+}
+
+TEST_F(GpuFencesTest, AnFdThatCannotBePolledHoldsNobodyUp) {
   g_.Start(g_.Work(1, 1, 11));
   g_.gpu().WaitFences(1);
   g_.gpu().BreakFences();

@@ -76,12 +76,7 @@ void Rings::GiveBackInOrder(size_t queue, RingBatch& batch,
     ring.queue.PublishUsed();
   }
   request = {};
-  if (!token) return;
-  if (const absl::Status status = reactor_->Watch(fence, *token);
-      !status.ok()) {
-    LOG_IF(ERROR, log_limiter_->Allow()) << "watching a fence: " << status;
-    OnFencesSignalled(std::span(&*token, 1));
-  }
+  if (token) reactor_->Watch(fence, *token);
 }
 
 uint64_t Rings::HoldPlace(const TimelineId& timeline) {
