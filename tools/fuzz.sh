@@ -149,6 +149,7 @@ add_seeds() {
 decoders() {
   printf '%s\n' base/{bytes,checked}.h \
     devices/virtio/{common_config,descriptor_chain,virtqueue}.{cc,h} \
+    devices/virtio/mmio_transport.{cc,h} \
     devices/virtio/pci_{capabilities,notify_bar,transport}.{cc,h} \
     devices/virtio/remote/{channel,device_server,messages}.{cc,h} \
     devices/virtio/remote/{remote_device,service_client}.{cc,h} \

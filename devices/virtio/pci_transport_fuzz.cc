@@ -7,7 +7,6 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -20,7 +19,7 @@
 #include "devices/virtio/testing/fake_pci_driver.h"
 #include "devices/virtio/testing/fake_queue.h"
 #include "devices/virtio/testing/guest_ram.h"
-#include "devices/virtio/virtio_device.h"
+#include "devices/virtio/testing/stepped_device.h"
 #include "glog/logging.h"
 #include "vmm/pci/pci_bus.h"
 
@@ -29,100 +28,9 @@ namespace {
 
 constexpr vmm::PciAddress kAddress = {.device = 1};
 constexpr uint64_t kBarBytes = 0x8000;
-constexpr uint16_t kQueues = 2;
 constexpr uint64_t kRingFeatures = kFeatureEventIdx | kFeatureIndirectDesc;
-// Of the device's own: it says that buffers are used by signalling events, as
-// one in another process does.
-constexpr uint64_t kFeatureEvents = 1 << 1;
 // Other registers, in the way of a BAR that is put there.
 constexpr uint64_t kOccupied = FakePciMachine::kWindows.low.address + 0x10'0000;
-
-// Serves its queues when told to, on the caller's thread.
-class SteppedDevice : public VirtioDevice {
- public:
-  explicit SteppedDevice(std::span<uint8_t> region) : region_(region) {}
-
-  uint16_t device_id() const override { return 16; }
-  uint64_t device_features() const override { return 0x1f; }
-  bool AcceptsFeatures(uint64_t features) const override {
-    return (features & 0x11) != 0x10;
-  }
-  std::span<const uint16_t> max_queue_sizes() const override {
-    static constexpr std::array<uint16_t, kQueues> kSizes = {64, 16};
-    return kSizes;
-  }
-  std::vector<SharedMemoryRegion> shared_memory_regions() override {
-    return {{.id = 1, .host = region_}};
-  }
-  void ReadConfig(uint64_t /*offset*/, std::span<uint8_t> data) override {
-    std::fill(data.begin(), data.end(), uint8_t{0});
-  }
-  void WriteConfig(uint64_t /*offset*/,
-                   std::span<const uint8_t> /*data*/) override {}
-  absl::Status Activate(Activation activation) override {
-    CHECK(!active_.has_value()) << "activated twice";
-    active_ = std::move(activation);
-    if ((active_->driver_features & kFeatureEvents) != 0) {
-      notifier_ = active_->notifier;
-      SetEvents(true);
-    }
-    return absl::OkStatus();
-  }
-  void Reset() override {
-    if (notifier_ != nullptr) SetEvents(false);
-    notifier_ = nullptr;
-    active_.reset();
-  }
-
-  void Step() {
-    if (!active_.has_value()) return;
-    for (ActiveQueue& active : active_->queues) {
-      while (true) {
-        auto popped = active.queue.Pop();
-        if (!popped.ok()) {
-          active_->notifier->SetNeedsReset();
-          active_.reset();
-          return;
-        }
-        if (!popped->has_value()) break;
-        active.queue.Complete(**std::move(popped));
-      }
-      active.queue.EnableKicks();
-      if (!active.queue.NeedsInterrupt()) continue;
-      if (notifier_ != nullptr) {
-        events_[active.index].Signal();
-      } else {
-        active_->notifier->NotifyUsedBuffers(active.index);
-      }
-    }
-    active_->notifier->NotifyConfigChange();
-  }
-  // Signals that the hypervisor did not take.
-  void Relay() {
-    for (uint16_t i = 0; i < kQueues; ++i) {
-      if (events_[i].Clear() != 0 && notifier_ != nullptr) {
-        notifier_->NotifyUsedBuffers(i);
-      }
-    }
-  }
-  bool AnyAttached(const vmm::FakeMsiController& msi) const {
-    return std::ranges::any_of(
-        events_, [&](const EventFd& event) { return msi.attached(event); });
-  }
-
- private:
-  void SetEvents(bool set) {
-    for (uint16_t i = 0; i < kQueues; ++i) {
-      notifier_->SetQueueEvent(i, set ? &events_[i] : nullptr);
-    }
-  }
-
-  const std::span<uint8_t> region_;
-  const std::array<EventFd, kQueues> events_ = {EventFd::Create().value(),
-                                                EventFd::Create().value()};
-  std::optional<Activation> active_;
-  DriverNotifier* notifier_ = nullptr;  // While it signals events.
-};
 
 // Configuration space by the ways that a machine has.
 class ConfigAccesses {
@@ -248,7 +156,7 @@ void Run(ByteReader input) {
       case 4:  // All that a driver does to begin.
         machine.bus.Reset();
         driver.Start(kFeatureVersion1 | ((step & 8) != 0 ? kRingFeatures : 0) |
-                     ((step & 0x10) != 0 ? kFeatureEvents : 0));
+                     ((step & 0x10) != 0 ? SteppedDevice::kFeatureEvents : 0));
         started = true;
         break;
       case 5:
@@ -277,7 +185,9 @@ void Run(ByteReader input) {
     }
   }
   machine.bus.Reset();
-  CHECK(!device.AnyAttached(machine.msi));
+  CHECK(std::ranges::none_of(device.events(), [&](const EventFd& event) {
+    return machine.msi.attached(event);
+  }));
   CHECK_LE(registers.stats().needs_reset, registers.stats().resets);
 }
 
