@@ -3,7 +3,8 @@
 # virtualization, and checks what each said and what the VMM counted. The pictures
 # of guest/programs/pictures are made natively first: guests have to match them.
 # Guests of another architecture come with the unit tests of that architecture's
-# KVM instead, for which `bazel test` has no machine, and with the hostile guest.
+# KVM instead and of the jail on its kernel, for which `bazel test` has no machine,
+# and with the hostile guest.
 #
 #   guest/boot_test.sh RESULTS [--arch=x86_64|aarch64] [--direct|--nested]
 #
@@ -80,18 +81,21 @@ guest hang --kernel=kernel --gpu-megabytes-per-second=20 --vcpus=1 \
 # Its own failure has to reach us.
 guest failing 'code 1' --kernel=kernel 'cmdline nacre.test=there-is-no-such-test'
 
-# kvm_tests: prints the labels of the unit tests for aarch64's KVM but one.
-kvm_tests() {
+# machine_tests: prints the labels of the unit tests that need a real kernel of
+# the architecture: for its KVM, but one, and for its system call filter.
+machine_tests() {
   run_bazel query --output=label "attr(tags, requires-kvm, tests(//... except
-    //vmm/x86_64/... except //nacre/hostile_guest/...))"
+    //vmm/x86_64/... except //nacre/hostile_guest/...)) union
+    //nacre/jail:jail_test union //nacre:gpu_ioctls_test union
+    //nacre:jailed_gpu_test"
 }
 
 # Each test is a file that is named for its label.
 tests=() hostile_test=nacre.hostile_guest.hostile_guest_test
 if $cross; then
-  labels=$(kvm_tests)
+  labels=$(machine_tests)
   readarray -t labels <<<"$labels"
-  progress "building the tests of KVM for $arch"
+  progress "building the tests of KVM and of the jail for $arch"
   build "${labels[@]}" //nacre/hostile_guest:hostile_guest{,_test}
   mkdir "$scratch/hostile"
   cp "$built/nacre/hostile_guest/hostile_guest_test" \
@@ -110,10 +114,17 @@ if $cross; then
 fi
 prepare_payload "$payload" "$mode"
 cp "$guest_dir"/run_{guests,tests}.sh "$payload/"
+# The whole jail, or no guest; but for this machine, whose own it may not be.
+jail=required
+if [[ $machine == direct ]] &&
+  ! unshare --user --map-root-user --mount --pid --net true 2>/dev/null; then
+  jail=best-effort
+  progress "this machine gives no namespaces: the jail is what is left of it"
+fi
 # Both lists are of words without spaces or anything that a shell would expand.
 cat >"$payload/run" <<RUN
 sh run_tests.sh $seconds_a_test ${tests[*]}
-sh run_guests.sh $seconds_a_guest "$guest_command_line" ${guests[*]}
+JAIL=$jail sh run_guests.sh $seconds_a_guest "$guest_command_line" ${guests[*]}
 RUN
 code=0
 run_payload "$payload" "$out" \

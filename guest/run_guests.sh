@@ -7,6 +7,7 @@
 # a line `cmdline WORDS` adds to COMMAND_LINE, a line `code N` says which exit
 # code is right (0). Leaves NAME.json (the summary), NAME.log (the console) and
 # NAME.code (the exit code) in $OUT.
+# $JAIL is the gpu.jail of each.
 # With RETRY=1, one that ended wrongly gets a second chance, and says so:
 # emulated hardware virtualization is not above suspicion.
 
@@ -20,7 +21,8 @@ boot() {
   echo "==> guest $name" >&2
   start=$(date +%s)
   timeout "$seconds" ./nacre --summary="$OUT/$name.json" \
-    --cmdline="$command_line$words" "$@" >"$OUT/$name.log" 2>&1 </dev/null
+    --gpu-jail="$JAIL" --cmdline="$command_line$words" "$@" \
+    >"$OUT/$name.log" 2>&1 </dev/null
   code=$?
   echo "==> guest $name: exit code $code after $(($(date +%s) - start))s" >&2
 }
