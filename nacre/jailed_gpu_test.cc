@@ -80,6 +80,13 @@ TEST(JailedGpuNamespacesDeathTest, RequiredDoesNot) {
       testing::ExitedWithCode(1), "mount|clone");
 }
 
+Type Call(virtio::FakeDriver& driver, const Request& request) {
+  const std::vector<uint8_t> answer =
+      driver.Call(0, request.bytes(), sizeof(virtio_gpu::wire::CtrlHeader) + 8);
+  return static_cast<Type>(
+      ByteReader(answer).ReadZeroExtended<virtio_gpu::wire::CtrlHeader>().type);
+}
+
 // A guest's driver of a GPU whose process is this program, started again.
 class JailedGpuTest : public testing::Test {
  protected:
@@ -92,39 +99,22 @@ class JailedGpuTest : public testing::Test {
     EXPECT_TRUE(driver_->Start().ok());
   }
 
-  Type Call(const Request& request) {
-    const std::vector<uint8_t> answer = driver_->Call(
-        0, request.bytes(), sizeof(virtio_gpu::wire::CtrlHeader) + 8);
-    return static_cast<Type>(
-        ByteReader(answer)
-            .ReadZeroExtended<virtio_gpu::wire::CtrlHeader>()
-            .type);
-  }
-
-  void CreateBlob(uint32_t resource, uint64_t blob_id) {
-    virtio_gpu::wire::ResourceCreateBlob blob = {};
-    blob.resource_id = resource;
-    blob.blob_mem = static_cast<uint32_t>(virtio_gpu::wire::BlobMem::kHost3d);
-    blob.blob_flags = virtio_gpu::wire::kBlobFlagUseMappable;
-    blob.blob_id = blob_id;
-    blob.size = kPage;
-    EXPECT_EQ(
-        Call(Request(Type::kResourceCreateBlob).Context(kContext).With(blob)),
-        Type::kOkNodata);
-  }
+  Type Call(const Request& request) { return nacre::Call(*driver_, request); }
 
   // A context with its control memory and a buffer, both mapped.
   void CreateContext() {
     EXPECT_EQ(Call(virtio_gpu::CreateContextRequest(
                   kContext, msm::VIRTIO_GPU_CAPSET_DRM)),
               Type::kOkNodata);
-    CreateBlob(kShmem, 0);
+    EXPECT_EQ(Call(virtio_gpu::HostBlobRequest(kContext, kShmem, kPage, 0)),
+              Type::kOkNodata);
     msm::CcmdStream stream;
     stream.Add(msm::MSM_CCMD_GEM_NEW,
                {0, 1, static_cast<uint32_t>(kPage), 0, msm::MSM_BO_WC, 7});
     EXPECT_EQ(Call(virtio_gpu::SubmitRequest(kContext, stream.bytes())),
               Type::kOkNodata);
-    CreateBlob(kBuffer, 7);
+    EXPECT_EQ(Call(virtio_gpu::HostBlobRequest(kContext, kBuffer, kPage, 7)),
+              Type::kOkNodata);
     EXPECT_EQ(Call(virtio_gpu::MapRequest(kShmem, 0)), Type::kOkMapInfo);
     EXPECT_EQ(Call(virtio_gpu::MapRequest(kBuffer, kPage)), Type::kOkMapInfo);
   }
@@ -212,12 +202,7 @@ TEST(JailedGpuLimitsTest, AreKeptOnBothSides) {
   virtio::FakeDriver driver(&gpu->device());
   ASSERT_TRUE(driver.Start().ok());
   const auto call = [&driver](const Request& request) {
-    const std::vector<uint8_t> answer = driver.Call(
-        0, request.bytes(), sizeof(virtio_gpu::wire::CtrlHeader) + 8);
-    return static_cast<Type>(
-        ByteReader(answer)
-            .ReadZeroExtended<virtio_gpu::wire::CtrlHeader>()
-            .type);
+    return Call(driver, request);
   };
   const auto create_context = [&call](uint32_t id) {
     return call(
@@ -228,12 +213,7 @@ TEST(JailedGpuLimitsTest, AreKeptOnBothSides) {
   EXPECT_EQ(create_context(3), Type::kErrOutOfMemory);
   // Control memory of each.
   const auto create_blob = [&call](uint32_t id) {
-    virtio_gpu::wire::ResourceCreateBlob blob = {};
-    blob.resource_id = id;
-    blob.blob_mem = static_cast<uint32_t>(virtio_gpu::wire::BlobMem::kHost3d);
-    blob.blob_flags = virtio_gpu::wire::kBlobFlagUseMappable;
-    blob.size = kPage;
-    return call(Request(Type::kResourceCreateBlob).Context(id).With(blob));
+    return call(virtio_gpu::HostBlobRequest(id, id, kPage, 0));
   };
   EXPECT_EQ(create_blob(1), Type::kOkNodata);
   EXPECT_EQ(create_blob(2), Type::kOkNodata);

@@ -27,12 +27,12 @@ constexpr uint8_t kRing = 2;  // Of queue 0.
 bool GpuProgram::Run() {
   bool ok = Call(
       virtio_gpu::CreateContextRequest(kContext, msm::VIRTIO_GPU_CAPSET_DRM));
-  ok &= CreateBlob(kShmem, 0);
+  ok &= Call(virtio_gpu::HostBlobRequest(kContext, kShmem, kPage, 0));
   msm::CcmdStream stream;
   stream.Add(msm::MSM_CCMD_GEM_NEW,
              {Low(kIova), High(kIova), Low(kPage), 0, msm::MSM_BO_WC, 7});
   ok &= Submit(stream);
-  ok &= CreateBlob(kBuffer, 7);
+  ok &= Call(virtio_gpu::HostBlobRequest(kContext, kBuffer, kPage, 7));
   ok &= Call(virtio_gpu::MapRequest(kShmem, 0));
   ok &= Call(virtio_gpu::MapRequest(kBuffer, kPage));
   stream.Add(msm::MSM_CCMD_GEM_UPLOAD, {kBuffer, 0, 0, 4},
@@ -63,16 +63,6 @@ bool GpuProgram::Submit(msm::CcmdStream& stream) {
   const Request request = virtio_gpu::SubmitRequest(kContext, stream.bytes());
   stream.bytes().clear();
   return Call(request);
-}
-
-bool GpuProgram::CreateBlob(uint32_t resource, uint64_t blob_id) {
-  virtio_gpu::wire::ResourceCreateBlob blob = {};
-  blob.resource_id = resource;
-  blob.blob_mem = static_cast<uint32_t>(virtio_gpu::wire::BlobMem::kHost3d);
-  blob.blob_flags = virtio_gpu::wire::kBlobFlagUseMappable;
-  blob.blob_id = blob_id;
-  blob.size = kPage;
-  return Call(Request(Type::kResourceCreateBlob).Context(kContext).With(blob));
 }
 
 bool GpuProgram::OnResource(Type type, uint32_t resource) {

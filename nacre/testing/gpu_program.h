@@ -24,7 +24,6 @@ class GpuProgram {
  private:
   bool Call(const virtio_gpu::Request& request);
   bool Submit(msm::CcmdStream& stream);
-  bool CreateBlob(uint32_t resource, uint64_t blob_id);
   bool OnResource(virtio_gpu::wire::Type type, uint32_t resource);
 
   virtio::FakeDriver& driver_;

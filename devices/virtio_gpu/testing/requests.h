@@ -82,14 +82,19 @@ inline Request SubmitRequest(uint32_t ctx_id, std::span<const uint8_t> bytes) {
 }
 
 inline Request HostBlobRequest(uint32_t ctx_id, uint32_t resource_id,
-                               uint64_t size) {
+                               uint64_t size, uint64_t blob_id) {
   wire::ResourceCreateBlob blob = {};
   blob.resource_id = resource_id;
   blob.blob_mem = static_cast<uint32_t>(wire::BlobMem::kHost3d);
   blob.blob_flags = wire::kBlobFlagUseMappable | wire::kBlobFlagUseShareable;
-  blob.blob_id = resource_id;
+  blob.blob_id = blob_id;
   blob.size = size;
   return Request(wire::Type::kResourceCreateBlob).Context(ctx_id).With(blob);
+}
+
+inline Request HostBlobRequest(uint32_t ctx_id, uint32_t resource_id,
+                               uint64_t size) {
+  return HostBlobRequest(ctx_id, resource_id, size, /*blob_id=*/resource_id);
 }
 
 inline Request MapRequest(uint32_t resource_id, uint64_t offset) {
