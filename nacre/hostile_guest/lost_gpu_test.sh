@@ -9,6 +9,9 @@ guest=$PWD/$2
 cd "$TEST_TMPDIR" || exit 1
 if [[ ! -w /dev/kvm ]]; then
   echo 'SKIP: no /dev/kvm'
+  # Where Bazel finds none it writes that this passed.
+  printf '<testsuite><testcase name="%s"><skipped/></testcase></testsuite>\n' \
+    lost_gpu_test >"$XML_OUTPUT_FILE"
   exit 0
 fi
 

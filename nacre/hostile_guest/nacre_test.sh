@@ -20,6 +20,9 @@ expect() {
 cd "$TEST_TMPDIR" || exit 1
 if [[ ! -w /dev/kvm ]]; then
   echo 'SKIP: no /dev/kvm'
+  # Where Bazel finds none it writes that this passed.
+  printf '<testsuite><testcase name="%s"><skipped/></testcase></testsuite>\n' \
+    nacre_test >"$XML_OUTPUT_FILE"
   exit 0
 fi
 "$nacre" --kernel="$guest" --cmdline='seed=7 rounds=1' --vcpus=2 \
