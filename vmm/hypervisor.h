@@ -22,7 +22,8 @@ class KickBinder {
   // stays alive as long as the binding. Errors: AlreadyExists; the errno.
   virtual absl::Status BindKick(uint64_t guest_address, uint32_t size,
                                 const EventFd& event) = 0;
-  // Undoes the BindKick of the same three values. Errors: NotFound.
+  // Undoes the BindKick of the same three values. Errors: NotFound; others
+  // leave it bound.
   virtual absl::Status UnbindKick(uint64_t guest_address, uint32_t size,
                                   const EventFd& event) = 0;
 };
@@ -38,6 +39,7 @@ class MemoryWindows {
   // InvalidArgument (alignment, overlap), the errno.
   virtual absl::Status AddWindow(uint64_t guest_address,
                                  std::span<uint8_t> host) = 0;
+  // Errors: NotFound; others leave the window where it is.
   virtual absl::Status RemoveWindow(uint64_t guest_address) = 0;
 };
 

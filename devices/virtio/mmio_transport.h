@@ -43,7 +43,8 @@ class MmioTransport : public vmm::IoDevice, private InterruptSink {
   static absl::StatusOr<std::unique_ptr<MmioTransport>> Create(
       VirtioDevice* device, std::span<const uint64_t> shared_memory,
       const Services& services);
-  // Resets the device and removes its windows.
+  // Resets the device and removes its windows, of which those stay that the
+  // host does not let go. No vCPU runs any more.
   ~MmioTransport() override;
 
   // As at power-on, for a machine that restarts.

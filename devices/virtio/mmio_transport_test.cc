@@ -152,6 +152,12 @@ TEST_F(MmioTransportTest, SaysWhereSharedMemoryIs) {
   EXPECT_THAT(windows_.windows(), IsEmpty());
 }
 
+TEST_F(MmioTransportTest, GoesThoughTheHostKeepsItsWindow) {
+  windows_.set_fail(true);
+  transport_.reset();
+  EXPECT_EQ(windows_.windows().size(), 1u);
+}
+
 // 4.2.2.1: a length of -1 where there is no region.
 TEST_F(MmioTransportTest, RegionsThatAreNotThereAreAllOnes) {
   for (const uint32_t id : {0u, 2u, 0x101u, 0xffffffffu}) {

@@ -35,14 +35,14 @@ absl::Status PciNotifyBar::Map(uint64_t address) {
   return absl::OkStatus();
 }
 
-void PciNotifyBar::Unmap(uint64_t address) {
+absl::Status PciNotifyBar::Unmap(uint64_t address) {
   for (size_t i = 0; i < kicks_.size(); ++i) {
     if (!bound_[i]) continue;
-    const absl::Status status = binder_->UnbindKick(address + kicks_[i].offset,
-                                                    kAnySize, *kicks_[i].event);
-    CHECK(status.ok()) << status;
+    RETURN_IF_ERROR(binder_->UnbindKick(address + kicks_[i].offset, kAnySize,
+                                        *kicks_[i].event));
+    bound_[i] = false;
   }
-  registers_.Unmap(address);
+  return registers_.Unmap(address);
 }
 
 }  // namespace nacre::virtio

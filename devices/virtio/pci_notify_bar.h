@@ -28,7 +28,7 @@ class PciNotifyBar : public vmm::BarBacking {
                vmm::KickBinder* binder, std::vector<Kick> kicks);
 
   absl::Status Map(uint64_t address) override;
-  void Unmap(uint64_t address) override;
+  absl::Status Unmap(uint64_t address) override;
 
  private:
   vmm::RegisterBar registers_;

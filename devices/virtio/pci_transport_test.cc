@@ -221,6 +221,21 @@ TEST_F(PciTransportTest, KicksFollowTheBar) {
   EXPECT_THAT(machine_.kicks.addresses(), IsEmpty());
 }
 
+// Those stay, and the BAR with them, until the host lets them go.
+TEST_F(PciTransportTest, KicksThatCannotBeUnboundAreNoEnd) {
+  driver_.Start(kFeatureVersion1);
+  const std::vector<uint64_t> before = machine_.kicks.addresses();
+  machine_.kicks.set_fail_unbind(true);
+  pci().WriteBar(driver_.Find(1)->bar,
+                 FakePciMachine::kWindows.low.address + 0x800'0000);
+  EXPECT_EQ(machine_.kicks.addresses(), before);
+  machine_.kicks.set_fail_unbind(false);
+  driver_.RereadBars();
+  EXPECT_THAT(machine_.kicks.addresses(),
+              ElementsAre(driver_.NotifyAddress(0), driver_.NotifyAddress(1)));
+  EXPECT_THAT(driver_.Call(0, kRequest, 4), ElementsAre(1, 2, 3, 4));
+}
+
 TEST_F(PciTransportTest, BrokenQueueNeedsAReset) {
   driver_.Start(kFeatureVersion1);
   driver_.queue(0).SubmitHead(0xffff);

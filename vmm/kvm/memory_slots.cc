@@ -38,9 +38,10 @@ absl::Status MemorySlots::RemoveWindow(uint64_t guest_address) {
         absl::StrFormat("no memory slot at guest address %#x", guest_address));
   }
   Slot slot = it->second;
-  slots_.erase(it);
   slot.size = 0;  // Deletes it.
-  return Set(guest_address, slot);
+  RETURN_IF_ERROR(Set(guest_address, slot));
+  slots_.erase(it);
+  return absl::OkStatus();
 }
 
 bool MemorySlots::RestoreWindowPage(uint64_t guest_address,

@@ -8,7 +8,9 @@
 #include "base/errno_status.h"
 #include "base/mapping.h"
 #include "base/page_size.h"
+#include "base/testing/host_faults.h"
 #include "gtest/gtest.h"
+#include "vmm/kvm/kvm_api.h"
 
 namespace nacre::vmm {
 namespace {
@@ -49,6 +51,32 @@ TEST_P(MemorySlotsPageTest, AnythingElseDoesNot) {
 
 INSTANTIATE_TEST_SUITE_P(HostPages, MemorySlotsPageTest,
                          testing::ValuesIn(kPageSizes));
+
+// To delete a slot, KVM allocates. There is no virtual machine here either: its
+// answers are made up.
+TEST(MemorySlotsTest, AWindowThatKvmKeepsIsKnown) {
+  const Mapping memory = *Mapping::Anonymous(HostPageSize(), HostPageSize());
+  constexpr uint64_t kGuest = uint64_t{1} << 32;
+  constexpr HostFault::Plan kDone = {
+      .first = 0, .repeatedly = true, .request = KVM_SET_USER_MEMORY_REGION};
+  MemorySlots slots;
+  const auto add = [&] {
+    const HostFault done(kDone);
+    return StatusErrno(slots.AddWindow(kGuest, memory.bytes()));
+  };
+  const auto remove = [&](int error) {
+    HostFault::Plan plan = kDone;
+    plan.error = error;
+    const HostFault fault(plan);
+    return StatusErrno(slots.RemoveWindow(kGuest));
+  };
+  ASSERT_EQ(add(), 0);
+  EXPECT_EQ(remove(ENOMEM), ENOMEM);
+  EXPECT_EQ(add(), EINVAL);  // It would overlap the one that is there.
+  EXPECT_EQ(remove(0), 0);
+  EXPECT_EQ(remove(0), ENOENT);
+  EXPECT_EQ(add(), 0);
+}
 
 }  // namespace
 }  // namespace nacre::vmm

@@ -13,14 +13,16 @@ namespace nacre::vmm {
 
 // What lies behind a base address register: appears in guest-physical address
 // space where the guest programmed the register, and goes when it moves it.
-// Called on vCPU threads, one call at a time, Map and Unmap in turns.
+// Called on vCPU threads, one call at a time, Map and Unmap in turns but for
+// those that fail.
 class BarBacking {
  public:
   virtual ~BarBacking() = default;
   // `address` is aligned to the BAR's size. An error leaves it unmapped.
   virtual absl::Status Map(uint64_t address) = 0;
-  // Undoes Map(address).
-  virtual void Unmap(uint64_t address) = 0;
+  // Undoes Map(address), or as much as the host lets it. An error leaves it
+  // mapped: the same Unmap again goes on with the rest.
+  virtual absl::Status Unmap(uint64_t address) = 0;
 };
 
 // Registers: every access is an exit that a device answers.
@@ -30,7 +32,7 @@ class RegisterBar : public BarBacking {
   RegisterBar(IoBus* bus, uint64_t size, IoDevice* device)
       : bus_(bus), size_(size), device_(device) {}
   absl::Status Map(uint64_t address) override;
-  void Unmap(uint64_t address) override;
+  absl::Status Unmap(uint64_t address) override;
 
  private:
   IoBus* const bus_;
@@ -45,7 +47,7 @@ class MemoryBar : public BarBacking {
   MemoryBar(MemoryWindows* windows, std::span<uint8_t> host)
       : windows_(windows), host_(host) {}
   absl::Status Map(uint64_t address) override;
-  void Unmap(uint64_t address) override;
+  absl::Status Unmap(uint64_t address) override;
 
  private:
   MemoryWindows* const windows_;

@@ -83,13 +83,14 @@ absl::Status PciDevice::AssignBars(BarAllocator& allocator) {
 }
 
 void PciDevice::ReadConfig(uint16_t offset, std::span<uint8_t> data) {
+  if (unsettled_) UpdateMappings();
   WillReadConfig(offset, data.size());
   config_.Read(offset, data);
 }
 
 void PciDevice::WriteConfig(uint16_t offset, std::span<const uint8_t> data) {
   config_.Write(offset, data);
-  if (Touches(offset, data.size(), kPciCommand, kPciStatus) ||
+  if (unsettled_ || Touches(offset, data.size(), kPciCommand, kPciStatus) ||
       Touches(offset, data.size(), kPciBar0, kBarsEnd)) {
     UpdateMappings();
   }
@@ -125,20 +126,20 @@ void PciDevice::UpdateMappings() {
     }
     return address;
   };
+  unsettled_ = false;
   // First what goes, so that two BARs can change places.
   for (Bar& bar : bars_) {
-    if (bar.mapped.has_value() && bar.mapped != wanted(bar)) {
-      bar.backing->Unmap(*std::exchange(bar.mapped, std::nullopt));
-    }
+    if (bar.mapped != wanted(bar)) Unmap(bar);
   }
   for (Bar& bar : bars_) {
     const std::optional<uint64_t> address = wanted(bar);
-    if (!address.has_value() || bar.mapped == address) continue;
+    if (!address.has_value() || bar.mapped.has_value()) continue;
     const absl::Status status = bar.backing->Map(*address);
     if (status.ok()) {
       bar.mapped = address;
     } else {
-      // The guest put it where something else is: it decodes nothing.
+      // Most often the guest put it where something else is.
+      unsettled_ = true;
       LOG_FIRST_N(WARNING, 10)
           << absl::StrFormat("PCI BAR %d at %#x is not mapped: ", bar.index,
                              *address)
@@ -148,10 +149,21 @@ void PciDevice::UpdateMappings() {
 }
 
 void PciDevice::UnmapBars() {
-  for (Bar& bar : bars_) {
-    if (!bar.mapped.has_value()) continue;
-    bar.backing->Unmap(*std::exchange(bar.mapped, std::nullopt));
+  for (Bar& bar : bars_) Unmap(bar);
+}
+
+void PciDevice::Unmap(Bar& bar) {
+  if (!bar.mapped.has_value()) return;
+  if (const absl::Status status = bar.backing->Unmap(*bar.mapped);
+      !status.ok()) {
+    unsettled_ = true;
+    LOG_FIRST_N(WARNING, 10)
+        << absl::StrFormat("PCI BAR %d at %#x is not unmapped: ", bar.index,
+                           *bar.mapped)
+        << status;
+    return;
   }
+  bar.mapped.reset();
 }
 
 }  // namespace nacre::vmm

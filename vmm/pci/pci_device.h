@@ -52,7 +52,7 @@ class BarAllocator {
 //
 // Everything in configuration space is guest-controlled from the moment the
 // device is on a bus. All public methods are called by the bus, one at a time
-// and on vCPU threads once the guest runs.
+// and on vCPU threads once the guest runs; destroyed when no vCPU runs.
 class PciDevice {
  public:
   explicit PciDevice(const PciIdentity& identity) : config_(identity) {}
@@ -68,7 +68,7 @@ class PciDevice {
   void ReadConfig(uint16_t offset, std::span<uint8_t> data);
   void WriteConfig(uint16_t offset, std::span<const uint8_t> data);
 
-  // As at power-on.
+  // As at power-on. See UpdateMappings for BARs that cannot be unmapped.
   void Reset();
 
  protected:
@@ -84,10 +84,11 @@ class PciDevice {
   virtual void WillReadConfig(uint16_t offset, size_t size);
   virtual void DidWriteConfig(uint16_t offset, size_t size);
   // The device's own part of Reset; configuration space is as at power-on
-  // already, and no BAR is decoded.
+  // already, and no BAR is to be decoded.
   virtual void DidReset() {}
 
-  // For derived destructors whose BARs' backings need the derived object.
+  // For derived destructors whose BARs' backings need the derived object. What
+  // the host does not let go stays, which no vCPU that runs may see.
   void UnmapBars();
 
  private:
@@ -100,13 +101,18 @@ class PciDevice {
   };
 
   uint64_t ProgrammedAddress(const Bar& bar) const;
-  // Makes what is decoded follow the command register and the BARs.
+  // Makes what is decoded follow the command register and the BARs. Where the
+  // host has no memory for it, BARs stay where they are or undecoded until the
+  // next access to configuration space, which tries again: drivers read back
+  // what they wrote.
   void UpdateMappings();
+  void Unmap(Bar& bar);
 
   ConfigSpace config_;
   std::optional<ConfigSpace> power_on_;  // Set by AssignBars.
   PciWindows windows_;
   std::vector<Bar> bars_;
+  bool unsettled_ = false;  // What is decoded is not as it should be.
 };
 
 }  // namespace nacre::vmm

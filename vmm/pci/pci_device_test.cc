@@ -17,7 +17,10 @@
 namespace nacre::vmm {
 namespace {
 
+using ::testing::_;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr PciWindows kWindows = {.low = {0xc000'0000, 256 * kMiB},
@@ -182,6 +185,52 @@ TEST_F(PciDeviceTest, ResetGoesBackToPowerOn) {
   EXPECT_EQ(At(kWindows.low.address + 64 * kMiB), 0xff);
   guest_.EnableMemory(true);
   EXPECT_EQ(At(before), 1);
+}
+
+// Removing a window takes memory, of which the host may have none.
+TEST_F(PciDeviceTest, ABarThatTheHostDoesNotLetGoMovesWithTheNextAccess) {
+  guest_.EnableMemory(true);
+  const uint64_t before = guest_.ReadBar(2);
+  const uint64_t after = kWindows.high.address + 32768 * kMiB;
+  windows_.set_fail(true);
+  guest_.WriteBar(2, after);
+  guest_.EnableMemory(false);
+  guest_.EnableMemory(true);
+  EXPECT_THAT(windows_.windows(), ElementsAre(Pair(before, _)));
+  windows_.set_fail(false);
+  EXPECT_EQ(guest_.ReadBar(2), after);
+  EXPECT_THAT(windows_.windows(), ElementsAre(Pair(after, _)));
+}
+
+TEST_F(PciDeviceTest, ABarThatTheHostDoesNotTakeComesWithTheNextAccess) {
+  windows_.set_fail(true);
+  guest_.EnableMemory(true);
+  EXPECT_THAT(windows_.windows(), IsEmpty());
+  windows_.set_fail(false);
+  guest_.Write<uint8_t>(kPciCacheLineSize, 16);
+  EXPECT_THAT(windows_.windows(), ElementsAre(Pair(guest_.ReadBar(2), _)));
+}
+
+TEST_F(PciDeviceTest, WhatAResetCouldNotUnmapTheNextBootDoes) {
+  guest_.EnableMemory(true);
+  windows_.set_fail(true);
+  bus_.Reset();
+  EXPECT_EQ(windows_.windows().size(), 1u);
+  windows_.set_fail(false);
+  EXPECT_EQ(guest_.Read<uint16_t>(kPciCommand), 0);
+  EXPECT_THAT(windows_.windows(), IsEmpty());
+}
+
+TEST(PciDeviceLifeTest, GoesThoughTheHostKeepsItsWindow) {
+  std::vector<uint8_t> host(kWindowBytes);
+  IoBus mmio;
+  FakeMemoryWindows windows;
+  PciBus bus(kWindows);
+  ASSERT_TRUE(bus.Add({.device = 1},
+                      std::make_unique<TestDevice>(&mmio, &windows, host))
+                  .ok());
+  PciGuest(&bus, {.device = 1}).EnableMemory(true);
+  windows.set_fail(true);
 }
 
 TEST(PciDeviceLifeTest, UnmapsItsBarsWhenItGoes) {

@@ -142,6 +142,7 @@ absl::Status FakeKickBinder::BindKick(uint64_t guest_address, uint32_t size,
 
 absl::Status FakeKickBinder::UnbindKick(uint64_t guest_address, uint32_t size,
                                         const EventFd& /*event*/) {
+  if (fail_unbind_) return absl::ResourceExhaustedError("told to fail");
   if (kicks_.erase({guest_address, size}) == 0) {
     return absl::NotFoundError("no kick is bound there");
   }
@@ -167,6 +168,7 @@ std::vector<uint64_t> FakeKickBinder::addresses() const {
 
 absl::Status FakeMemoryWindows::AddWindow(uint64_t guest_address,
                                           std::span<uint8_t> host) {
+  if (fail_) return absl::ResourceExhaustedError("told to fail");
   for (const auto& [address, other] : windows_) {
     if (RangesOverlap(guest_address, host.size(), address, other.size())) {
       return absl::InvalidArgumentError("windows overlap");
@@ -177,6 +179,7 @@ absl::Status FakeMemoryWindows::AddWindow(uint64_t guest_address,
 }
 
 absl::Status FakeMemoryWindows::RemoveWindow(uint64_t guest_address) {
+  if (fail_) return absl::ResourceExhaustedError("told to fail");
   if (windows_.erase(guest_address) == 0) {
     return absl::NotFoundError("no window there");
   }

@@ -81,11 +81,14 @@ class FakeKickBinder : public KickBinder {
   std::vector<uint64_t> addresses() const;
   // Lets BindKick fail from now on.
   void set_fail(bool fail) { fail_ = fail; }
+  // Lets UnbindKick fail from now on.
+  void set_fail_unbind(bool fail) { fail_unbind_ = fail; }
 
  private:
   // By address and size: a counter shared with whoever bound it.
   std::map<std::pair<uint64_t, uint32_t>, EventFd> kicks_;
   bool fail_ = false;
+  bool fail_unbind_ = false;
 };
 
 // Not thread-safe.
@@ -99,9 +102,12 @@ class FakeMemoryWindows : public MemoryWindows {
   const std::map<uint64_t, std::span<uint8_t>>& windows() const {
     return windows_;
   }
+  // Lets all calls fail from now on.
+  void set_fail(bool fail) { fail_ = fail; }
 
  private:
   std::map<uint64_t, std::span<uint8_t>> windows_;
+  bool fail_ = false;
 };
 
 }  // namespace nacre::vmm
