@@ -22,8 +22,10 @@ class IrqLine {
 // guest programs. Until SetMessage, Trigger does nothing.
 class MsiLine : public IrqLine {
  public:
-  // Delivers as a write of `data` to `address` from now on. Called from vCPU
-  // threads; Trigger may run at the same time.
+  // Delivers as a write of `data` to `address` from now on. An error says that
+  // the hypervisor has no resources for its fast way: Trigger delivers the new
+  // message all the same, only slower, and nothing can be attached. Called from
+  // vCPU threads; Trigger may run at the same time.
   virtual absl::Status SetMessage(uint64_t address, uint32_t data) = 0;
 
   // From now on each signal of `event` is a Trigger, which the hypervisor makes

@@ -41,12 +41,17 @@ class IrqRouter::MessageLine final : public MsiLine {
 
   void Trigger() override {
     // An event signalled before it has a message would be delivered later.
-    if (armed_.load(std::memory_order_acquire)) event_.Signal();
+    if (armed_.load(std::memory_order_acquire)) {
+      event_.Signal();
+    } else {
+      router_->SendMessage(gsi_);
+    }
   }
   absl::Status SetMessage(uint64_t address, uint32_t data) override {
-    RETURN_IF_ERROR(router_->SetMessage(gsi_, address, data, requester_id_));
-    armed_.store(true, std::memory_order_release);
-    return absl::OkStatus();
+    absl::Status status =
+        router_->SetMessage(gsi_, address, data, requester_id_);
+    armed_.store(status.ok(), std::memory_order_release);
+    return status;
   }
   bool Attach(const EventFd& event) override {
     return router_->AttachEvent(gsi_, event.fd());
@@ -128,6 +133,13 @@ absl::Status IrqRouter::SetMessage(uint32_t gsi, uint64_t address,
     route.flags = KVM_MSI_VALID_DEVID;
     route.u.msi.devid = requester_id;
   }
+  kvm_msi& message = input.message.emplace();
+  message = {};
+  message.address_lo = route.u.msi.address_lo;
+  message.address_hi = route.u.msi.address_hi;
+  message.data = route.u.msi.data;
+  message.flags = route.flags;
+  message.devid = route.u.msi.devid;
   // Setting the table waits for every vCPU to leave its old one, and guests
   // write the same message again with each unmasking.
   if (!input.routed || std::memcmp(&input.route, &route, sizeof(route)) != 0) {
@@ -145,6 +157,17 @@ absl::Status IrqRouter::SetMessage(uint32_t gsi, uint64_t address,
     input.attached = true;
   }
   return absl::OkStatus();
+}
+
+void IrqRouter::SendMessage(uint32_t gsi) {
+  MutexLock lock(mutex_);
+  Input& input = inputs_.at(gsi);
+  if (!input.message.has_value() || vm_ < 0) return;
+  // Allocates nothing, unlike what was refused. 0 is an interrupt that the
+  // guest's controller does not take.
+  if (ioctl(vm_, KVM_SIGNAL_MSI, &*input.message) < 0) {
+    LOG_FIRST_N(WARNING, 10) << ErrnoStatus("KVM_SIGNAL_MSI");
+  }
 }
 
 bool IrqRouter::AttachEvent(uint32_t gsi, int event) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -60,11 +61,14 @@ class IrqRouter final : public MsiController {
     bool attached = false;  // In `vm_`, or to be when there is one.
     bool routed = false;    // Whether `route` counts: not a fixed GSI's.
     kvm_irq_routing_entry route = {};
+    std::optional<kvm_msi> message;  // The last of SetMessage.
     std::vector<int> others;  // More eventfds (MsiLine::Attach), borrowed.
   };
 
   absl::Status SetMessage(uint32_t gsi, uint64_t address, uint32_t data,
                           uint32_t requester_id);
+  // Sends the input's message, if any, without route and irqfd.
+  void SendMessage(uint32_t gsi);
   bool AttachEvent(uint32_t gsi, int event);
   void DetachEvent(uint32_t gsi, int event);
   void Release(uint32_t gsi);

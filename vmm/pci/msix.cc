@@ -123,7 +123,8 @@ void Msix::Update(uint16_t index) {
     const absl::Status status = vector.line->SetMessage(
         uint64_t{entry.address_high} << 32 | entry.address_low, entry.data);
     if (!status.ok()) {
-      LOG_FIRST_N(WARNING, 10) << "MSI-X vector " << index << ": " << status;
+      LOG_FIRST_N(WARNING, 10) << "MSI-X vector " << index
+                               << ": interrupts will be slow: " << status;
     }
     stale_[index] = !status.ok();
   }

@@ -1,14 +1,14 @@
-// What KVM does with our slots, events and interrupts, seen from within a
+// What KVM does with our slots and events, seen from within a
 // guest: a few bytes of 16-bit code each.
+
+#include "vmm/x86_64/testing/kvm_guest.h"
 
 #include <pthread.h>
 #include <signal.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -20,64 +20,9 @@
 #include "gtest/gtest.h"
 #include "vmm/kvm/kvm_api.h"
 #include "vmm/testing/register_device.h"
-#include "vmm/x86_64/testing/tiny_guest.h"
 
 namespace nacre::vmm::x86_64 {
 namespace {
-
-using Code = std::vector<uint8_t>;
-
-constexpr uint8_t kPort = 0x80;
-constexpr uint64_t kPage = 4096;
-constexpr uint64_t kOutside = 0x9000;  // Neither RAM nor, at first, a device.
-
-Code operator+(Code a, const Code& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
-// The few instructions that the guests are made of.
-Code MovAl(uint8_t value) { return {0xb0, value}; }
-Code MovAx(uint16_t value) {
-  return {0xb8, static_cast<uint8_t>(value), static_cast<uint8_t>(value >> 8)};
-}
-Code InAl(uint8_t port) { return {0xe4, port}; }
-Code OutAl(uint8_t port) { return {0xe6, port}; }
-Code LoadAl(uint16_t address) {
-  return {0xa0, static_cast<uint8_t>(address),
-          static_cast<uint8_t>(address >> 8)};
-}
-Code StoreAl(uint16_t address) {
-  return {0xa2, static_cast<uint8_t>(address),
-          static_cast<uint8_t>(address >> 8)};
-}
-Code StoreAx(uint16_t address) {
-  return {0xa3, static_cast<uint8_t>(address),
-          static_cast<uint8_t>(address >> 8)};
-}
-const Code kIncAl = {0xfe, 0xc0};
-const Code kSpin = {0xeb, 0xfe};
-const Code kSti = {0xfb};
-const Code kDone = OutAl(TinyGuest::kDonePort) + kSpin;
-
-class KvmGuestTest : public testing::Test {
- protected:
-  void SetUp() override {
-    absl::StatusOr<std::unique_ptr<TinyGuest>> guest = TinyGuest::Create();
-    if (!guest.ok()) GTEST_SKIP() << guest.status();
-    guest_ = *std::move(guest);
-    ASSERT_TRUE(guest_->ports().Insert(kPort, 4, &port_).ok());
-  }
-
-  Outcome Run(const Code& code) {
-    guest_->Load(code);
-    return guest_->Run();
-  }
-
-  std::unique_ptr<TinyGuest> guest_;
-  RegisterDevice port_;
-};
-
 TEST_F(KvmGuestTest, PortsReachTheirDevice) {
   port_.value = 41;
   EXPECT_EQ(Run(InAl(kPort) + kIncAl + OutAl(kPort + 1) + kDone).kind,
@@ -277,179 +222,6 @@ TEST_F(KvmGuestTest, AGuestThatNeverExitsCanBeStopped) {
   pthread_kill(runner.native_handle(), SIGRTMIN);
   runner.join();
   EXPECT_EQ(outcome.kind, Outcome::Kind::kStopped);
-}
-
-// With the local APIC on and interrupts enabled: one message, one interrupt.
-class KvmInterruptTest : public KvmGuestTest {
- protected:
-  static constexpr uint8_t kVector = 0x40;
-  static constexpr uint16_t kHandler = 0x3000;
-  static constexpr uint64_t kMessageAddress = 0xfee00000;
-
-  // The handler reports by kPort and ends the run.
-  void LoadWaitingGuest() {
-    ASSERT_TRUE(guest_->memory()
-                    .Write(kHandler, MovAl(77) + OutAl(kPort) + kDone)
-                    .ok());
-    ASSERT_TRUE(
-        guest_->memory().WriteValue<uint32_t>(kVector * 4, kHandler).ok());
-    KvmVcpu& vcpu = guest_->Load(kSti + kSpin);
-    kvm_lapic_state apic = {};
-    ASSERT_TRUE(vcpu.Control(KVM_GET_LAPIC, &apic, "KVM_GET_LAPIC").ok());
-    const uint32_t software_enabled = 0x1ff;
-    std::memcpy(apic.regs + 0xf0, &software_enabled, sizeof(software_enabled));
-    ASSERT_TRUE(vcpu.Control(KVM_SET_LAPIC, &apic, "KVM_SET_LAPIC").ok());
-  }
-};
-
-TEST_F(KvmInterruptTest, AMessageInterruptsTheGuest) {
-  std::unique_ptr<MsiLine> line =
-      guest_->vm().irq_router().CreateMsiLine(0).value();
-  LoadWaitingGuest();
-  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector).ok());
-  line->Trigger();
-  guest_->Run();
-  EXPECT_EQ(port_.value, 77u);
-}
-
-TEST_F(KvmInterruptTest, ATriggerBeforeTheMessageIsNotDeliveredLater) {
-  std::unique_ptr<MsiLine> line =
-      guest_->vm().irq_router().CreateMsiLine(0).value();
-  line->Trigger();
-  std::unique_ptr<MsiLine> other =
-      guest_->vm().irq_router().CreateMsiLine(0).value();
-  LoadWaitingGuest();
-  // A vector whose handler is address 0: would run zeroes, not report.
-  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector + 1).ok());
-  ASSERT_TRUE(other->SetMessage(kMessageAddress, kVector).ok());
-  other->Trigger();
-  guest_->Run();
-  EXPECT_EQ(port_.value, 77u);
-}
-
-TEST_F(KvmInterruptTest, AMessageSetBeforeTheVcpusExistCounts) {
-  std::unique_ptr<MsiLine> line =
-      guest_->vm().irq_router().CreateMsiLine(0).value();
-  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector).ok());
-  LoadWaitingGuest();
-  line->Trigger();
-  guest_->Run();
-  EXPECT_EQ(port_.value, 77u);
-}
-
-TEST_F(KvmInterruptTest, AChangedMessageTakesEffect) {
-  std::unique_ptr<MsiLine> line =
-      guest_->vm().irq_router().CreateMsiLine(0).value();
-  LoadWaitingGuest();
-  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector + 1).ok());
-  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector).ok());
-  line->Trigger();
-  guest_->Run();
-  EXPECT_EQ(port_.value, 77u);
-}
-
-// The hypervisor takes each signal before anybody who polls the event wakes.
-TEST_F(KvmInterruptTest, AnAttachedEventInterruptsTheGuestAndWakesNobody) {
-  const EventFd event = EventFd::Create().value();
-  std::unique_ptr<MsiLine> line =
-      guest_->vm().irq_router().CreateMsiLine(0).value();
-  LoadWaitingGuest();
-  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector).ok());
-  const Fd epoll(epoll_create1(EPOLL_CLOEXEC));
-  epoll_event watched = {.events = EPOLLIN | EPOLLET, .data = {}};
-  ASSERT_EQ(epoll_ctl(epoll.get(), EPOLL_CTL_ADD, event.fd(), &watched), 0);
-  ASSERT_TRUE(line->Attach(event));
-  event.Signal();
-  guest_->Run();
-  EXPECT_EQ(port_.value, 77u);
-  EXPECT_EQ(epoll_wait(epoll.get(), &watched, 1, /*timeout=*/0), 0);
-
-  line->Detach(event);
-  event.Signal();
-  EXPECT_EQ(epoll_wait(epoll.get(), &watched, 1, /*timeout=*/0), 1);
-  EXPECT_EQ(event.Clear(), 1u);
-}
-
-TEST_F(KvmInterruptTest, AnEventSignalledBeforeItIsAttachedInterrupts) {
-  const EventFd event = EventFd::Create().value();
-  std::unique_ptr<MsiLine> line =
-      guest_->vm().irq_router().CreateMsiLine(0).value();
-  LoadWaitingGuest();
-  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector).ok());
-  event.Signal();
-  ASSERT_TRUE(line->Attach(event));
-  guest_->Run();
-  EXPECT_EQ(port_.value, 77u);
-  line->Detach(event);
-}
-
-TEST_F(KvmInterruptTest, AttachedEventsOutliveAReset) {
-  const EventFd event = EventFd::Create().value();
-  std::unique_ptr<MsiLine> line =
-      guest_->vm().irq_router().CreateMsiLine(0).value();
-  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector).ok());
-  ASSERT_TRUE(line->Attach(event));
-  guest_->Load(kDone);
-  guest_->Run();
-  ASSERT_TRUE(guest_->Reset().ok());
-  LoadWaitingGuest();
-  event.Signal();
-  guest_->Run();
-  EXPECT_EQ(port_.value, 77u);
-  line->Detach(event);
-}
-
-// One event cannot be two inputs of a virtual machine.
-TEST_F(KvmInterruptTest, AnEventIsAttachedToOneLineAtATime) {
-  const EventFd event = EventFd::Create().value();
-  IrqRouter& router = guest_->vm().irq_router();
-  std::unique_ptr<MsiLine> line = router.CreateMsiLine(0).value();
-  std::unique_ptr<MsiLine> other = router.CreateMsiLine(0).value();
-  LoadWaitingGuest();
-  ASSERT_TRUE(line->Attach(event));
-  EXPECT_FALSE(other->Attach(event));
-  line->Detach(event);
-  EXPECT_TRUE(other->Attach(event));
-  other->Detach(event);
-}
-
-TEST_F(KvmInterruptTest, LinesWindowsAndKicksOutliveAReset) {
-  const EventFd event = EventFd::Create().value();
-  Mapping window = Mapping::Anonymous(kPage, kPage).value();
-  KvmVm& vm = guest_->vm();
-  std::unique_ptr<MsiLine> line = vm.irq_router().CreateMsiLine(0).value();
-  ASSERT_TRUE(vm.io_events().BindKick(kOutside, 2, event).ok());
-  ASSERT_TRUE(
-      vm.memory_slots().AddWindow(kOutside + kPage, window.bytes()).ok());
-  ASSERT_TRUE(line->SetMessage(kMessageAddress, kVector).ok());
-  guest_->Load(kDone);
-  guest_->Run();
-
-  ASSERT_TRUE(guest_->Reset().ok());
-  window.data()[0] = 33;
-  Run(StoreAx(kOutside) + LoadAl(kOutside + kPage) + OutAl(kPort) + kDone);
-  EXPECT_EQ(event.Clear(), 1u);
-  EXPECT_EQ(port_.value, 33u);
-
-  ASSERT_TRUE(guest_->Reset().ok());
-  LoadWaitingGuest();
-  line->Trigger();
-  guest_->Run();
-  EXPECT_EQ(port_.value, 77u);
-}
-
-TEST_F(KvmGuestTest, MsiLinesComeFromALimitedSupplyAndGoBack) {
-  IrqRouter& router = guest_->vm().irq_router();
-  std::vector<std::unique_ptr<MsiLine>> lines;
-  absl::StatusOr<std::unique_ptr<MsiLine>> line = router.CreateMsiLine(0);
-  // KVM's table has 4096 entries; file descriptors may run out before.
-  while (line.ok() && lines.size() < 200) {
-    lines.push_back(*std::move(line));
-    line = router.CreateMsiLine(0);
-  }
-  EXPECT_EQ(lines.size(), 200u);
-  lines.clear();
-  EXPECT_TRUE(router.CreateMsiLine(0).ok());
 }
 
 }  // namespace

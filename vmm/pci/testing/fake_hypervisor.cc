@@ -17,10 +17,10 @@ class FakeMsiController::Line : public MsiLine {
   absl::Status SetMessage(uint64_t address, uint32_t data) override {
     MutexLock lock(controller_->mutex_);
     ++controller_->set_messages_;
-    if (controller_->fail_) return absl::InternalError("told to fail");
     MutexLock message_lock(mutex_);
     message_ = {address, data};
-    return absl::OkStatus();
+    return controller_->fail_ ? absl::ResourceExhaustedError("told to fail")
+                              : absl::OkStatus();
   }
 
   void Trigger() override {
