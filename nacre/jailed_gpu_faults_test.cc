@@ -219,13 +219,33 @@ std::optional<HostFault> FaultOfThisProcess() {
                                      .error = std::stoi(parts[2])});
 }
 
-// A GPU whose process has the fault. Whether all went well.
-bool LiveInABadProcess(uint64_t call, bool repeatedly, int error) {
+absl::StatusOr<std::unique_ptr<JailedGpu>> CreateInABadProcess(
+    const Gpu& config, uint64_t call, bool repeatedly, int error) {
   setenv(kFaultVariable,
          absl::StrCat(call, ",", repeatedly ? 1 : 0, ",", error).c_str(),
          /*overwrite=*/1);
-  const auto gpu = JailedGpu::Create(Config());
+  auto gpu = JailedGpu::Create(config);
   unsetenv(kFaultVariable);
+  return gpu;
+}
+
+// Each part of a jail, and whether it may be missing:
+// jail/confine_faults_test.
+TEST(JailedGpuFaultsTest, AProcessThatCannotConfineItselfHasNoDevice) {
+  for (const char* const jail : {"best-effort", "required"}) {
+    Gpu config = Config();
+    config.set_jail(jail);
+    for (const bool repeatedly : {false, true}) {
+      // Its first call, with namespaces and without.
+      const auto gpu = CreateInABadProcess(config, 0, repeatedly, EPERM);
+      EXPECT_THAT(std::string(gpu.status().message()), IsALine()) << jail;
+    }
+  }
+}
+
+// A GPU whose process has the fault. Whether all went well.
+bool LiveInABadProcess(uint64_t call, bool repeatedly, int error) {
+  const auto gpu = CreateInABadProcess(Config(), call, repeatedly, error);
   if (!gpu.ok()) {
     EXPECT_THAT(std::string(gpu.status().message()), IsALine());
     return false;

@@ -4,12 +4,16 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -155,6 +159,13 @@ NACRE_WRAP(ssize_t, pread, (int fd, void* data, size_t size, off_t offset),
 NACRE_WRAP(int, fstat, (int fd, struct stat* status), (fd, status))
 NACRE_WRAP(int, fstatfs, (int fd, struct statfs* status), (fd, status))
 NACRE_WRAP(int, pipe2, (int* fds, int flags), (fds, flags))
+NACRE_WRAP(int, mount,
+           (const char* source, const char* target, const char* type,
+            unsigned long flags, const void* data),
+           (source, target, type, flags, data))
+NACRE_WRAP(int, umount2, (const char* target, int flags), (target, flags))
+NACRE_WRAP(int, chdir, (const char* path), (path))
+NACRE_WRAP(int, chroot, (const char* path), (path))
 NACRE_WRAP_KIND(kOnce, int, waitid,
                 (idtype_t type, id_t id, siginfo_t* info, int options),
                 (type, id, info, options))
@@ -191,6 +202,13 @@ extern "C" int __wrap_pthread_create(pthread_t* thread,
                                      void* (*run)(void*), void* argument) {
   if (nacre::Fault("pthread_create")) return errno;
   return __real_pthread_create(thread, attributes, run, argument);
+}
+
+// Returns its errno negated. Only jails link libseccomp.
+extern "C" __attribute__((weak)) int __real_seccomp_load(void*);
+extern "C" int __wrap_seccomp_load(void* filter) {
+  if (nacre::Fault("seccomp_load")) return -errno;
+  return __real_seccomp_load(filter);
 }
 
 // Those with arguments that may be there or not, each of which a register
@@ -242,5 +260,36 @@ extern "C" long __wrap_syscall(long number, ...) {
   if (number == SYS_clone && result == 0) nacre::g_is_child = true;
   return result;
 }
+
+// Sanitizers' runtimes make these, too, before our code may run.
+#ifdef NACRE_WRAP_EARLY_CALLS
+NACRE_WRAP(int, getrlimit, (__rlimit_resource_t resource, rlimit* limit),
+           (resource, limit))
+NACRE_WRAP(int, setrlimit, (__rlimit_resource_t resource, const rlimit* limit),
+           (resource, limit))
+NACRE_WRAP(int, sigaction,
+           (int signal, const struct sigaction* action,
+            struct sigaction* old_action),
+           (signal, action, old_action))
+
+extern "C" int __real_prctl(int, ...);
+extern "C" int __wrap_prctl(int option, ...) {
+  va_list arguments;
+  va_start(arguments, option);
+  unsigned long a[4];
+  for (unsigned long& argument : a) argument = va_arg(arguments, unsigned long);
+  va_end(arguments);
+  // Capabilities are looked up until there are no more, and each is dropped as
+  // the first is.
+  const bool counts =
+      option != PR_CAPBSET_READ && (option != PR_CAPBSET_DROP || a[0] == 0);
+  if (counts) {
+    if (const auto fault = nacre::Fault("prctl", nacre::Kind::kAny, option)) {
+      return *fault;
+    }
+  }
+  return __real_prctl(option, a[0], a[1], a[2], a[3]);
+}
+#endif
 // NOLINTEND(google-runtime-int)
 // NOLINTEND(bugprone-reserved-identifier)

@@ -16,6 +16,9 @@ namespace nacre {
 // to make it would only be a bug of ours. To end a child and to wait for it
 // fails once at most, since else it could never be gone.
 //
+// Under sanitizers, limits, signal handlers and prctl are not among them
+// either.
+//
 // Works by the linker (--wrap), so that a test that depends on this must be
 // linked statically: linkstatic = True.
 class HostFault {
