@@ -54,10 +54,7 @@ absl::Status GpuServices::UnmapRegion(uint64_t offset) {
   return window_.Unmap(offset);
 }
 
-absl::Status GpuServices::ClearRegion() {
-  window_.Clear();
-  return absl::OkStatus();
-}
+absl::Status GpuServices::ClearRegion() { return window_.Clear(); }
 
 absl::StatusOr<Fd> GpuServices::OpenNode() {
   if (node_.empty()) {

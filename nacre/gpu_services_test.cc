@@ -7,9 +7,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "absl/status/status.h"
 #include "base/mapping.h"
 #include "base/page_size.h"
+#include "base/testing/host_faults.h"
 #include "gtest/gtest.h"
 
 namespace nacre {
@@ -104,6 +107,18 @@ TEST_F(GpuServicesTest, OverlappingAndTooManyMappingsAreRefused) {
       services_.MapRegion(9 * kPage, kPage, 0, memfd_.get())));
   EXPECT_TRUE(services_.ClearRegion().ok());
   EXPECT_TRUE(services_.MapRegion(0, kPage, 0, memfd_.get()).ok());
+}
+
+TEST_F(GpuServicesTest, ARegionThatCannotBeClearedIsNotCalledSo) {
+  Mapping ours = *Mapping::Shared(memfd_.get(), 0, kPage);
+  ours.data()[0] = 9;
+  ASSERT_TRUE(services_.MapRegion(0, kPage, 0, memfd_.get()).ok());
+  {
+    const HostFault fault({.first = 0, .repeatedly = true, .error = ENOMEM});
+    EXPECT_FALSE(services_.ClearRegion().ok());
+  }
+  EXPECT_TRUE(services_.ClearRegion().ok());
+  EXPECT_EQ(services_.window()[0], 0);
 }
 
 TEST_F(GpuServicesTest, OpensTheNodeAndNothingElse) {

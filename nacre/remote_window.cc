@@ -1,7 +1,6 @@
 #include "nacre/remote_window.h"
 
 #include "base/status_macros.h"
-#include "glog/logging.h"
 
 namespace nacre {
 
@@ -22,13 +21,11 @@ absl::Status RemoteWindow::Unmap(uint64_t offset) {
   return absl::OkStatus();
 }
 
-void RemoteWindow::Clear() {
+absl::Status RemoteWindow::Clear() {
+  RETURN_IF_ERROR(services_->ClearRegion());
   mappings_.clear();
   mapped_bytes_ = 0;
-  const absl::Status cleared = services_->ClearRegion();
-  // Where the VMM's process is gone, so is the window.
-  LOG_IF(WARNING, !cleared.ok() && !absl::IsUnavailable(cleared))
-      << "emptying the window: " << cleared;
+  return absl::OkStatus();
 }
 
 }  // namespace nacre

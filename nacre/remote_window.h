@@ -24,7 +24,7 @@ class RemoteWindow final : public virtio_gpu::BlobWindow {
   absl::Status Map(uint64_t offset, uint64_t size,
                    const virtio_gpu::BlobMemory& blob) override;
   absl::Status Unmap(uint64_t offset) override;
-  void Clear() override;
+  absl::Status Clear() override;
   size_t num_mappings() const override { return mappings_.size(); }
   uint64_t mapped_bytes() const override { return mapped_bytes_; }
 

@@ -35,8 +35,10 @@ class BlobWindow {
   // An errno of mmap leaves the range taken, since it may still show the blob.
   virtual absl::Status Unmap(uint64_t offset) = 0;
 
-  // Takes away every mapping, and frees what the guest wrote elsewhere.
-  virtual void Clear() = 0;
+  // Takes away every mapping, and frees what the guest wrote elsewhere. Errors:
+  // the errno of mmap, where what could not be taken away stays mapped, for
+  // another Clear; Unavailable where whoever has the memory is gone.
+  virtual absl::Status Clear() = 0;
 
   virtual size_t num_mappings() const = 0;
   virtual uint64_t mapped_bytes() const = 0;

@@ -22,7 +22,7 @@ Executor::Executor(const Environment& environment, Relay& relay)
 Executor::~Executor() {
   // The window before the blobs that are mapped in it.
   scanouts_.Clear();
-  env_.window->Clear();
+  env_.window->Clear().IgnoreError();  // VirtioGpu does it again.
   env_.stats->contexts.Set(0);
   env_.stats->resources.Set(0);
   env_.stats->image_bytes.Set(0);

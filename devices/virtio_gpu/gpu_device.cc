@@ -14,6 +14,7 @@
 #include "devices/virtio_gpu/host_visible_window.h"
 #include "devices/virtio_gpu/session.h"
 #include "devices/virtio_gpu/wire.h"
+#include "glog/logging.h"
 
 namespace nacre::virtio_gpu {
 namespace {
@@ -144,7 +145,7 @@ void VirtioGpu::WriteConfig(uint64_t, std::span<const uint8_t>) {
 }
 
 absl::Status VirtioGpu::Activate(virtio::Activation activation) {
-  Reset();
+  RETURN_IF_ERROR(End());
   const Executor::Environment environment = {
       .context_types = context_types_,
       .memory = activation.memory,
@@ -165,13 +166,18 @@ absl::Status VirtioGpu::Activate(virtio::Activation activation) {
 }
 
 void VirtioGpu::Reset() {
-  if (session_ != nullptr) {
-    session_.reset();
-  } else {
-    // Guests can write there without one, too.
-    window_->Clear();
-  }
+  const absl::Status ended = End();
+  LOG_IF(ERROR,
+         !ended.ok() && !absl::IsUnavailable(ended) && log_limiter_.Allow())
+      << ended;
+}
+
+absl::Status VirtioGpu::End() {
+  session_.reset();
+  // Guests can write there without one, too.
+  absl::Status emptied = window_->Clear();
   for (const auto& type : context_types_) type->ReleaseIdle();
+  return emptied;
 }
 
 }  // namespace nacre::virtio_gpu

@@ -89,7 +89,8 @@ class VirtioGpu : public virtio::VirtioDevice {
   void ReadConfig(uint64_t offset, std::span<uint8_t> data) override;
   void WriteConfig(uint64_t offset, std::span<const uint8_t> data) override;
   // Errors: InvalidArgument where the control queue is missing; the errno of
-  // what the threads need.
+  // what the threads need; of emptying the window, which still shows what the
+  // driver before this one had mapped.
   absl::Status Activate(virtio::Activation activation) override;
   // Contexts, resources, mappings and pending fences are gone afterwards. Waits
   // for calls into contexts that are under way, which it cancels, not for the
@@ -101,6 +102,9 @@ class VirtioGpu : public virtio::VirtioDevice {
             std::vector<std::unique_ptr<ContextType>> context_types,
             std::unique_ptr<DisplaySink> sink,
             std::unique_ptr<BlobWindow> window);
+
+  // An error where the window still shows the guest's buffers.
+  absl::Status End();
 
   const Config config_;
   const std::vector<std::unique_ptr<ContextType>> context_types_;

@@ -1,9 +1,11 @@
+#include <cerrno>
 #include <cstring>
 #include <thread>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/page_size.h"
+#include "base/testing/host_faults.h"
 #include "devices/virtio_gpu/testing/fake_gpu.h"
 #include "devices/virtio_gpu/testing/gpu_driver.h"
 #include "devices/virtio_gpu/testing/open_fds.h"
@@ -110,6 +112,39 @@ TEST(GpuResetTest, EmptiesTheWindowWithoutActivation) {
   g.window()[3 * kPage] = 1;
   ASSERT_TRUE(g.driver().Start().ok());
   EXPECT_EQ(g.window()[3 * kPage], 0);
+}
+
+// What one driver had mapped is not for the next, whatever the host refuses.
+TEST(GpuResetTest, ADriverThatStartsFindsAnEmptyWindow) {
+  GpuDriver g;
+  HostFault::Plan plan = {.first = 0, .repeatedly = false, .error = ENOMEM};
+  for (bool reached = true; reached; ++plan.first) {
+    for (const bool repeatedly : {false, true}) {
+      g.CreateContext(1);
+      g.CreateHostBlob(1, 2, kPage);
+      ASSERT_EQ(g.Call(MapRequest(2, 0)), Type::kOkMapInfo);
+      g.window()[0] = 1;
+      g.window()[10 * kPage] = 1;
+      {
+        const HostFault fault({.first = 0, .repeatedly = true, .error = EIO});
+        g.driver().Reset();
+      }
+      plan.repeatedly = repeatedly;
+      bool started = false;
+      {
+        const HostFault fault(plan);
+        started = g.driver().Start().ok();
+        reached = fault.calls() > plan.first;
+      }
+      if (!started) {
+        g.driver().Reset();
+        ASSERT_TRUE(g.driver().Start().ok());
+      }
+      EXPECT_EQ(g.window()[0], 0) << plan.first;
+      EXPECT_EQ(g.window()[10 * kPage], 0) << plan.first;
+    }
+  }
+  EXPECT_GT(plan.first, 5u);
 }
 
 TEST(GpuResetTest, IsHarmlessWithoutActivation) {

@@ -98,14 +98,23 @@ absl::Status HostVisibleWindow::Unmap(uint64_t offset) {
   return absl::OkStatus();
 }
 
-void HostVisibleWindow::Clear() {
-  mappings_.clear();
-  mapped_bytes_ = 0;
-  if (host().empty()) return;
-  if (const absl::Status status = RestoreAnonymous(0, host().size());
-      !status.ok()) {
-    LOG(ERROR) << status;
+absl::Status HostVisibleWindow::Clear() {
+  if (host().empty()) return absl::OkStatus();
+  const absl::Status status = RestoreAnonymous(0, host().size());
+  // Blob by blob, where all at once is too much for the host.
+  std::erase_if(mappings_, [&](const auto& mapping) {
+    const auto [offset, size] = mapping;
+    if (!status.ok() && !RestoreAnonymous(offset, size).ok()) return false;
+    mapped_bytes_ -= size;
+    return true;
+  });
+  if (!mappings_.empty()) return status;
+  // Fails where the first try has left a hole, as older kernels may.
+  if (!status.ok() &&
+      madvise(host().data(), host().size(), MADV_DONTNEED) != 0) {
+    return ErrnoStatus("emptying the host-visible window");
   }
+  return absl::OkStatus();
 }
 
 absl::Status HostVisibleWindow::RestoreAnonymous(uint64_t offset,

@@ -57,7 +57,7 @@ class HostVisibleWindow final : public BlobWindow {
   absl::Status Map(uint64_t offset, uint64_t size,
                    const BlobMemory& blob) override;
   absl::Status Unmap(uint64_t offset) override;
-  void Clear() override;
+  absl::Status Clear() override;
   size_t num_mappings() const override { return mappings_.size(); }
   uint64_t mapped_bytes() const override { return mapped_bytes_; }
 

@@ -93,10 +93,12 @@ class Guest {
   }
 
   void Clear() {
-    const bool failed = WithLuck([&] { window_.Clear(); });
+    absl::Status status;
+    const bool failed = WithLuck([&] { status = window_.Clear(); });
+    CHECK_EQ(status.ok(), !failed || !luck_.repeatedly) << status;
+    if (!status.ok()) return;
     mapped_.clear();
-    // Otherwise the guest goes on to see what it saw.
-    if (!failed) std::fill(shown_.begin(), shown_.end(), 0);
+    std::fill(shown_.begin(), shown_.end(), 0);
   }
   void Map() {
     const uint64_t offset = Number();

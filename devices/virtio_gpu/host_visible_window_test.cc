@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <random>
 #include <set>
@@ -10,6 +11,7 @@
 #include "base/fd.h"
 #include "base/mapping.h"
 #include "base/page_size.h"
+#include "base/testing/host_faults.h"
 #include "gtest/gtest.h"
 
 namespace nacre::virtio_gpu {
@@ -150,12 +152,41 @@ TEST_F(HostVisibleWindowTest, ClearTakesAwayEverything) {
   ASSERT_EQ(Map(0, kPage), absl::StatusCode::kOk);
   ASSERT_EQ(Map(8 * kPage, kPage), absl::StatusCode::kOk);
   window_.host()[20 * kPage] = 3;
-  window_.Clear();
+  EXPECT_TRUE(window_.Clear().ok());
   EXPECT_EQ(Peek(0), 0);
   EXPECT_EQ(Peek(8), 0);
   EXPECT_EQ(Peek(20), 0);
   EXPECT_EQ(window_.mapped_bytes(), 0u);
   EXPECT_EQ(Map(0, kPage), absl::StatusCode::kOk);
+}
+
+TEST_F(HostVisibleWindowTest, ClearGoesBlobByBlobWhereTheHostRefusesAll) {
+  ASSERT_EQ(Map(0, kPage), absl::StatusCode::kOk);
+  ASSERT_EQ(Map(8 * kPage, kPage), absl::StatusCode::kOk);
+  window_.host()[20 * kPage] = 3;
+  {
+    const HostFault fault({.first = 0, .error = ENOMEM});
+    EXPECT_TRUE(window_.Clear().ok());
+    EXPECT_EQ(fault.failed(), "mmap(0)");
+  }
+  EXPECT_EQ(Peek(0), 0);
+  EXPECT_EQ(Peek(8), 0);
+  EXPECT_EQ(Peek(20), 0);
+  EXPECT_EQ(window_.mapped_bytes(), 0u);
+}
+
+TEST_F(HostVisibleWindowTest, WhatCannotBeClearedStaysMapped) {
+  ASSERT_EQ(Map(0, kPage), absl::StatusCode::kOk);
+  {
+    const HostFault fault({.first = 0, .repeatedly = true, .error = ENOMEM});
+    EXPECT_FALSE(window_.Clear().ok());
+  }
+  EXPECT_EQ(Peek(0), 1);
+  EXPECT_EQ(window_.num_mappings(), 1u);
+  EXPECT_EQ(window_.mapped_bytes(), kPage);
+  EXPECT_TRUE(window_.Clear().ok());
+  EXPECT_EQ(Peek(0), 0);
+  EXPECT_EQ(window_.num_mappings(), 0u);
 }
 
 TEST_F(HostVisibleWindowTest, RandomMapsAgreeWithABitmap) {
@@ -208,7 +239,7 @@ TEST(HostVisibleWindowCreateTest, AWindowOfNothingHoldsNothing) {
   EXPECT_TRUE(window.host().empty());
   EXPECT_EQ(window.Map(0, kPage, BlobMemory{}).code(),
             absl::StatusCode::kOutOfRange);
-  window.Clear();
+  EXPECT_TRUE(window.Clear().ok());
 }
 
 }  // namespace
