@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "base/thread.h"
 #include "vmm/architecture.h"
+#include "vmm/host_shortage.h"
 #include "vmm/image_loader.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/kvm/kvm_vcpu.h"
@@ -121,7 +122,9 @@ class KvmMachine final : public Machine {
   MachineStats stats() const override;
 
  private:
+  // With WaitForHost, as what follows.
   absl::Status PrepareBoot();
+  absl::Status TryToPrepareBoot();
   // Adds what has started to `threads`, also where it fails.
   absl::Status StartVcpus(std::vector<Thread>& threads);
   void RunVcpu(KvmVcpu& vcpu);
@@ -138,6 +141,7 @@ class KvmMachine final : public Machine {
   std::unique_ptr<ImageLoader> loader_;
   std::vector<std::unique_ptr<KvmVcpu>> vcpus_;
   uint64_t boots_ = 0;
+  bool used_ = false;  // Not as Initialize has made it.
 
   std::once_flag entered_;
   mutable Mutex mutex_;
@@ -146,14 +150,23 @@ class KvmMachine final : public Machine {
 };
 
 absl::Status KvmMachine::PrepareBoot() {
-  if (boots_ > 0) {
+  ++boots_;
+  for (int waits = 0;; ++waits) {
+    absl::Status status = TryToPrepareBoot();
+    if (!absl::IsResourceExhausted(status) || !WaitForHost(waits)) {
+      return status;
+    }
+  }
+}
+
+absl::Status KvmMachine::TryToPrepareBoot() {
+  if (std::exchange(used_, true)) {
     vcpus_.clear();
     loader_.reset();
     RETURN_IF_ERROR(vm_->Reset());
     architecture_->ResetDevices();
     RETURN_IF_ERROR(memory_.Discard());
   }
-  ++boots_;
   RETURN_IF_ERROR(architecture_->WriteTables(memory_));
   for (uint32_t i = 0; i < vcpu_count_; ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<KvmVcpu> vcpu, KvmVcpu::Create(*vm_, i));
@@ -171,9 +184,13 @@ absl::Status KvmMachine::PrepareBoot() {
 
 absl::Status KvmMachine::StartVcpus(std::vector<Thread>& threads) {
   for (const std::unique_ptr<KvmVcpu>& vcpu : vcpus_) {
-    ASSIGN_OR_RETURN(Thread thread,
-                     Thread::Start("vcpu", [this, &vcpu] { RunVcpu(*vcpu); }));
-    threads.push_back(std::move(thread));
+    absl::StatusOr<Thread> thread;
+    int waits = 0;
+    do {
+      thread = Thread::Start("vcpu", [this, &vcpu] { RunVcpu(*vcpu); });
+    } while (!thread.ok() && WaitForHost(waits++));
+    RETURN_IF_ERROR(thread.status());
+    threads.push_back(*std::move(thread));
   }
   return absl::OkStatus();
 }

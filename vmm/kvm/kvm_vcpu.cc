@@ -13,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
+#include "vmm/host_shortage.h"
 
 namespace nacre::vmm {
 namespace {
@@ -125,6 +126,7 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
   // At one address, since the last exit of another kind.
   int faults = 0;
   uint64_t faulted = 0;
+  int shortages = 0;  // Since the last exit.
   while (!stop_.load()) {
     if (ioctl(fd_.get(), KVM_RUN, 0) != 0) {
       // EAGAIN: a vCPU that waited for its start-up interrupt got it.
@@ -132,7 +134,13 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
         Count(counters.interrupted);
         continue;
       }
-      if (errno == EFAULT) {
+      const int error = errno;
+      if (error == ENOMEM && WaitForHost(shortages)) {
+        Count(counters.interrupted);
+        ++shortages;
+        continue;
+      }
+      if (error == EFAULT) {
         Count(counters.other);
         if (const std::optional<uint64_t> address = FaultAddress(run())) {
           faults = *address == faulted ? faults + 1 : 1;
@@ -147,9 +155,11 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
             "the guest touched memory that this process cannot give it: mapped "
             "without access, or beyond the end of its file");
       }
-      return InternalError(std::string(ErrnoStatus("KVM_RUN").message()));
+      return InternalError(
+          std::string(ErrnoStatus(error, "KVM_RUN").message()));
     }
     faults = 0;
+    shortages = 0;
     if (std::optional<Outcome> ending = Ending(run())) {
       Count(counters.other);
       return *std::move(ending);

@@ -10,9 +10,11 @@
 #include <cerrno>
 #include <cstdint>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -89,7 +91,7 @@ class HostFaultsTest : public testing::Test {
   }
 
   // A life of a machine that has what a GPU's transport asks for.
-  absl::Status Live() {
+  absl::Status Live(const std::function<void()>& before_reboot = [] {}) {
     ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop,
                      EventLoop::Create());
     ASSIGN_OR_RETURN(const Mapping window,
@@ -109,6 +111,7 @@ class HostFaultsTest : public testing::Test {
       if (outcome.kind != kind) {
         return absl::InternalError(outcome.message);
       }
+      if (kind == Outcome::Kind::kReset) before_reboot();
     }
     return absl::OkStatus();
   }
@@ -159,6 +162,32 @@ TEST_F(HostFaultsTest, EachCallMayFail) {
     LiveWith({.first = call, .repeatedly = true, .error = error});
   }
   EXPECT_GT(told_, 50);
+}
+
+// For a moment: the guest goes on, where a shortage that lasts ends it.
+TEST_F(HostFaultsTest, AMomentWithoutMemoryIsSurvived) {
+  for (uint64_t first = 0; first < 3; ++first) {
+    LiveWith({.first = first, .error = ENOMEM, .request = KVM_RUN});
+  }
+  EXPECT_EQ(told_, 0);
+  LiveWith(
+      {.first = 0, .repeatedly = true, .error = ENOMEM, .request = KVM_RUN});
+  EXPECT_EQ(told_, 1);
+}
+
+TEST_F(HostFaultsTest, ARebootSurvivesAMomentWithoutMemory) {
+  std::optional<HostFault> fault;
+  ASSERT_TRUE(Live([&] { fault.emplace(HostFault::Plan()); }).ok());
+  const uint64_t calls = fault->calls();
+  fault.reset();
+  ASSERT_GT(calls, 20u);
+  for (uint64_t call = 0; call < calls; ++call) {
+    const absl::Status lived = Live([&] {
+      fault.emplace(HostFault::Plan{.first = call, .error = ENOMEM});
+    });
+    EXPECT_TRUE(lived.ok()) << lived << ", " << fault->failed();
+    fault.reset();
+  }
 }
 
 // A signal, or a vCPU that got its start-up interrupt, is no failure.
