@@ -56,9 +56,11 @@ struct Stack {
 
 constexpr int kErrors[] = {ENOMEM, EINVAL, EIO,    EBUSY, EMFILE,
                            EPERM,  ENOSPC, ENOSYS, EFAULT};
+// What a kernel says once, for its caller to try again.
+constexpr int kPassingErrors[] = {EINTR, EAGAIN};
 
-// Runs `life` with each of the calls that it makes failing, once and from then
-// on.
+// Runs `life` with each of the calls that it makes failing with each errno,
+// once and from then on.
 template <typename Life>
 void FailEachCall(const Life& life) {
   uint64_t calls = 0;
@@ -72,13 +74,20 @@ void FailEachCall(const Life& life) {
   const auto now = [] { return Holdings::Now({"/memfd:"}); };
   Holdings before = now();
   before.WaitForThreads(1, 200);
+  const auto fail = [&](uint64_t call, int error, bool repeatedly) {
+    life({.first = call, .repeatedly = repeatedly, .error = error});
+    Holdings after = now();
+    after.WaitForThreads(before.threads);
+    ASSERT_EQ(after, before) << "call " << call << ", errno " << error;
+  };
   for (uint64_t call = 0; call < calls; ++call) {
-    for (const bool repeatedly : {false, true}) {
-      const int error = kErrors[(2 * call + repeatedly) % std::size(kErrors)];
-      life({.first = call, .repeatedly = repeatedly, .error = error});
-      Holdings after = now();
-      after.WaitForThreads(before.threads);
-      ASSERT_EQ(after, before) << "call " << call << ", errno " << error;
+    for (const int error : kPassingErrors) {
+      ASSERT_NO_FATAL_FAILURE(fail(call, error, /*repeatedly=*/false));
+    }
+    for (const int error : kErrors) {
+      for (const bool repeatedly : {false, true}) {
+        ASSERT_NO_FATAL_FAILURE(fail(call, error, repeatedly));
+      }
     }
   }
 }
