@@ -7,16 +7,18 @@
 #   tools/soak.sh                    an hour or a million contexts, whichever is first
 #   tools/soak.sh --seconds=N        or so long
 #   tools/soak.sh --contexts=N       or so many
+#   tools/soak.sh --jail             with the device in its jail, of both processes
 # Exit code 0 where nothing is left over.
 
 # shellcheck source=tools/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-seconds=3600 contexts=1000000
+seconds=3600 contexts=1000000 jail=()
 for argument in "$@"; do
   case $argument in
     --seconds=*) seconds=${argument#*=} ;;
     --contexts=*) contexts=${argument#*=} ;;
+    --jail) jail=(--jail) ;;
     *) fail "unknown option $argument; the first lines of $0 list them" ;;
   esac
 done
@@ -28,4 +30,4 @@ progress "building the soak"
 run_bazel build //nacre/stress:soak >&2
 built=$(cd "$root_dir" && /usr/bin/bazel info bazel-bin 2>/dev/null)
 # At the lowest priority: it takes long, and others want to work.
-exec nice -n 19 "$built/nacre/stress/soak" "$seconds" "$contexts"
+exec nice -n 19 "$built/nacre/stress/soak" "${jail[@]}" "$seconds" "$contexts"

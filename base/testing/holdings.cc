@@ -10,18 +10,21 @@
 namespace nacre {
 namespace {
 
-size_t CountEntries(const char* directory) {
+size_t CountEntries(const std::string& directory) {
   return std::distance(std::filesystem::directory_iterator(directory),
                        std::filesystem::directory_iterator());
 }
 
-size_t CountThreads() { return CountEntries("/proc/self/task"); }
+size_t CountThreads(const std::string& process) {
+  return CountEntries(process + "/task");
+}
 
 }  // namespace
 
-Holdings Holdings::Now(std::initializer_list<const char*> words) {
-  Holdings held = {CountEntries("/proc/self/fd"), CountThreads(), 0};
-  std::ifstream maps("/proc/self/maps");
+Holdings Holdings::Now(std::initializer_list<const char*> words,
+                       const std::string& process) {
+  Holdings held = {CountEntries(process + "/fd"), CountThreads(process), 0};
+  std::ifstream maps(process + "/maps");
   for (std::string line; std::getline(maps, line);) {
     held.mappings +=
         std::any_of(words.begin(), words.end(), [&line](const char* word) {
@@ -31,10 +34,11 @@ Holdings Holdings::Now(std::initializer_list<const char*> words) {
   return held;
 }
 
-void Holdings::WaitForThreads(size_t most, int looks) {
+void Holdings::WaitForThreads(size_t most, int looks,
+                              const std::string& process) {
   for (int look = 0; look < looks && threads > most; ++look) {
     std::this_thread::yield();
-    threads = CountThreads();
+    threads = CountThreads(process);
   }
 }
 

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,12 +12,14 @@
 #include <utility>
 #include <vector>
 
-#include "devices/virtio_gpu/display/headless_sink.h"
-#include "devices/virtio_gpu/gpu_device.h"
-#include "devices/virtio_gpu/msm/context_type.h"
+#include "nacre/gpu.h"
+#include "nacre/gpu_backend.h"
+#include "nacre/jailed_gpu.h"
 #include "nacre/stress/programs.h"
 #include "nacre/stress/shared_driver.h"
-#include "simulator/simulated_device.h"
+#include "proto/vm_config.pb.h"
+#include "proto/vm_summary.pb.h"
+#include "vmm/process_stats.h"
 
 namespace nacre {
 namespace {
@@ -29,37 +30,34 @@ constexpr auto kLook = std::chrono::milliseconds(20);
 constexpr auto kBetweenReports = std::chrono::seconds(10);
 // For the GPU to end what a reset left to it.
 constexpr auto kPatience = std::chrono::seconds(10);
-constexpr uint64_t kWindowBytes = uint64_t{64} << 20;
+constexpr uint64_t kWindowMib = 64;
 
-SoakHoldings MeasureHoldings() {
+SoakHoldings MeasureHoldings(const std::string& process) {
   SoakHoldings holdings;
-  holdings.held = Holdings::Now({" /"});
-  holdings.held.WaitForThreads(0, 1000);
-  holdings.all_mappings = Holdings::Now({""}).mappings;
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    if (word == "VmRSS:") status >> holdings.resident_kib;
-  }
-  const struct mallinfo2 heap = mallinfo2();
-  holdings.heap_bytes = heap.uordblks + heap.hblkhd;
+  holdings.held = Holdings::Now({" /"}, process);
+  holdings.held.WaitForThreads(0, 1000, process);
+  holdings.all_mappings = Holdings::Now({""}, process).mappings;
+  holdings.resident_kib = *vmm::MemoryBytesOf(process) / 1024;
   return holdings;
 }
 
 class Soaker {
  public:
   explicit Soaker(const SoakOptions& options) : options_(options) {
-    auto type = *msm::MsmContextType::Create(*gpu_);
-    counters_ = &type->counters();
-    std::vector<std::unique_ptr<virtio_gpu::ContextType>> types;
-    types.push_back(std::move(type));
-    virtio_gpu::VirtioGpu::Config config;
-    config.window_bytes = kWindowBytes;
-    config.limits.log_lines_per_second = 0;  // Programs do wrong on purpose.
-    device_ = *virtio_gpu::VirtioGpu::Create(
-        config, std::move(types),
-        std::make_unique<virtio_gpu::HeadlessSink>(
-            virtio_gpu::HeadlessSink::Keep::kCounts));
-    driver_.emplace(device_.get());
+    Gpu config;
+    config.set_device("sim:a660");
+    config.set_window_mib(kWindowMib);
+    // Programs do wrong on purpose.
+    config.mutable_limits()->set_log_lines_per_second(0);
+    if (options.jail) {
+      config.set_jail("best-effort");
+      auto gpu = *JailedGpu::Create(config);
+      process_ = gpu->process().folder();
+      gpu_ = std::move(gpu);
+    } else {
+      gpu_ = *GpuStack::Create(config, {});
+    }
+    driver_.emplace(&gpu_->device());
   }
 
   // Until there have been so many contexts; leaves nothing of the guest.
@@ -76,7 +74,7 @@ class Soaker {
     }
     Clock::time_point next_report = Clock::now() + kBetweenReports;
     uint64_t next_reset = driver_->answers() + options_.calls_between_resets;
-    while (device_->stats().contexts_created.value() < contexts &&
+    while (gpu_->Summary().contexts_created() < contexts &&
            Clock::now() - start_ < options_.duration) {
       std::this_thread::sleep_for(kLook);
       if (driver_->answers() >= next_reset) {
@@ -93,46 +91,52 @@ class Soaker {
     for (std::thread& thread : threads) thread.join();
     driver_->Reset();
     const Clock::time_point end = Clock::now() + kPatience;
-    while (Left() != 0 && Clock::now() < end) std::this_thread::yield();
+    while (Left(gpu_->Summary()) != 0 && Clock::now() < end) {
+      std::this_thread::yield();
+    }
     // Or what is free in between would count.
     malloc_trim(0);
   }
 
-  SoakReport Report() const {
-    const virtio_gpu::Stats& stats = device_->stats();
-    return {.contexts = stats.contexts_created.value(),
-            .objects = counters_->objects_created.value(),
-            .blobs = stats.resources_created.value(),
-            .submissions = counters_->submits.value(),
-            .fences = stats.fences_waited.value(),
+  SoakReport Report() {
+    const GpuSummary summary = gpu_->Summary();
+    return {.contexts = summary.contexts_created(),
+            .blobs = summary.resources_created(),
+            .submissions = summary.submissions(),
+            .fences = summary.fences_completed(),
             .answers = driver_->answers(),
             .resets = resets_,
             .time = std::chrono::duration_cast<std::chrono::seconds>(
                 Clock::now() - start_),
             .before = {},
-            .after = MeasureHoldings(),
-            .left = Left()};
+            .after = Measure(),
+            .left = Left(summary)};
+  }
+
+  SoakProcesses Measure() const {
+    SoakProcesses processes = {.own = MeasureHoldings(Holdings::kSelf),
+                               .gpu = std::nullopt};
+    const struct mallinfo2 heap = mallinfo2();
+    processes.own.heap_bytes = heap.uordblks + heap.hblkhd;
+    if (!process_.empty()) processes.gpu = MeasureHoldings(process_);
+    return processes;
   }
 
  private:
   std::span<uint8_t> window() {
-    return device_->shared_memory_regions().at(0).host;
+    return gpu_->device().shared_memory_regions().at(0).host;
   }
-  uint64_t Left() const {
-    const virtio_gpu::Stats& stats = device_->stats();
-    const simulator::SimulatorStats gpu = gpu_->stats();
-    return stats.contexts.value() + stats.resources.value() +
-           stats.mapped_blobs.value() + stats.fences_pending.value() +
-           counters_->files.value() + counters_->objects.value() +
-           counters_->control_memories.value() + gpu.files_open + gpu.buffers;
+  static uint64_t Left(const GpuSummary& summary) {
+    return summary.contexts_now() + summary.resources_now() +
+           summary.fences_now() + summary.mapped_bytes_now() +
+           summary.gem_objects_now() + summary.native_contexts_now() +
+           summary.simulator().buffers_now() + summary.simulator().files_now();
   }
 
   const SoakOptions options_;
   const Clock::time_point start_ = Clock::now();
-  const std::unique_ptr<simulator::SimulatedDevice> gpu_ =
-      *simulator::SimulatedDevice::Create({});
-  const msm::Counters* counters_;
-  std::unique_ptr<virtio_gpu::VirtioGpu> device_;
+  std::unique_ptr<GpuBackend> gpu_;
+  std::string process_;  // Its folder; empty where that is this one.
   std::optional<SharedDriver> driver_;
   uint64_t resets_ = 0;
 };
@@ -145,7 +149,7 @@ SoakReport Soak(const SoakOptions& options,
   mallopt(M_ARENA_MAX, 1);
   Soaker soaker(options);
   soaker.RunUntil(options.warm_up_contexts, nullptr);
-  const SoakHoldings before = MeasureHoldings();
+  const SoakProcesses before = soaker.Measure();
   const auto with_before = [&before](SoakReport report) {
     report.before = before;
     return report;
