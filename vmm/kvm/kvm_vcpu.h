@@ -53,6 +53,7 @@ class KvmVcpu {
   // one (see MemorySlots::RestoreWindowPage; from Linux 6.8 on, which says
   // where it was). Where it touched memory that is mapped without access, calls
   // `wait_for_memory` if there is one and tries again if that returns true.
+  // Where the host has no memory, tries again for a moment (WaitForHost).
   Outcome Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
               const std::function<bool()>& wait_for_memory = nullptr);
 
