@@ -94,6 +94,8 @@ class Soaker {
     while (Left(gpu_->Summary()) != 0 && Clock::now() < end) {
       std::this_thread::yield();
     }
+    // The fences of what was left then are closed by the next look at them.
+    driver_->Reset();
     // Or what is free in between would count.
     malloc_trim(0);
   }

@@ -247,9 +247,9 @@ absl::Status MsmContext::TakeMoreAndSubmit(const SubmitRequest& request,
   };
   ASSIGN_OR_RETURN(const bool wants_checkpoint,
                    work_.TakeMore(ring, bytes, make_fence));
-  RETURN_IF_ERROR(Submit(request, ring, bytes));
-  if (wants_checkpoint) work_.AddCheckpoint(ring, make_fence);
-  return absl::OkStatus();
+  absl::Status status = Submit(request, ring, bytes);
+  if (wants_checkpoint || !status.ok()) work_.AddCheckpoint(ring, make_fence);
+  return status;
 }
 
 absl::Status MsmContext::OnRefusedSubmit(uint32_t ring, uint32_t bytes,

@@ -36,7 +36,8 @@ struct Limits {
   // on the same buffers a submission has to wait for is not in it (Linux: about
   // 9 bytes). GEM_SUBMIT fails with ENOMEM: its SUBMIT_3D answers
   // OUT_OF_MEMORY, and msm_shmem::async_error counts up. A guest that never
-  // has half as much unfinished, less half a MiB, does not meet it.
+  // has half as much unfinished, less half a MiB for each of these priorities,
+  // does not meet it.
   uint64_t max_unfinished_bytes = uint64_t{1} << 30;
   // Attack stopped: one program of the guest taking all of that. As above; of
   // one context, more than 100,000 small submissions.

@@ -49,7 +49,8 @@ UnfinishedWork::Taken UnfinishedWork::Take(Share& share, uint32_t ring,
     return {with_advance, false};
   }
   if (Reserve(share, bytes, most)) return {bytes, false};
-  if (!FitsContext(share, bytes)) return {};
+  if (!FitsContext(share, bytes) || share.has_looked_at_all) return {};
+  share.has_looked_at_all = true;
   Sweep(shares_.size());
   return {Reserve(share, bytes, most) ? bytes : 0, false};
 }
@@ -156,6 +157,11 @@ absl::StatusOr<bool> ContextWork::TakeMore(uint32_t ring, uint32_t bytes,
   return !taken.may_be_kept;
 }
 
+void ContextWork::AddCheckpoint(uint32_t ring, MakeFence make_fence) {
+  AddCheckpoint(ring, make_fence, advance_[ring]);
+  if (ABSL_PREDICT_FALSE(advance_[ring] != 0)) GiveBackAdvance(ring, 0);
+}
+
 void ContextWork::AddCheckpoint(uint32_t ring, MakeFence make_fence,
                                 uint32_t advance) {
   absl::StatusOr<Fd> fence = make_fence(ring);
@@ -167,10 +173,17 @@ void ContextWork::AddCheckpoint(uint32_t ring, MakeFence make_fence,
 }
 
 void ContextWork::GiveBack(uint32_t ring, uint32_t bytes) {
-  // With the advance, which it may have no right to keep.
-  const uint32_t unused = bytes + std::exchange(advance_[ring], 0);
-  taken_[ring] -= unused;
-  all_.GiveBack(*share_, unused);
+  advance_[ring] += bytes;
+  if (advance_[ring] > UnfinishedWork::kAdvance) {
+    GiveBackAdvance(ring, UnfinishedWork::kAdvance);
+  }
+}
+
+void ContextWork::GiveBackAdvance(uint32_t ring, uint32_t rest) {
+  const uint32_t bytes = advance_[ring] - rest;
+  advance_[ring] = rest;
+  taken_[ring] -= bytes;
+  all_.GiveBack(*share_, bytes);
 }
 
 void ContextWork::End(MakeFence make_fence) {
@@ -178,7 +191,7 @@ void ContextWork::End(MakeFence make_fence) {
     if (!HasCheckpointDue(ring)) continue;
     // With what is left of the advance: whoever has many contexts with little
     // work each has a descriptor for each.
-    AddCheckpoint(ring, make_fence);
+    AddCheckpoint(ring, make_fence, advance_[ring]);
     if (!HasCheckpointDue(ring)) continue;
     all_.SweepAll();
     AddCheckpoint(ring, make_fence);

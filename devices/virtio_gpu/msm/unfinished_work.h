@@ -87,6 +87,10 @@ class UnfinishedWork {
     uint64_t bytes = 0;
     std::vector<Ring> rings;  // Few.
     bool listed = false;
+    // Attack stopped: the time of submissions that are refused, of which there
+    // may be 100,000 in a SUBMIT_3D. The first takes a millisecond where all of
+    // a GiB is held; that a guest goes on behind it nobody expects.
+    bool has_looked_at_all = false;
   };
 
   // Enough that those who come and go leave nothing behind.
@@ -150,14 +154,14 @@ class ContextWork {
   }
   // Calls `make_fence` where work is on the ring that no checkpoint covers.
   // ENOMEM beyond a limit; then all of the ring's work is behind a checkpoint.
-  // True: AddCheckpoint is to be called once the submission is made.
+  // True: AddCheckpoint is to be called once the submission is made. It is,
+  // too, once it was not made and was given back.
   absl::StatusOr<bool> TakeMore(uint32_t ring, uint32_t bytes,
                                 MakeFence make_fence);
-  // Behind the ring's work, with what is left in advance. One that cannot be
-  // made is with the next submission.
-  void AddCheckpoint(uint32_t ring, MakeFence make_fence) {
-    AddCheckpoint(ring, make_fence, advance_[ring]);
-  }
+  // Behind the ring's work, with what is left in advance, which pays for the
+  // descriptor. Where none can be made the advance is given back, and the work
+  // is for the next one.
+  void AddCheckpoint(uint32_t ring, MakeFence make_fence);
   // The submission was not made after all.
   void GiveBack(uint32_t ring, uint32_t bytes);
   // No submissions will follow. What is unfinished goes on to count. Where a
@@ -169,6 +173,8 @@ class ContextWork {
   bool HasCheckpointDue(uint32_t ring) const {
     return taken_[ring] != advance_[ring];
   }
+  // What is more than `rest`.
+  void GiveBackAdvance(uint32_t ring, uint32_t rest);
   // With as much of what the ring has in advance.
   void AddCheckpoint(uint32_t ring, MakeFence make_fence, uint32_t advance);
 

@@ -37,6 +37,18 @@ class Program {
     EXPECT_EQ(StatusErrno(wants_checkpoint.status()), ENOMEM);
     return false;
   }
+  // One that the driver refuses.
+  bool AddRefused(uint32_t bytes, uint32_t ring = 1) {
+    if (!work_->Take(ring, bytes)) {
+      const auto make_fence = [this](uint32_t) { return MakeFence(); };
+      if (!work_->TakeMore(ring, bytes, make_fence).ok()) return false;
+      work_->GiveBack(ring, bytes);
+      work_->AddCheckpoint(ring, make_fence);
+    } else {
+      work_->GiveBack(ring, bytes);
+    }
+    return true;
+  }
   void End() {
     work_->End([this](uint32_t) { return MakeFence(); });
     work_.reset();
@@ -101,16 +113,11 @@ TEST_F(UnfinishedWorkTest, TheLimitOfAContextIsExact) {
 }
 
 TEST_F(UnfinishedWorkTest, WhatTheDriverRefusedIsGivenBack) {
-  ContextWork work(all_);
-  const auto no_fence = [](uint32_t) -> absl::StatusOr<Fd> {
-    ADD_FAILURE() << "there is no work";
-    return Fd();
-  };
+  Program program(all_);
+  program.FinishAtOnce();
   for (uint32_t i = 1; i < 100; ++i) {
-    const uint32_t bytes = i * (kStep / 16);
-    EXPECT_TRUE(work.Take(1, bytes) || work.TakeMore(1, bytes, no_fence).ok());
-    work.GiveBack(1, bytes);
-    EXPECT_EQ(held(), 0u);
+    EXPECT_TRUE(program.AddRefused(i * (kStep / 16)));
+    EXPECT_LE(held(), kStep);
   }
 }
 
@@ -256,21 +263,27 @@ TEST_F(UnfinishedWorkTest, WhatHasFinishedEndsWithItsContext) {
   EXPECT_EQ(held(), 0u);
 }
 
+// With and without a submission that is refused: it must not take along what
+// pays for a descriptor.
 TEST_F(UnfinishedWorkTest, ContextsThatComeAndGoAreBounded) {
-  std::vector<EventFd> unfinished;
-  const size_t before = Holdings::Now({}).fds;
-  for (int i = 0; i < 1000; ++i) {
-    ContextWork work(all_);
-    const auto fence = [&](uint32_t) -> absl::StatusOr<Fd> {
-      unfinished.push_back(*EventFd::Create());
-      return Fd(dup(unfinished.back().fd()));
-    };
-    if (work.TakeMore(1, 1024, fence).ok()) work.End(fence);
+  for (const bool refused : {false, true}) {
+    std::deque<Program> programs;
+    const size_t before = Holdings::Now({}).fds;
+    size_t fences = 0;
+    for (int i = 0; i < 1000; ++i) {
+      Program& program = programs.emplace_back(all_);
+      if (program.Add(1024) && refused) program.AddRefused(1024);
+      program.End();
+      fences += program.fences();
+    }
+    EXPECT_LE(Holdings::Now({}).fds, before + 2 * fences);
+    // The last ones get no advance.
+    EXPECT_LE(fences, 2 * (16 + kStep / 1024));
+    EXPECT_LE(held(), limits_.max_unfinished_bytes);
+    for (Program& program : programs) program.FinishAll();
+    all_.SweepAll();
+    EXPECT_EQ(held(), 0u);
   }
-  EXPECT_LE(Holdings::Now({}).fds, before + 2 * unfinished.size());
-  // The last ones get no advance.
-  EXPECT_LE(unfinished.size(), 16 + kStep / 1024);
-  EXPECT_LE(held(), limits_.max_unfinished_bytes);
 }
 
 TEST_F(UnfinishedWorkTest, AFenceThatCannotBeMadeIsMadeLater) {
@@ -297,6 +310,19 @@ TEST_F(UnfinishedWorkTest, AFenceAtTheEndIsTriedAgain) {
   // The test's and the checkpoint's came, the other checkpoint's went.
   EXPECT_EQ(Holdings::Now({}).fds, fds + 1);
   EXPECT_EQ(held(), 1024 + kStep);
+}
+
+// It would be kept by a ring that is idle.
+TEST_F(UnfinishedWorkTest, AnAdvanceOfTheSecondHalfIsNotKeptForWantOfAFence) {
+  Program one(all_);
+  EXPECT_TRUE(one.Add(7 * kStep));
+  Program two(all_);
+  EXPECT_TRUE(two.Add(kStep));
+  const uint64_t before = held();
+  Program program(all_);
+  program.FailFences();
+  EXPECT_TRUE(program.Add(1024));
+  EXPECT_EQ(held(), before + 1024);
 }
 
 TEST_F(UnfinishedWorkTest, ContextsOnManyThreads) {
