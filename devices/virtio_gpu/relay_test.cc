@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <optional>
 #include <set>
@@ -185,8 +186,10 @@ class RelayAloneTest : public RelayTest {
 };
 
 TEST_F(RelayAloneTest, AsksForAStandbyNowAndThen) {
+  MakeAll(Relay::kWatchesATry);
+  const uint64_t before = fault_->calls();
   MakeAll(10 * Relay::kWatchesATry);
-  EXPECT_EQ(fault_->calls(), 2u + 10);
+  EXPECT_EQ(fault_->calls(), before + 10);
 }
 
 TEST_F(RelayAloneTest, GoesOnWhileACallBlocksOnceItHasAStandby) {

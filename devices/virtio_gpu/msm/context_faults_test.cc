@@ -44,7 +44,8 @@ TEST_F(ContextFaultsTest, FencesInQuickSuccessionCostNoCallEach) {
       static_cast<size_t>((std::chrono::steady_clock::now() - start) /
                           FaultReporter::kFenceInterval);
   EXPECT_GE(LookUps(), before + 1);
-  EXPECT_LE(LookUps(), before + 1 + intervals);
+  // One more, as its clock goes by milliseconds and by ticks.
+  EXPECT_LE(LookUps(), before + 2 + intervals);
 }
 
 TEST_F(ContextFaultsTest, FencesOutliveTheirContext) {
