@@ -85,7 +85,8 @@ guest failing 'code 1' --kernel=kernel 'cmdline nacre.test=there-is-no-such-test
 # the architecture: for its KVM, but one, and for its system call filter.
 machine_tests() {
   run_bazel query --output=label "attr(tags, requires-kvm, tests(//... except
-    //vmm/x86_64/... except //nacre/hostile_guest/...)) union
+    //vmm/x86_64/... except //nacre/hostile_guest/...)) except
+    attr(target_compatible_with, x86_64, //...) union
     //nacre/jail:jail_test union //nacre:gpu_ioctls_test union
     //nacre:jailed_gpu_test"
 }
