@@ -85,6 +85,13 @@ class Program {
 
 class UnfinishedWorkTest : public testing::Test {
  protected:
+  // More contexts than a sweep looks at, ended with work that is unfinished.
+  void EndMany(std::deque<Program>& programs) {
+    for (int i = 0; i < 14; ++i) {
+      EXPECT_TRUE(programs.emplace_back(all_).Add(1024));
+      programs.back().End();
+    }
+  }
   uint64_t held() const { return counters_.unfinished_bytes.value(); }
 
   Limits limits_{.max_unfinished_bytes = 16 * kStep,
@@ -214,12 +221,8 @@ TEST_F(UnfinishedWorkTest, IdleContextsLeaveHalfToOthers) {
 }
 
 TEST_F(UnfinishedWorkTest, WhoIsRefusedHasLookedAtAll) {
-  constexpr uint64_t kPrograms = 14;
   std::deque<Program> programs;
-  for (uint64_t i = 0; i < kPrograms; ++i) {
-    EXPECT_TRUE(programs.emplace_back(all_).Add(1024));
-    programs.back().End();
-  }
+  EndMany(programs);
   Program program(all_);
   EXPECT_FALSE(program.Add(8 * kStep));
   for (Program& ended : programs) ended.FinishAll();
@@ -240,12 +243,8 @@ TEST_F(UnfinishedWorkTest, WorkCountsWhenItsContextHasEnded) {
 }
 
 TEST_F(UnfinishedWorkTest, OfManyContextsASweepLooksAtAFew) {
-  constexpr uint64_t kPrograms = 14;
   std::deque<Program> programs;
-  for (uint64_t i = 0; i < kPrograms; ++i) {
-    EXPECT_TRUE(programs.emplace_back(all_).Add(1024));
-    programs.back().End();
-  }
+  EndMany(programs);
   for (Program& ended : programs) ended.FinishAll();
   const uint64_t before = held();
   all_.Sweep();

@@ -27,11 +27,8 @@ void UploadMappings::Drop(uint32_t handle) {
 }
 
 void UploadMappings::DropLarge() {
-  added_ = 0;
   for (size_t i = 0; i < kMappings; ++i) {
-    if (mappings_[i].size() <= kMaxKept) continue;
-    handles_[i] = 0;
-    mappings_[i] = Mapping();
+    if (mappings_[i].size() > kMaxKept) Drop(handles_[i]);
   }
 }
 

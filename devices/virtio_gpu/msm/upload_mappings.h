@@ -36,7 +36,9 @@ class UploadMappings {
   void Drop(uint32_t handle);
   // The SUBMIT_3D is over.
   void End() {
-    if (ABSL_PREDICT_FALSE(added_ != 0)) DropLarge();
+    if (ABSL_PREDICT_TRUE(added_ == 0)) return;
+    added_ = 0;
+    DropLarge();
   }
 
  private:
