@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -221,31 +222,32 @@ TEST_F(PciDeviceTest, WhatAResetCouldNotUnmapTheNextBootDoes) {
   EXPECT_THAT(windows_.windows(), IsEmpty());
 }
 
-TEST(PciDeviceLifeTest, GoesThoughTheHostKeepsItsWindow) {
-  std::vector<uint8_t> host(kWindowBytes);
-  IoBus mmio;
-  FakeMemoryWindows windows;
-  PciBus bus(kWindows);
-  ASSERT_TRUE(bus.Add({.device = 1},
-                      std::make_unique<TestDevice>(&mmio, &windows, host))
-                  .ok());
-  PciGuest(&bus, {.device = 1}).EnableMemory(true);
-  windows.set_fail(true);
+// A device with its BARs mapped, which goes with its bus.
+class PciDeviceLifeTest : public testing::Test {
+ protected:
+  PciDeviceLifeTest() {
+    EXPECT_TRUE(bus_->Add({.device = 1}, std::make_unique<TestDevice>(
+                                             &mmio_, &windows_, host_))
+                    .ok());
+    PciGuest(&*bus_, {.device = 1}).EnableMemory(true);
+    EXPECT_EQ(windows_.windows().size(), 1u);
+  }
+
+  std::vector<uint8_t> host_ = std::vector<uint8_t>(kWindowBytes);
+  IoBus mmio_;
+  FakeMemoryWindows windows_;
+  std::optional<PciBus> bus_{kWindows};
+};
+
+TEST_F(PciDeviceLifeTest, GoesThoughTheHostKeepsItsWindow) {
+  windows_.set_fail(true);
+  bus_.reset();
+  EXPECT_EQ(windows_.windows().size(), 1u);
 }
 
-TEST(PciDeviceLifeTest, UnmapsItsBarsWhenItGoes) {
-  std::vector<uint8_t> host(kWindowBytes);
-  IoBus mmio;
-  FakeMemoryWindows windows;
-  {
-    PciBus bus(kWindows);
-    ASSERT_TRUE(bus.Add({.device = 1},
-                        std::make_unique<TestDevice>(&mmio, &windows, host))
-                    .ok());
-    PciGuest(&bus, {.device = 1}).EnableMemory(true);
-    EXPECT_EQ(windows.windows().size(), 1u);
-  }
-  EXPECT_THAT(windows.windows(), IsEmpty());
+TEST_F(PciDeviceLifeTest, UnmapsItsBarsWhenItGoes) {
+  bus_.reset();
+  EXPECT_THAT(windows_.windows(), IsEmpty());
 }
 
 TEST(BarAllocatorTest, SaysWhenAWindowIsFull) {
