@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/errno_status.h"
@@ -32,8 +33,14 @@ absl::Status CreateDevice(int vm, uint32_t type, uint32_t flags,
   return absl::OkStatus();
 }
 
-bool HasDevice(int vm, uint32_t type) {
-  return CreateDevice(vm, type, KVM_CREATE_DEVICE_TEST, "", nullptr).ok();
+// KVM says ENODEV of a type that it does not have (kvm_main.c,
+// kvm_ioctl_create_device). Anything else is the host's trouble, perhaps for a
+// moment only.
+absl::StatusOr<bool> HasDevice(int vm, uint32_t type, absl::string_view name) {
+  const absl::Status status =
+      CreateDevice(vm, type, KVM_CREATE_DEVICE_TEST, name, nullptr);
+  if (!status.ok() && StatusErrno(status) != ENODEV) return status;
+  return status.ok();
 }
 
 absl::Status SetAttribute(const Fd& device, uint32_t group, uint64_t attribute,
@@ -51,8 +58,11 @@ absl::Status SetAttribute(const Fd& device, uint32_t group, uint64_t attribute,
 }  // namespace
 
 absl::Status CheckGicSupport(int vm) {
-  if (!HasDevice(vm, KVM_DEV_TYPE_ARM_VGIC_V3)) {
-    const bool has_v2 = HasDevice(vm, KVM_DEV_TYPE_ARM_VGIC_V2);
+  ASSIGN_OR_RETURN(const bool has_v3,
+                   HasDevice(vm, KVM_DEV_TYPE_ARM_VGIC_V3, "GICv3"));
+  if (!has_v3) {
+    ASSIGN_OR_RETURN(const bool has_v2,
+                     HasDevice(vm, KVM_DEV_TYPE_ARM_VGIC_V2, "GICv2"));
     return absl::UnavailableError(absl::StrCat(
         "this host's KVM offers guests no GICv3",
         has_v2 ? " but only a GICv2, which has no message-signalled interrupts"
@@ -60,7 +70,9 @@ absl::Status CheckGicSupport(int vm) {
         ": it needs a host whose own interrupt controller is a GICv3 or a "
         "GICv4"));
   }
-  if (!HasDevice(vm, KVM_DEV_TYPE_ARM_VGIC_ITS)) {
+  ASSIGN_OR_RETURN(const bool has_its,
+                   HasDevice(vm, KVM_DEV_TYPE_ARM_VGIC_ITS, "ITS"));
+  if (!has_its) {
     return absl::UnavailableError(
         "this host's KVM offers guests a GICv3 but no ITS, without which PCI "
         "devices cannot interrupt: it needs Linux 4.8 or later");

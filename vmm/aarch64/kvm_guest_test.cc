@@ -33,11 +33,6 @@ constexpr uint64_t kReport = 0x0a000000;   // A device that remembers.
 constexpr uint64_t kOutside = 0x10000000;  // Neither RAM nor, at first, a
                                            // device; on pages of any size.
 
-// PSCI (Arm DEN 0022), 5.1: function numbers of 64-bit calls.
-constexpr uint64_t kPsciCpuOn = 0xc4000003;
-constexpr uint64_t kPsciSystemOff = 0x84000008;
-constexpr uint64_t kPsciSystemReset = 0x84000009;
-
 class KvmGuestTest : public testing::Test {
  protected:
   void SetUp() override { Start(1); }
@@ -210,13 +205,11 @@ TEST_F(KvmGuestTest, TheFirstVcpuStartsAsLinuxWants) {
 }
 
 TEST_F(KvmGuestTest, PsciPowersOff) {
-  EXPECT_EQ(Run(Move(0, kPsciSystemOff) + kHypervisorCall + kSpin).kind,
-            Outcome::Kind::kPowerOff);
+  EXPECT_EQ(Run(kPowerOff).kind, Outcome::Kind::kPowerOff);
 }
 
 TEST_F(KvmGuestTest, PsciResets) {
-  EXPECT_EQ(Run(Move(0, kPsciSystemReset) + kHypervisorCall + kSpin).kind,
-            Outcome::Kind::kReset);
+  EXPECT_EQ(Run(kReset).kind, Outcome::Kind::kReset);
 }
 
 // More than a cluster of them, so that the target has two affinity fields.

@@ -1,18 +1,22 @@
 // What reaches a guest through KVM's GICv3 and ITS, which the guest programs
 // as a driver does (Arm IHI 0069), but for handlers: it polls.
 
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "base/errno_status.h"
 #include "base/event_fd.h"
 #include "base/mapping.h"
 #include "base/page_size.h"
+#include "base/testing/host_faults.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "vmm/aarch64/layout.h"
 #include "vmm/aarch64/testing/code.h"
 #include "vmm/aarch64/testing/tiny_guest.h"
+#include "vmm/kvm/kvm_api.h"
 #include "vmm/testing/register_device.h"
 
 namespace nacre::vmm::aarch64 {
@@ -219,6 +223,32 @@ TEST_F(KvmMessageTest, AChangedMessageTakesEffect) {
   guest_->Run();
   EXPECT_THAT(seen_, ElementsAre(kFirstLpi));
 }
+
+// The guest gets its interrupt though KVM has no memory for a route or an
+// irqfd: the message is sent, with the ID of its device, by a call.
+class KvmRefusedMessageTest : public KvmMessageTest,
+                              public testing::WithParamInterface<uint64_t> {};
+
+TEST_P(KvmRefusedMessageTest, InterruptsTheGuestAllTheSame) {
+  std::unique_ptr<MsiLine> line = CreateLine(kDevice);
+  std::unique_ptr<MsiLine> other = CreateLine(kOtherDevice);
+  LoadTriggering({other.get(), line.get()});
+  {
+    const HostFault fault({.first = 0,
+                           .repeatedly = true,
+                           .error = ENOMEM,
+                           .request = GetParam()});
+    for (MsiLine* const refused : {line.get(), other.get()}) {
+      EXPECT_EQ(StatusErrno(refused->SetMessage(kItsTranslater, kEvent)),
+                ENOMEM);
+    }
+  }
+  guest_->Run();
+  EXPECT_THAT(seen_, ElementsAre(kFirstLpi + 1, kFirstLpi));
+}
+
+INSTANTIATE_TEST_SUITE_P(Calls, KvmRefusedMessageTest,
+                         testing::Values(KVM_SET_GSI_ROUTING, KVM_IRQFD));
 
 TEST_F(KvmMessageTest, LinesWindowsAndKicksOutliveAReset) {
   const EventFd event = EventFd::Create().value();

@@ -5,6 +5,7 @@
 #include <libfdt.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <fstream>
 #include <memory>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/testing/host_faults.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "vmm/aarch64/layout.h"
@@ -22,6 +24,7 @@
 #include "vmm/aarch64/testing/image.h"
 #include "vmm/event_loop.h"
 #include "vmm/kvm/kvm.h"
+#include "vmm/kvm/kvm_api.h"
 
 namespace nacre::vmm::aarch64 {
 namespace {
@@ -35,26 +38,12 @@ constexpr uint64_t kInitrd = kRamStart + 4 * kMiB;
 constexpr uint64_t kScratch = kRamStart + 32 * kMiB;
 constexpr uint64_t kReport = kPciIo.address + kReportPort;
 
-// PSCI (Arm DEN 0022), functions.
-constexpr uint32_t kCpuOn = 0xc4000003;
-constexpr uint32_t kSystemOff = 0x84000008;
-constexpr uint32_t kSystemReset = 0x84000009;
-
-Code Psci(uint32_t function) {
-  return Move(0, function) + kHypervisorCall + kSpin;
-}
-const Code kPowerOff = Psci(kSystemOff);
-const Code kReset = Psci(kSystemReset);
-
 Code Put(uint64_t address, uint8_t value) {
   return Move(1, value) + Store8(address);
 }
 // Forward, over a number of instructions.
 Code Skip(size_t count) {  // b
   return {0x14000000 | static_cast<uint32_t>(count + 1)};
-}
-Code SkipIfNotZero(size_t count) {  // cbnz w1
-  return {0x35000001 | static_cast<uint32_t>(count + 1) << 5};
 }
 
 class MachineTest : public testing::Test {
@@ -150,7 +139,7 @@ TEST_F(MachineTest, SecondaryCpusStartByPsci) {
   config_.vcpus = 18;
   // Where its own code begins is an argument of the call, as long as any.
   const auto first = [](uint64_t entry) {
-    return Move(0, kCpuOn) + Move(1, MpidrOf(17)) + Move(2, entry) +
+    return Move(0, kPsciCpuOn) + Move(1, MpidrOf(17)) + Move(2, entry) +
            Move(3, 22) + kHypervisorCall + kSpin;
   };
   const uint64_t entry =
@@ -249,6 +238,19 @@ TEST_F(MachineTest, PciRangesStayClearOfRam) {
     EXPECT_FALSE(
         machine_->memory().Contains(range.address + range.size - 1, 1));
   }
+}
+
+// KVM says ENODEV of an interrupt controller that it does not have.
+TEST_F(MachineTest, AHostWithoutTheInterruptControllersIsNamed) {
+  WriteKernel(kPowerOff);
+  const auto refusal = [this](uint64_t first, int error) {
+    const HostFault fault(
+        {.first = first, .error = error, .request = KVM_CREATE_DEVICE});
+    return std::string(Machine::Create(config_).status().message());
+  };
+  EXPECT_THAT(refusal(0, ENODEV), HasSubstr("no GICv3"));
+  EXPECT_THAT(refusal(1, ENODEV), HasSubstr("no ITS"));
+  EXPECT_THAT(refusal(1, ENOMEM), HasSubstr("KVM_CREATE_DEVICE(ITS)"));
 }
 
 // Bad input: the code, and what the one line says.

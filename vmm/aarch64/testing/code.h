@@ -1,6 +1,7 @@
 #ifndef NACRE_VMM_AARCH64_TESTING_CODE_H_
 #define NACRE_VMM_AARCH64_TESTING_CODE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -63,6 +64,19 @@ inline Code WaitFor(uint64_t address) {
   return Move(0, address) + Code{0xb9400001,   // ldr w1, [x0]
                                  0x34ffffe1};  // cbz w1, .-4
 }
+
+// Forward over so many instructions, where w1 is not zero.
+inline Code SkipIfNotZero(size_t count) {  // cbnz w1, .+4*(count+1)
+  return {0x35000001 | static_cast<uint32_t>(count + 1) << 5};
+}
+
+// PSCI (Arm DEN 0022), 5.1: function numbers.
+inline constexpr uint32_t kPsciCpuOn = 0xc4000003;
+inline constexpr uint32_t kPsciSystemOff = 0x84000008;
+inline constexpr uint32_t kPsciSystemReset = 0x84000009;
+
+inline const Code kPowerOff = Move(0, kPsciSystemOff) + kHypervisorCall + kSpin;
+inline const Code kReset = Move(0, kPsciSystemReset) + kHypervisorCall + kSpin;
 
 inline const Code kDone = Store8(TinyGuest::kDone) + kSpin;
 
