@@ -20,6 +20,7 @@
 #include <cstdarg>
 #include <cstddef>
 #include <cstdlib>
+#include <ctime>
 #include <new>
 
 #include "absl/strings/str_format.h"
@@ -86,6 +87,12 @@ std::optional<int> Fault(const char* name, Kind kind = Kind::kAny,
   if (state.error == 0) return state.result;
   errno = state.error;
   return -1;
+}
+
+// To wait for better luck would be in vain.
+bool FailsFromNowOn() {
+  return g_state->exists && g_state->repeatedly &&
+         g_state->calls > g_state->first;
 }
 
 }  // namespace
@@ -181,6 +188,12 @@ extern "C" void* __wrap_mmap(void* address, size_t size, int protection,
                              int flags, int fd, off_t offset) {
   if (nacre::Fault("mmap")) return MAP_FAILED;
   return __real_mmap(address, size, protection, flags, fd, offset);
+}
+
+extern "C" int __real_nanosleep(const timespec*, timespec*);
+extern "C" int __wrap_nanosleep(const timespec* time, timespec* remaining) {
+  if (nacre::FailsFromNowOn()) return 0;
+  return __real_nanosleep(time, remaining);
 }
 
 extern "C" void* __real_mremap(void*, size_t, size_t, int, ...);

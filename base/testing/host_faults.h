@@ -16,6 +16,9 @@ namespace nacre {
 // to make it would only be a bug of ours. To end a child and to wait for it
 // fails once at most, since else it could never be gone.
 //
+// Where calls fail from one on, our code does not sleep from there: the pauses
+// in which it waits for better luck are over at once.
+//
 // Under sanitizers, limits, signal handlers and prctl are not among them
 // either.
 //
