@@ -12,10 +12,12 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/testing/host_faults.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "vmm/event_loop.h"
 #include "vmm/kvm/kvm.h"
+#include "vmm/kvm/kvm_api.h"
 #include "vmm/probe.h"
 #include "vmm/x86_64/boot_params.h"
 #include "vmm/x86_64/layout.h"
@@ -265,6 +267,15 @@ TEST_F(MachineTest, PciRangesStayClearOfRam) {
     EXPECT_FALSE(machine_->memory().Contains(range.address, 1));
     EXPECT_FALSE(machine_->memory().Contains(range.address + range.size, 1));
   }
+}
+
+// KVM_SET_MSRS returns how many it set, and fails only for none (KVM's api.rst,
+// 4.19).
+TEST_F(MachineTest, AnMsrThatIsNotSetIsNoticed) {
+  const HostFault fault({.first = 0, .result = 1, .request = KVM_SET_MSRS});
+  const Outcome outcome = Boot(kPowerOff);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kInternalError);
+  EXPECT_THAT(outcome.message, HasSubstr("KVM_SET_MSRS"));
 }
 
 // Bad input: the code, and what the one line says.

@@ -30,49 +30,13 @@
 #include "vmm/kvm/kvm.h"
 #include "vmm/kvm/kvm_api.h"
 #include "vmm/machine.h"
-#include "vmm/x86_64/layout.h"
-#include "vmm/x86_64/testing/elf_image.h"
+#include "vmm/testing/resetting_kernel.h"
 
-namespace nacre::vmm::x86_64 {
+namespace nacre::vmm {
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-constexpr uint32_t kKernel = 0x1000000;
-constexpr uint8_t kScratchPort = kReportPort + 1;
-
-// in al, kScratchPort; test al, al; jnz second; mov al, 1; out kScratchPort,
-// al; mov al, 0xfe; out 0x64, al; hlt; second: mov dx, kPowerPort; mov al,
-// 0x34; out dx, al; hlt
-const std::vector<uint8_t> kResetThenPowerOff = {
-    0xe4,
-    kScratchPort,
-    0x84,
-    0xc0,
-    0x75,
-    0x0b,
-    0xb0,
-    0x01,
-    0xe6,
-    kScratchPort,
-    0xb0,
-    0xfe,
-    0xe6,
-    0x64,
-    0xf4,
-    0xeb,
-    0xfd,
-    0x66,
-    0xba,
-    static_cast<uint8_t>(kPowerPort & 0xff),
-    static_cast<uint8_t>(kPowerPort >> 8),
-    0xb0,
-    0x34,
-    0xee,
-    0xf4,
-    0xeb,
-    0xfd};
 
 class HostFaultsTest : public testing::Test {
  protected:
@@ -81,13 +45,12 @@ class HostFaultsTest : public testing::Test {
       GTEST_SKIP() << status;
     }
     config_.vcpus = 2;
-    config_.memory = {{0, uint64_t{64} << 20}};
+    config_.memory = DefaultMemoryLayout(uint64_t{64} << 20);
     config_.kernel_path = testing::TempDir() + "/kernel";
-    const std::vector<uint8_t> elf = MakeElf(
-        kKernel, {{kKernel, kResetThenPowerOff, kResetThenPowerOff.size()}});
+    const std::vector<uint8_t> kernel = ResettingKernel();
     std::ofstream(config_.kernel_path, std::ios::binary)
-        .write(reinterpret_cast<const char*>(elf.data()),
-               static_cast<std::streamsize>(elf.size()));
+        .write(reinterpret_cast<const char*>(kernel.data()),
+               static_cast<std::streamsize>(kernel.size()));
   }
 
   // A life of a machine that has what a GPU's transport asks for.
@@ -208,13 +171,5 @@ TEST_F(HostFaultsTest, AnInterruptedCreationIsTriedAgain) {
   EXPECT_EQ(told_, 0);
 }
 
-// KVM_SET_MSRS returns how many it set, and fails only for none (KVM's api.rst,
-// 4.19).
-TEST_F(HostFaultsTest, AnMsrThatIsNotSetIsNoticed) {
-  const HostFault fault({.first = 0, .result = 1, .request = KVM_SET_MSRS});
-  const absl::Status lived = Live();
-  EXPECT_THAT(std::string(lived.message()), HasSubstr("KVM_SET_MSRS"));
-}
-
 }  // namespace
-}  // namespace nacre::vmm::x86_64
+}  // namespace nacre::vmm

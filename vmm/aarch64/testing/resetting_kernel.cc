@@ -1,0 +1,17 @@
+#include "vmm/testing/resetting_kernel.h"
+
+#include "vmm/aarch64/layout.h"
+#include "vmm/aarch64/testing/code.h"
+#include "vmm/aarch64/testing/image.h"
+
+namespace nacre::vmm {
+
+std::vector<uint8_t> ResettingKernel() {
+  using namespace aarch64;
+  constexpr uint64_t kScratchPort = kPciIo.address + kReportPort + 1;
+  const Code first = Move(1, 1) + Store8(kScratchPort) + kReset;
+  return MakeImage(Load8(kScratchPort) + SkipIfNotZero(first.size()) + first +
+                   kPowerOff);
+}
+
+}  // namespace nacre::vmm
