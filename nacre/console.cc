@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "base/errno_status.h"
 
 namespace nacre {
@@ -33,8 +34,11 @@ absl::StatusOr<std::unique_ptr<Console>> Console::Create(int fd,
     }
   }
   Console* const raw = console.get();
-  console->watching_ =
-      loop.Watch(fd, EPOLLIN, [raw](uint32_t) { raw->OnReadable(); }).ok();
+  const absl::Status watched =
+      loop.Watch(fd, EPOLLIN, [raw](uint32_t) { raw->OnReadable(); });
+  // EPERM: what epoll has no use for. A terminal is never one.
+  if (!watched.ok() && StatusErrno(watched) != EPERM) return watched;
+  console->watching_ = watched.ok();
   return console;
 }
 

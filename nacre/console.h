@@ -24,8 +24,10 @@ class Console {
   // is lost, as on a serial line without flow control.
   using Sink = std::function<size_t(std::span<const uint8_t>)>;
 
-  // `fd` is borrowed; `loop` outlives the console. Input that cannot be watched
-  // (a regular file, /dev/null) is no error: the guest gets none.
+  // `fd` is borrowed; `loop` outlives the console. Input that is not of the
+  // kind that can be watched (a regular file, /dev/null) is no error: the guest
+  // gets none. Errors: of the terminal, which is then as it was, and the
+  // host's.
   static absl::StatusOr<std::unique_ptr<Console>> Create(int fd,
                                                          vmm::EventLoop& loop,
                                                          Sink sink);

@@ -4,9 +4,12 @@
 #include <pty.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string>
 
+#include "base/errno_status.h"
 #include "base/fd.h"
+#include "base/testing/host_faults.h"
 #include "gtest/gtest.h"
 
 namespace nacre {
@@ -58,6 +61,29 @@ TEST_F(ConsoleTest, TerminalIsRawMeanwhileAndCtrlAXStops) {
   termios restored;
   ASSERT_EQ(tcgetattr(slave, &restored), 0);
   EXPECT_NE(restored.c_lflag & (ICANON | ECHO | ISIG), 0u);
+}
+
+// Else its user could do nothing at all: Ctrl-C goes to the guest.
+TEST_F(ConsoleTest, ATerminalThatCannotBeWatchedIsAnErrorAndAsItWas) {
+  int master = -1;
+  int slave = -1;
+  ASSERT_EQ(openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
+  const Fd master_fd(master), slave_fd(slave);
+  termios before;
+  ASSERT_EQ(tcgetattr(slave, &before), 0);
+  for (const int error : {ENOMEM, ENOSPC}) {
+    const HostFault fault({.first = 0, .error = error});
+    EXPECT_EQ(
+        StatusErrno(Console::Create(slave, *loop_,
+                                    [](auto bytes) { return bytes.size(); })
+                        .status()),
+        error);
+    EXPECT_EQ(fault.failed(), "epoll_ctl(0)");
+  }
+  termios after;
+  ASSERT_EQ(tcgetattr(slave, &after), 0);
+  EXPECT_EQ(after.c_lflag, before.c_lflag);
+  EXPECT_EQ(after.c_iflag, before.c_iflag);
 }
 
 TEST_F(ConsoleTest, InputWithoutAnEndIsNotNeeded) {
