@@ -183,14 +183,20 @@ TEST_F(Gpu2dTest, RefusesScanoutsThatDoNotExist) {
 
 TEST_F(Gpu2dTest, RefusesRectanglesBeyondTheResource) {
   CreateFilled(1, 1);
+  ASSERT_EQ(SetScanout(0, 1, kAll), Type::kOkNodata);
+  const auto expect_refused = [this](const wire::Rect& r) {
+    EXPECT_EQ(Transfer(1, r, 0), Type::kErrInvalidParameter) << r.x;
+    EXPECT_EQ(Flush(1, r), Type::kErrInvalidParameter) << r.x;
+    EXPECT_EQ(SetScanout(1, 1, r), Type::kErrInvalidParameter) << r.x;
+  };
   for (const wire::Rect& r :
        {wire::Rect{0, 0, kWidth + 1, 1}, wire::Rect{0, 0, 1, kHeight + 1},
         wire::Rect{kWidth, 0, 1, 1}, wire::Rect{1, 0, kWidth, 1},
-        wire::Rect{0xfffffff0, 0, 8, 1}}) {
-    EXPECT_EQ(Transfer(1, r, 0), Type::kErrInvalidParameter);
-    EXPECT_EQ(Flush(1, r), Type::kErrInvalidParameter);
-    EXPECT_EQ(SetScanout(0, 1, r), Type::kErrInvalidParameter);
+        wire::Rect{0, kHeight, 1, 1}, wire::Rect{0, 1, 1, kHeight}}) {
+    expect_refused(r);
   }
+  for (const wire::Rect& r : kWrappingRectangles) expect_refused(r);
+  EXPECT_EQ(g_.sink().frames_presented(), 0u);
 }
 
 TEST_F(Gpu2dTest, RefusesTransfersBeyondTheBacking) {

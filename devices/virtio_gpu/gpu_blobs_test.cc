@@ -179,9 +179,9 @@ class GpuBlobScanoutTest : public GpuBlobsTest {
   Type Set(const wire::SetScanoutBlob& s) {
     return g_.Call(Request(Type::kSetScanoutBlob).With(s));
   }
-  Type Flush(uint32_t id) {
-    return g_.Call(Request(Type::kResourceFlush)
-                       .With(wire::ResourceFlush{{0, 0, 16, 16}, id, 0}));
+  Type Flush(uint32_t id, const wire::Rect& r = {0, 0, 16, 16}) {
+    return g_.Call(
+        Request(Type::kResourceFlush).With(wire::ResourceFlush{r, id, 0}));
   }
   uint32_t Pixel(uint32_t x, uint32_t y) {
     const auto frame = g_.sink().frame(0);
@@ -233,6 +233,22 @@ TEST_F(GpuBlobScanoutTest, RefusesAFramebufferBeyondTheBlob) {
   EXPECT_EQ(Set(s), Type::kErrInvalidScanoutId);
   s = Scanout(7);
   EXPECT_EQ(Set(s), Type::kErrInvalidResourceId);
+}
+
+// A flush may leave a blob, which has no width: not wrap.
+TEST_F(GpuBlobScanoutTest, RefusesRectanglesThatWrapAround) {
+  g_.CreateHostBlob(1, 2, kPage);
+  ASSERT_EQ(Set(Scanout(2)), Type::kOkNodata);
+  for (const wire::Rect& r : kWrappingRectangles) {
+    EXPECT_EQ(Flush(2, r), Type::kErrInvalidParameter) << r.x << "," << r.y;
+    wire::SetScanoutBlob s = Scanout(2);
+    s.scanout_id = 1;
+    s.r = r;
+    EXPECT_EQ(Set(s), Type::kErrInvalidParameter) << r.x << "," << r.y;
+  }
+  EXPECT_EQ(g_.sink().frames_presented(), 0u);
+  EXPECT_EQ(Flush(2), Type::kOkNodata);
+  EXPECT_EQ(g_.sink().frames_presented(), 1u);
 }
 
 TEST_F(GpuBlobScanoutTest, TheTwoKindsOfScanoutTakeTheirKindOfResource) {

@@ -1,8 +1,10 @@
 #ifndef NACRE_DEVICES_VIRTIO_GPU_TESTING_REQUESTS_H_
 #define NACRE_DEVICES_VIRTIO_GPU_TESTING_REQUESTS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
+#include <iterator>
 #include <span>
 #include <vector>
 
@@ -101,6 +103,18 @@ inline Request MapRequest(uint32_t resource_id, uint64_t offset) {
   return Request(wire::Type::kResourceMapBlob)
       .With(wire::ResourceMapBlob{resource_id, 0, offset});
 }
+
+// Rectangles that a sum of 32 bits takes for ones that end within any resource.
+inline constexpr wire::Rect kWrappingRectangles[] = {
+    {1, 0, 0xffffffff, 1},          {0, 1, 1, 0xffffffff},
+    {0xffffffff, 0, 1, 1},          {0, 0xffffffff, 1, 1},
+    {0x80000000, 0, 0x80000001, 1}, {0, 0x80000000, 1, 0x80000001},
+};
+static_assert(std::all_of(std::begin(kWrappingRectangles),
+                          std::end(kWrappingRectangles),
+                          [](const wire::Rect& r) {
+                            return r.x + r.width < r.x || r.y + r.height < r.y;
+                          }));
 
 }  // namespace nacre::virtio_gpu
 
