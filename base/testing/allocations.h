@@ -7,12 +7,14 @@ namespace nacre {
 
 // What all threads of the program have on the heap by operator new, which this
 // replaces in every program that links it. Sanitizers' runtimes have their own:
-// under them (of Clang) nothing is counted, and both stay 0.
+// under them (of Clang) nothing is counted, and all stay 0.
 
 // Since the start.
 int64_t Allocations();
 // Now.
 int64_t HeapBytes();
+// Bytes of the largest since the last call, whether it is freed or not.
+int64_t TakeLargestAllocation();
 
 }  // namespace nacre
 

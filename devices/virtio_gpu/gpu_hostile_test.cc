@@ -3,10 +3,12 @@
 #include <cstring>
 #include <ctime>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/page_size.h"
+#include "base/testing/allocations.h"
 #include "devices/virtio/testing/fake_driver.h"
 #include "devices/virtio_gpu/testing/fake_gpu.h"
 #include "devices/virtio_gpu/testing/gpu_driver.h"
@@ -91,23 +93,53 @@ TEST(GpuHostileTest, AnswersRequestsWithoutAWholeHeader) {
             Type::kErrUnspec);
 }
 
+// Nor is there memory for the 64 GiB that it says it has.
 TEST(GpuHostileTest, AnEndlessRequestIsNotCopied) {
+  constexpr uint32_t kSize = 16 << 20;
+  constexpr int64_t kMaxAllocation = 1 << 20;
   GpuDriver g(SmallConfig());
+  g.CreateContext(1);
+  ASSERT_EQ(g.Call(Create2d(1, 1, 1)), Type::kOkNodata);
   auto& ram = g.driver().ram();
-  const uint64_t big = ram.Allocate(16 << 20);
-  for (const Type type :
-       {Type::kGetDisplayInfo, Type::kSubmit3d, Type::kResourceAttachBacking}) {
-    ram.Write(big, Request(type).With(uint64_t{0xffffffff}).bytes());
+  const uint64_t big = ram.Allocate(kSize);
+  const auto call = [&](const Request& request) {
+    ram.Write(big, request.bytes());
     g.driver()
         .queue(wire::kControlQueue)
         .Chain()
-        .Range(big, 16 << 20, false)
-        .Writable(24)
+        .Range(big, kSize, false)
+        .Writable(sizeof(wire::CtrlHeader))
         .Submit();
     g.Kick();
-    g.driver().WaitUsed(wire::kControlQueue);
+    return TypeOf(g.driver().WaitUsed(wire::kControlQueue).response);
+  };
+  const int64_t held = HeapBytes();
+  TakeLargestAllocation();
+  EXPECT_EQ(call(Request(Type::kGetDisplayInfo)), Type::kOkDisplayInfo);
+  // Of entries: as many as are there; 16 bytes, in 32 bits; the most to say.
+  for (const uint32_t count : {0x000ff000u, 0x10000001u, 0xffffffffu}) {
+    EXPECT_EQ(
+        call(
+            Request(Type::kSubmit3d).Context(1).With(wire::Submit3d{count, 0})),
+        Type::kErrOutOfMemory);
+    EXPECT_EQ(call(Request(Type::kResourceAttachBacking)
+                       .With(wire::ResourceAttachBacking{1, count})),
+              Type::kErrOutOfMemory);
+    for (const auto mem :
+         {wire::BlobMem::kGuest, wire::BlobMem::kHost3dGuest}) {
+      wire::ResourceCreateBlob blob = {};
+      blob.resource_id = 2;
+      blob.blob_mem = static_cast<uint32_t>(mem);
+      blob.nr_entries = count;
+      blob.size = kPage;
+      EXPECT_EQ(call(Request(Type::kResourceCreateBlob).Context(1).With(blob)),
+                Type::kErrOutOfMemory);
+    }
   }
-  EXPECT_EQ(g.Call(Request(Type::kGetDisplayInfo)), Type::kOkDisplayInfo);
+  EXPECT_LE(TakeLargestAllocation(), kMaxAllocation);
+  EXPECT_LE(HeapBytes() - held, kMaxAllocation);
+  EXPECT_EQ(g.stats().resources.value(), 1u);
+  EXPECT_EQ(g.gpu().live_blobs(), 0);
 }
 
 TEST(GpuHostileTest, CapsResources) {
@@ -131,6 +163,62 @@ TEST(GpuHostileTest, CapsThePixelsOf2dResources) {
   EXPECT_EQ(g.Call(Create2d(2, 1, 1)), Type::kErrOutOfMemory);
   EXPECT_EQ(g.Call(ResourceRequest(Type::kResourceUnref, 1)), Type::kOkNodata);
   EXPECT_EQ(g.Call(Create2d(2, 1, 1)), Type::kOkNodata);
+}
+
+// In 32 bits 0x8000 x 0x8000 pixels have 0 bytes; in 64, the last of these.
+TEST(GpuHostileTest, RefusesPixelsWhoseBytesWrapAround) {
+  struct Size {
+    uint32_t width;
+    uint32_t height;
+  };
+  constexpr Size kSizes[] = {{0x8000, 0x8000},
+                             {0x8000, 0x8001},
+                             {0x8001, 0x8000},
+                             {0xffffffff, 0xffffffff},
+                             {0x80000000, 0x80000000}};
+  VirtioGpu::Config config = SmallConfig();
+  GpuDriver g(config);
+  // A side is too long...
+  for (const Size& size : kSizes) {
+    EXPECT_EQ(g.Call(Create2d(1, size.width, size.height)),
+              Type::kErrInvalidParameter);
+  }
+  // ... or, where it may be, there are too many pixels.
+  config.limits.max_image_dimension = 0x10000;
+  GpuDriver wide(config);
+  for (const Size& size : std::span(kSizes).first(3)) {
+    EXPECT_EQ(wide.Call(Create2d(1, size.width, size.height)),
+              Type::kErrOutOfMemory);
+  }
+  for (GpuDriver* driver : {&g, &wide}) {
+    EXPECT_EQ(driver->stats().resources.value(), 0u);
+    EXPECT_EQ(driver->stats().image_bytes.value(), 0u);
+    EXPECT_EQ(driver->Call(Create2d(1, 64, 64)), Type::kOkNodata);
+  }
+}
+
+TEST(GpuHostileTest, CapsTheSidesOfImages) {
+  VirtioGpu::Config config = SmallConfig();
+  config.limits.max_image_dimension = 32;
+  GpuDriver g(config);
+  EXPECT_EQ(g.Call(Create2d(1, 33, 1)), Type::kErrInvalidParameter);
+  EXPECT_EQ(g.Call(Create2d(1, 1, 33)), Type::kErrInvalidParameter);
+  EXPECT_EQ(g.Call(Create2d(1, 32, 32)), Type::kOkNodata);
+  g.CreateContext(1);
+  g.CreateHostBlob(1, 2, kPage);
+  const auto show = [&](uint32_t width, uint32_t height) {
+    wire::SetScanoutBlob s = {};
+    s.r = {0, 0, 1, 1};
+    s.resource_id = 2;
+    s.width = width;
+    s.height = height;
+    s.format = 1;
+    s.strides[0] = 256;
+    return g.Call(Request(Type::kSetScanoutBlob).With(s));
+  };
+  EXPECT_EQ(show(33, 1), Type::kErrInvalidParameter);
+  EXPECT_EQ(show(1, 33), Type::kErrInvalidParameter);
+  EXPECT_EQ(show(32, 32), Type::kOkNodata);
 }
 
 TEST(GpuHostileTest, CapsWhatAScanoutShows) {
