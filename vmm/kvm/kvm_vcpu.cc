@@ -180,8 +180,9 @@ void KvmVcpu::HandlePortIo(IoBus& ports, ExitCounters& counters) {
   uint8_t* data = run_.data() + io.data_offset;
   const bool is_read = io.direction == KVM_EXIT_IO_IN;
   Count(is_read ? counters.port_reads : counters.port_writes);
-  // A string instruction's repetitions come in one exit.
-  for (uint32_t i = 0; i < io.count; ++i, data += io.size) {
+  // A string instruction's repetitions, up to 1,024, come in one exit, and a
+  // device may take its time for each.
+  for (uint32_t i = 0; i < io.count && !stop_.load(); ++i, data += io.size) {
     const std::span<uint8_t> value(data, io.size);
     if (is_read) {
       ports.Read(io.port, value);

@@ -57,9 +57,10 @@ class KvmVcpu {
   Outcome Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
               const std::function<bool()>& wait_for_memory = nullptr);
 
-  // Makes Run return kStopped, now or when it is next called. The thread in
-  // Run must also get a signal (with a handler that does nothing): it may be in
-  // the guest.
+  // Makes Run return kStopped, now or when it is next called; a string
+  // instruction may then have been carried out in part. The thread in Run must
+  // also get a signal (with a handler that does nothing): it may be in the
+  // guest.
   void RequestStop();
 
  private:

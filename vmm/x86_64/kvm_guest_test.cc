@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -18,7 +19,9 @@
 #include "base/fd.h"
 #include "base/mapping.h"
 #include "gtest/gtest.h"
+#include "vmm/io_device.h"
 #include "vmm/kvm/kvm_api.h"
+#include "vmm/kvm/kvm_vcpu.h"
 #include "vmm/testing/register_device.h"
 
 namespace nacre::vmm::x86_64 {
@@ -45,6 +48,31 @@ TEST_F(KvmGuestTest, StringOutputArrivesWhole) {
            0x6e} +
       kDone);
   EXPECT_EQ(seen, (std::vector<uint64_t>{5, 6, 7}));
+}
+
+// Reading stops the vCPU.
+class Stopper final : public IoDevice {
+ public:
+  void Read(uint64_t, std::span<uint8_t> data) override {
+    data[0] = 5;
+    ++reads;
+    vcpu->RequestStop();
+  }
+  void Write(uint64_t, std::span<const uint8_t>) override {}
+
+  KvmVcpu* vcpu = nullptr;
+  int reads = 0;
+};
+
+TEST_F(KvmGuestTest, AStopEndsAStringInstruction) {
+  Stopper stopper;
+  ASSERT_TRUE(guest_->ports().Insert(0x30, 1, &stopper).ok());
+  // mov di, 0x2000; mov cx, 3; mov dx, 0x30; cld; rep insb
+  stopper.vcpu = &guest_->Load(Code{0xbf, 0x00, 0x20, 0xb9, 0x03, 0x00, 0xba,
+                                    0x30, 0x00, 0xfc, 0xf3, 0x6c} +
+                               kDone);
+  EXPECT_EQ(guest_->Run().kind, Outcome::Kind::kStopped);
+  EXPECT_EQ(stopper.reads, 1);
 }
 
 TEST_F(KvmGuestTest, MmioReachesItsDevice) {
