@@ -8,9 +8,12 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/page_size.h"
+#include "devices/virtio_gpu/msm/counters.h"
 #include "devices/virtio_gpu/msm/hostile/device_test_base.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 #include "devices/virtio_gpu/msm/testing/msm_driver.h"
+#include "devices/virtio_gpu/msm/wire.h"
 #include "gtest/gtest.h"
 
 namespace nacre::msm {
@@ -67,21 +70,34 @@ TEST_F(NativeContextTest, TwoFencesBehindOneSubmit) {
   EXPECT_EQ(WaitAnswer().fence_id, 6u);
 }
 
+// What GEM_NEW made for one goes back at once.
 TEST_F(NativeContextTest, BlobsThatNobodyMade) {
   g_->CreateShmem(1);
+  const Counters& counters = g_->counters();
   // No GEM_NEW; another size; an id that is in use; twice.
   EXPECT_GE(CreateBlob(20, 20, kPage), Type::kErrUnspec);
-  GemNew(21);
-  EXPECT_GE(CreateBlob(21, 21, 2 * kPage), Type::kErrUnspec);
+  for (const uint64_t size :
+       {2 * kPage, kPage / 2, uint64_t{1}, uint64_t{0}, ~uint64_t{0}}) {
+    GemNew(21);
+    EXPECT_EQ(counters.objects.value(), 1u);
+    EXPECT_GE(CreateBlob(21, 21, size), Type::kErrUnspec);
+    EXPECT_EQ(counters.objects.value(), 0u) << size;
+  }
   GemNew(22);
   EXPECT_EQ(CreateBlob(1, 22, kPage), Type::kErrInvalidResourceId);
+  EXPECT_EQ(counters.objects.value(), 0u);
+  EXPECT_EQ(counters.object_bytes.value(), 0u);
+  EXPECT_EQ(drm_.handles(), 0u);
   GemNew(23);
   EXPECT_EQ(CreateBlob(23, 23, kPage), Type::kOkNodata);
   EXPECT_GE(CreateBlob(24, 23, kPage), Type::kErrUnspec);
+  EXPECT_EQ(counters.objects.value(), 1u);
   EXPECT_EQ(g_->stats().resources.value(), 2u);
   // The ids are free for others.
-  GemNew(20);
-  EXPECT_EQ(CreateBlob(20, 20, kPage), Type::kOkNodata);
+  for (const uint32_t id : {20u, 21u, 22u}) {
+    GemNew(id);
+    EXPECT_EQ(CreateBlob(id, id, kPage), Type::kOkNodata);
+  }
 }
 
 TEST_F(NativeContextTest, ControlMemoryOfOddSizesOrTwice) {
@@ -93,6 +109,28 @@ TEST_F(NativeContextTest, ControlMemoryOfOddSizesOrTwice) {
   g_->CreateShmem(1);
   EXPECT_GE(CreateBlob(9, 0, kPage), Type::kErrUnspec);
   EXPECT_EQ(g_->Submit(1, 1).type, Type::kOkNodata);
+}
+
+// 4 KiB where the host has such pages.
+TEST_F(NativeContextTest, ControlMemoryOfOnePage) {
+  const uint64_t size = HostPageSize();
+  ASSERT_EQ(CreateBlob(1, 0, size), Type::kOkNodata);
+  ASSERT_EQ(g_->Call(virtio_gpu::MapRequest(1, MsmDriver::kShmemSize)),
+            Type::kOkMapInfo);
+  EXPECT_EQ(g_->Ccmd(1, MSM_CCMD_WAIT_FENCE, {99, 1}).ret, -ENOENT);
+  // Up to its end, and not beyond.
+  const auto area = static_cast<uint32_t>(size - g_->shmem(1).rsp_mem_offset);
+  msm_ccmd_wait_fence_rsp last = {.hdr = {sizeof(last)}, .ret = 0};
+  uint8_t* const slot = g_->window() + MsmDriver::kShmemSize + size - 8;
+  std::memcpy(slot, &last, sizeof(last));
+  CcmdStream stream;
+  stream.Add(MSM_CCMD_WAIT_FENCE, {99, 1}, {}, area - 8);
+  EXPECT_EQ(g_->Call(Stream(stream)), Type::kOkNodata);
+  std::memcpy(&last, slot, sizeof(last));
+  EXPECT_EQ(last.ret, -ENOENT);
+  stream.bytes().clear();
+  stream.Add(MSM_CCMD_WAIT_FENCE, {99, 1}, {}, area - 4);
+  EXPECT_GE(g_->Call(Stream(stream)), Type::kErrUnspec);
 }
 
 TEST_F(NativeContextTest, TheControlMemoryIsScribbledOverToItsEnd) {
