@@ -224,6 +224,43 @@ TEST_F(CcmdsTest, RequestsOfAnyLength) {
   EXPECT_EQ(g_->counters().objects.value(), 0u);
 }
 
+// What older guests do not send is zero, not what follows, and no error.
+TEST_F(CcmdsTest, ShorterRequestsMeanZeros) {
+  const auto call = [this](uint32_t cmd,
+                           std::initializer_list<uint32_t> words) {
+    Preset(0, MsmDriver::kRoom, MsmDriver::kRoom);
+    stream_.Add(cmd, words);
+    stream_.Add(MSM_CCMD_NOP, {}, {}, /*rsp_off=*/0xffffffff);
+    EXPECT_EQ(Flush(), Type::kOkNodata) << cmd;
+    return ByteReader({Slot(0), MsmDriver::kRoom});
+  };
+  ASSERT_EQ(g_->NewBuffer(1, kBuffer), Type::kOkNodata);
+  // No value, len and pad.
+  ByteReader answer =
+      call(MSM_CCMD_IOCTL_SIMPLE,
+           {DRM_IOCTL_MSM_GET_PARAM, MSM_PIPE_3D0, MSM_PARAM_GPU_ID});
+  EXPECT_EQ(answer.Read<msm_ccmd_ioctl_simple_rsp>()->ret, 0);
+  EXPECT_EQ(answer.Read<drm_msm_param>()->value, 630u);
+  // No prio and id.
+  answer =
+      call(MSM_CCMD_IOCTL_SIMPLE, {DRM_IOCTL_MSM_SUBMITQUEUE_NEW, /*flags=*/0});
+  EXPECT_EQ(answer.Read<msm_ccmd_ioctl_simple_rsp>()->ret, 0);
+  EXPECT_EQ(drm_.priority(answer.Read<drm_msm_submitqueue>()->id), 0u);
+  // No fence.
+  answer = call(MSM_CCMD_WAIT_FENCE, {0});
+  EXPECT_EQ(answer.Read<msm_ccmd_wait_fence_rsp>()->ret, 0);
+  // No len.
+  answer = call(MSM_CCMD_SUBMITQUEUE_QUERY, {0, MSM_SUBMITQUEUE_PARAM_FAULTS});
+  const auto query = *answer.Read<msm_ccmd_submitqueue_query_rsp>();
+  EXPECT_EQ(query.ret, 0);
+  EXPECT_EQ(query.out_len, 0u);
+  // No pad, behind an address that is 0.
+  EXPECT_EQ(drm_.iova(1), MsmDriver::IovaOf(kBuffer));
+  call(MSM_CCMD_GEM_SET_IOVA, {0, 0, kBuffer});
+  EXPECT_EQ(drm_.iova(1), 0u);
+  EXPECT_EQ(async_error(), 0u);
+}
+
 TEST_F(CcmdsTest, BuffersAreMappedAsTheDriverHasThem) {
   const auto map_info = [this](uint32_t flags) {
     const uint64_t iova = MsmDriver::IovaOf(kBuffer);
