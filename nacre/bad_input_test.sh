@@ -50,6 +50,7 @@ expect 'vcpus|1 to 64' --kernel=zeroes --vcpus=0
 expect 'overlaps|0x8000000' --config=overlap.textproto
 expect "unaligned|$(getconf PAGESIZE)" --config=unaligned.textproto
 expect '/nowhere/vm.textproto' --config=/nowhere/vm.textproto
+expect 'directory' --config=.
 expect 'a999|a630|a660|a730' --kernel=zeroes --gpu=sim:a999
 expect 'a660|sim:CHIP' --kernel=zeroes --gpu=a660
 expect '/nowhere/renderD128' --kernel=zeroes --gpu=/nowhere/renderD128

@@ -1,15 +1,19 @@
 #include "nacre/config.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <cstdint>
-#include <fstream>
-#include <iterator>
 #include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/checked.h"
+#include "base/errno_status.h"
+#include "base/fd.h"
 #include "base/page_size.h"
 #include "base/status_macros.h"
 #include "google/protobuf/io/tokenizer.h"
@@ -150,15 +154,19 @@ absl::Status CheckGpu(const Gpu& gpu) {
 }  // namespace
 
 absl::StatusOr<VmConfig> LoadConfig(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)),
-                   std::istreambuf_iterator<char>());
-  if (!file) {
-    return absl::NotFoundError(
-        absl::StrCat("cannot read the config ", path,
-                     "; it must be a VmConfig in protobuf text format"));
+  const std::string what =
+      absl::StrCat("cannot read the config ", path,
+                   ", which must be a VmConfig in protobuf text format");
+  const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) return ErrnoStatus(what);
+  std::string text;
+  std::array<char, 4096> part;
+  for (;;) {
+    const ssize_t count = read(file.get(), part.data(), part.size());
+    if (count < 0) return ErrnoStatus(what);
+    if (count == 0) return ParseConfig(text, path);
+    text.append(part.data(), static_cast<size_t>(count));
   }
-  return ParseConfig(text, path);
 }
 
 absl::StatusOr<VmConfig> ParseConfig(const std::string& text,

@@ -10,7 +10,7 @@
 
 namespace nacre {
 
-// Reads a VmConfig in text format. Errors: NotFound, or InvalidArgument with
+// Reads a VmConfig in text format. Errors: the errno, or InvalidArgument with
 // line and column of what is wrong.
 absl::StatusOr<VmConfig> LoadConfig(const std::string& path);
 // As LoadConfig, from the text itself; `name` stands for it in messages.

@@ -52,6 +52,14 @@ TEST(ConfigTest, MissingFileNamesThePath) {
               HasSubstr("/nowhere/vm.textproto"));
 }
 
+TEST(ConfigTest, AFileThatCannotBeReadSaysWhy) {
+  EXPECT_THAT(LoadConfig("/proc/self").status().message(),
+              AllOf(HasSubstr("/proc/self"), HasSubstr("Is a directory")));
+  // Opens, and has nothing at its start.
+  EXPECT_THAT(LoadConfig("/proc/self/mem").status().message(),
+              AllOf(HasSubstr("/proc/self/mem"), HasSubstr("output error")));
+}
+
 TEST(ConfigTest, MissingKernelSaysHowToGiveOne) {
   EXPECT_THAT(ErrorOf(""), HasSubstr("--kernel"));
 }
