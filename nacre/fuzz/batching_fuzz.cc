@@ -400,10 +400,12 @@ class Side {
       OnResource(Type::kResourceUnref, 0, id);
     }
     CHECK(driver_.DestroyContext(kContext) == Type::kOkNodata);
+    CHECK(!driver_.driver().needs_reset());
+    // With what was busy when the guest let go of it.
+    driver_.driver().Reset();
     CHECK_EQ(driver_.counters().objects.value(), 0u);
     CHECK_EQ(gpu_->stats().buffers, 0u);
     CHECK_EQ(gpu_->stats().files_open, 1u);
-    CHECK(!driver_.driver().needs_reset());
   }
 
   uint8_t* shmem() { return driver_.window() + kContext * kBlobPage; }

@@ -9,30 +9,17 @@
 #include "devices/virtio_gpu/msm/uapi.h"
 
 namespace nacre::msm {
-namespace {
-
-// The release that made addresses the file's and not the object's
-// (msm_gem_close waits for the object's fences).
-constexpr uint32_t kMinorWhereCloseWaits = 13;
-
-}  // namespace
-
-BusyObjects::BusyObjects(const DriverVersion& version, Counters& counters)
-    : close_waits_(version.minor >= kMinorWhereCloseWaits),
-      counters_(counters) {}
-
 bool BusyObjects::IsBusy(DrmFile& drm, uint32_t handle) {
   return StatusErrno(drm.GemCpuPrep(handle, MSM_PREP_WRITE)) == EBUSY;
 }
 
 void BusyObjects::Close(Object object) {
   if (IsBusy(*object.drm, object.handle)) {
-    if (close_waits_) {
-      MutexLock lock(mutex_);
-      Add(std::move(object));
-      return;
-    }
-    object.may_have_iova = false;
+    if (!object.is_counted) counters_.object_bytes.Add(object.size);
+    object.is_counted = true;
+    MutexLock lock(mutex_);
+    Add(std::move(object));
+    return;
   }
   CloseNow(object);
 }
@@ -50,7 +37,7 @@ void BusyObjects::CloseNow(const Object& object) {
 
 void BusyObjects::Uncount(const Object& object) {
   counters_.objects.Subtract();
-  counters_.object_bytes.Subtract(object.bytes);
+  if (object.is_counted) counters_.object_bytes.Subtract(object.size);
 }
 
 void BusyObjects::Add(Object object) {
@@ -95,28 +82,29 @@ void BusyObjects::SweepSome(const DrmFile* own) {
   }
 }
 
-void BusyObjects::SweepAll() {
+void BusyObjects::SweepMany(const DrmFile* own, size_t most) {
   size_t rest = 0;
   {
     MutexLock lock(mutex_);
-    rest = objects_.size();
+    rest = std::min(objects_.size(), most);
   }
   // Those that are still busy, or not looked at, go to the end.
-  for (; rest > 0; rest -= std::min(rest, kPerSweep)) SweepSome(nullptr);
+  for (; rest > 0; rest -= std::min(rest, kPerSweep)) SweepSome(own);
 }
 
-std::optional<bool> BusyObjects::Reclaim(const DrmFile& drm, uint32_t handle) {
+std::optional<BusyObjects::Object> BusyObjects::Reclaim(const DrmFile& drm,
+                                                        uint32_t handle) {
   MutexLock lock(mutex_);
   const auto it =
       std::find_if(objects_.begin(), objects_.end(), [&](const Object& object) {
         return object.drm.get() == &drm && object.handle == handle;
       });
   if (it == objects_.end()) return std::nullopt;
-  const bool may_have_iova = it->may_have_iova;
-  Uncount(*it);
+  Object object = std::move(*it);
+  Uncount(object);
   objects_.erase(it);
   Taken(&drm);
-  return may_have_iova;
+  return object;
 }
 
 }  // namespace nacre::msm

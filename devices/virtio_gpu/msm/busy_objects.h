@@ -17,16 +17,16 @@
 
 namespace nacre::msm {
 
-// Closes GEM handles, those of objects that the GPU still works on without
-// waiting and without disturbing the work: a program that is killed in the
-// middle of a frame leaves such objects, and its kernel closes them at once.
+// Closes GEM handles, those of objects that the GPU still works on when it is
+// done: a program that is killed in the middle of a frame leaves such objects,
+// and its kernel closes them at once. Until a sweep finds the object idle its
+// handle and its file stay open, and its bytes are counted. For
 //
-// - Up to Linux 6.16 the driver keeps a closed object, and its address, until
-//   the work is done; but SET_IOVA 0 takes the address away under the work,
-//   which faults (6.1: EBUSY).
-// - From 6.17 on (msm 1.13) GEM_CLOSE, and close() of the file, wait for the
-//   work. There the handle and its file stay open until a sweep finds the
-//   object idle.
+// - up to Linux 6.16 the driver keeps a closed object, and its address, until
+//   the work is done. A limit that did not count it would be none. And SET_IOVA
+//   0 takes the address away under the work, which faults (6.1: EBUSY);
+// - from 6.17 on (msm 1.13) GEM_CLOSE, and close() of the file, wait for the
+//   work.
 //
 // Thread-safe. Uses a file only in calls of the context whose it is, or once
 // nobody else does.
@@ -35,12 +35,16 @@ class BusyObjects {
   struct Object {
     std::shared_ptr<DrmFile> drm;
     uint32_t handle = 0;
+    uint64_t iova = 0;  // What the kernel certainly has, or 0.
     bool may_have_iova = false;
-    uint64_t bytes = 0;  // Counted in Counters::object_bytes.
+    uint64_t size = 0;
+    // The size is in Counters::object_bytes. That of an import is where another
+    // file's object is; while the import is kept here, that one may go.
+    bool is_counted = false;
   };
 
-  // `version` is the driver's. An object is in `counters` until it is closed.
-  BusyObjects(const DriverVersion& version, Counters& counters);
+  // An object is in `counters` until it is closed.
+  explicit BusyObjects(Counters& counters) : counters_(counters) {}
   // Closes what is left, which may wait.
   ~BusyObjects() = default;
   BusyObjects(const BusyObjects&) = delete;
@@ -59,25 +63,29 @@ class BusyObjects {
       SweepSome(own);
     }
   }
+  // The same of many more, where there is no room: not with each command.
+  void SweepMore(const DrmFile& own) { SweepMany(&own, kPerLargeSweep); }
   // Closes all that have become idle, of files that are open for such objects
   // alone.
-  void SweepAll();
-  // An import met the handle, which is to be closed no more: whether it may
-  // have an address, or nullopt for a handle that is not here.
-  std::optional<bool> Reclaim(const DrmFile& drm, uint32_t handle);
+  void SweepAll() { SweepMany(nullptr, SIZE_MAX); }
+  // An import met the handle, which is to be closed no more: what was known of
+  // it, or nullopt for a handle that is not here.
+  std::optional<Object> Reclaim(const DrmFile& drm, uint32_t handle);
 
  private:
   // Attack stopped: the time of one command, by thousands of busy objects.
   static constexpr size_t kPerSweep = 8;
+  // And by millions. Some ten milliseconds; no program has so many.
+  static constexpr size_t kPerLargeSweep = size_t{1} << 16;
 
   void SweepSome(const DrmFile* own);
+  void SweepMany(const DrmFile* own, size_t most);
   void CloseNow(const Object& object);
   void Uncount(const Object& object);
   void Add(Object object) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The first one is out of the list.
   void Taken(const DrmFile* drm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const bool close_waits_;
   Counters& counters_;
   std::atomic<bool> has_objects_{false};
   Mutex mutex_;

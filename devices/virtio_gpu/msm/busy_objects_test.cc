@@ -4,14 +4,22 @@
 namespace nacre::msm {
 namespace {
 
-// What becomes of buffers that the GPU works on when their program is killed.
-class BusyObjectsTest : public ContextTestBase {
+// What becomes of buffers that the GPU works on when their program is killed:
+// the same before and behind Linux 6.17, where GEM_CLOSE began to wait.
+class BusyObjectsTest : public ContextTestBase,
+                        public testing::WithParamInterface<uint32_t> {
  protected:
-  void UseDriver(uint32_t minor) {
+  BusyObjectsTest() { Use({}); }
+
+  void Use(const Limits& limits) {
     guest_.reset();
-    device_.set_version({1, minor, 0});
-    type_ = *MsmContextType::Create(device_);
+    device_.set_version({1, GetParam(), 0});
+    type_ = *MsmContextType::Create(device_, {.limits = limits});
     guest_.emplace(*type_);
+  }
+  // As many bytes of all contexts as `count` buffers have.
+  void LimitBuffers(uint64_t count) {
+    Use({.max_object_bytes = count * HostPageSize()});
   }
 
   uint32_t NewBusyBuffer() {
@@ -23,24 +31,11 @@ class BusyObjectsTest : public ContextTestBase {
   }
 
   size_t closes() const { return device_.calls(DrmCall::kGemClose); }
-  size_t set_iovas() const { return device_.calls(DrmCall::kGemSetIova); }
 };
 
-// The driver keeps the object; to take its address away would be a fault.
-TEST_F(BusyObjectsTest, UntilLinux616TheyAreClosedWithTheirAddress) {
-  UseDriver(12);
-  const uint32_t buffer = NewBusyBuffer();
-  const size_t before = set_iovas();
-  guest_->CloseBuffer(buffer);
-  EXPECT_EQ(set_iovas(), before);
-  EXPECT_EQ(device_.handles(), 0u);
-  EXPECT_EQ(device_.objects(), 1u);
-  EXPECT_EQ(counters().objects.value(), 0u);
-}
-
-// There GEM_CLOSE would wait for the GPU.
-TEST_F(BusyObjectsTest, FromLinux617OnTheyAreClosedWhenIdle) {
-  UseDriver(13);
+// GEM_CLOSE would wait for the GPU, or free of charge what the driver keeps; to
+// take the address away would be a fault.
+TEST_P(BusyObjectsTest, TheyAreClosedWhenIdle) {
   const uint32_t buffer = NewBusyBuffer();
   const size_t before = closes();
   guest_->CloseBuffer(buffer);
@@ -52,13 +47,65 @@ TEST_F(BusyObjectsTest, FromLinux617OnTheyAreClosedWhenIdle) {
   device_.FinishAll();
   ASSERT_TRUE(guest_->Submit({.fence = 3}).ok());
   EXPECT_EQ(device_.handles(), 0u);
+  EXPECT_EQ(device_.objects(), 0u);
   EXPECT_EQ(counters().objects.value(), 0u);
+  EXPECT_EQ(counters().object_bytes.value(), 0u);
+  EXPECT_TRUE(guest_->NewBuffer(HostPageSize(), kIova).ok());
+}
+
+TEST_P(BusyObjectsTest, TheyCountForTheLimit) {
+  LimitBuffers(1);
+  guest_->CloseBuffer(NewBusyBuffer());
+  EXPECT_FALSE(guest_->NewBuffer(HostPageSize(), kIova + kPage).ok());
+  EXPECT_EQ(device_.objects(), 1u);
+  device_.FinishAll();
+  EXPECT_TRUE(guest_->NewBuffer(HostPageSize(), kIova + kPage).ok());
+}
+
+// Of its maker's object, which goes first, an import keeps the memory.
+TEST_P(BusyObjectsTest, ImportsCountForTheLimitToo) {
+  LimitBuffers(1);
+  const uint32_t buffer = *guest_->NewBuffer(HostPageSize(), kIova, MSM_BO_WC,
+                                             /*shareable=*/true);
+  Guest other(*type_);
+  ASSERT_TRUE(
+      other.context().AttachResource(buffer, guest_->blob(buffer)).ok());
+  ASSERT_TRUE(
+      other.Submit({.bos = {{MSM_SUBMIT_BO_READ, buffer, 0}}, .cmds = {}})
+          .ok());
+  other.context().DetachResource(buffer);
+  guest_->CloseBuffer(buffer);
+  device_.FinishAll();
+  EXPECT_FALSE(guest_->NewBuffer(HostPageSize(), kIova).ok());
+  EXPECT_EQ(device_.objects(), 1u);
+  EXPECT_EQ(counters().object_bytes.value(), HostPageSize());
+  ASSERT_TRUE(other.Submit({.fence = 2}).ok());
+  EXPECT_EQ(counters().object_bytes.value(), 0u);
+  EXPECT_TRUE(guest_->NewBuffer(HostPageSize(), kIova).ok());
+}
+
+// The others are another context's, which alone may close them, and come first.
+TEST_P(BusyObjectsTest, WhatIsIdleMakesRoomAmongMany) {
+  constexpr uint32_t kOthers = 100;
+  LimitBuffers(kOthers + 1);
+  Guest other(*type_);
+  GuestSubmit submit;
+  for (uint32_t i = 0; i < kOthers; ++i) {
+    const uint32_t buffer =
+        *other.NewBuffer(HostPageSize(), kIova + i * HostPageSize());
+    submit.bos.push_back({MSM_SUBMIT_BO_READ, buffer, 0});
+  }
+  ASSERT_TRUE(other.Submit(submit).ok());
+  for (const drm_msm_gem_submit_bo& bo : submit.bos) {
+    other.CloseBuffer(bo.handle);
+  }
+  guest_->CloseBuffer(NewBusyBuffer());
+  device_.FinishAll();
   EXPECT_TRUE(guest_->NewBuffer(HostPageSize(), kIova).ok());
 }
 
 // close() of the file would wait too.
-TEST_F(BusyObjectsTest, AFileStaysOpenForThem) {
-  UseDriver(13);
+TEST_P(BusyObjectsTest, AFileStaysOpenForThem) {
   const uint32_t buffer = NewBusyBuffer();
   guest_->DestroyContext();
   guest_->CloseBuffer(buffer);
@@ -70,8 +117,7 @@ TEST_F(BusyObjectsTest, AFileStaysOpenForThem) {
   EXPECT_EQ(device_.handles(), 0u);
 }
 
-TEST_F(BusyObjectsTest, WithoutContextsAllThatAreIdleAreClosedTogether) {
-  UseDriver(13);
+TEST_P(BusyObjectsTest, WithoutContextsAllThatAreIdleAreClosedTogether) {
   constexpr uint32_t kBuffers = 100;
   GuestSubmit submit;
   for (uint32_t i = 0; i < kBuffers; ++i) {
@@ -91,9 +137,8 @@ TEST_F(BusyObjectsTest, WithoutContextsAllThatAreIdleAreClosedTogether) {
   EXPECT_EQ(counters().object_bytes.value(), 0u);
 }
 
-// PRIME gives the handle that is still open.
-TEST_F(BusyObjectsTest, OneThatIsImportedAgainIsNotClosed) {
-  UseDriver(13);
+// PRIME gives the handle that is still open, with its address.
+TEST_P(BusyObjectsTest, OneThatIsImportedAgainIsNotClosed) {
   const uint32_t buffer = *guest_->NewBuffer(HostPageSize(), kIova, MSM_BO_WC,
                                              /*shareable=*/true);
   Guest other(*type_);
@@ -121,19 +166,15 @@ TEST_F(BusyObjectsTest, OneThatIsImportedAgainIsNotClosed) {
   device_.FinishAll();
 }
 
-TEST_F(BusyObjectsTest, WhatIsIdleIsClosedAtOnce) {
-  for (const uint32_t minor : {12u, 13u}) {
-    UseDriver(minor);
-    const uint32_t buffer = NewBusyBuffer();
-    device_.FinishAll();
-    guest_->CloseBuffer(buffer);
-    EXPECT_EQ(device_.handles(), 0u);
-    EXPECT_EQ(device_.objects(), 0u);
-  }
+TEST_P(BusyObjectsTest, WhatIsIdleIsClosedAtOnce) {
+  const uint32_t buffer = NewBusyBuffer();
+  device_.FinishAll();
+  guest_->CloseBuffer(buffer);
+  EXPECT_EQ(device_.handles(), 0u);
+  EXPECT_EQ(device_.objects(), 0u);
 }
 
-TEST_F(BusyObjectsTest, ThousandsOfThemAreAllClosedInTheEnd) {
-  UseDriver(13);
+TEST_P(BusyObjectsTest, ThousandsOfThemAreAllClosedInTheEnd) {
   constexpr uint32_t kBuffers = 1000;
   GuestSubmit submit;
   for (uint32_t i = 0; i < kBuffers; ++i) {
@@ -152,6 +193,8 @@ TEST_F(BusyObjectsTest, ThousandsOfThemAreAllClosedInTheEnd) {
     ASSERT_TRUE(guest_->Submit({.fence = fence}).ok());
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Minor, BusyObjectsTest, testing::Values(12u, 13u));
 
 }  // namespace
 }  // namespace nacre::msm

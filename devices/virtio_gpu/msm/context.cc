@@ -70,7 +70,7 @@ absl::Status MsmContext::Submit(std::span<const uint8_t> commands,
     if (shmem_) shmem_->PublishSeqno(header.seqno);
   }) && ABSL_PREDICT_TRUE(!cancelled_.load(std::memory_order_relaxed))) {
   }
-  file_->EndUploads();
+  file_->EndCommand();
   if (ABSL_PREDICT_FALSE(!reader.complete())) {
     counters_.malformed.Add();
     ShowError(absl::InvalidArgumentError("ccmd stream ends within a header"),

@@ -65,7 +65,7 @@ class MsmContextType final : public virtio_gpu::ContextType {
       : device_(device),
         config_(config),
         capset_(capset),
-        busy_(device.version(), counters_),
+        busy_(counters_),
         unfinished_(config_.limits, counters_) {}
 
   DrmDevice& device_;

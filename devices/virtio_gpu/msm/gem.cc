@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/checked.h"
@@ -34,8 +35,10 @@ GemObject::~GemObject() {
   if (origin_ == Origin::kCreated) file_->object_bytes_ -= size_;
   file_->busy_.Close({.drm = file_->drm_,
                       .handle = handle_,
+                      .iova = iova_,
                       .may_have_iova = may_have_iova_,
-                      .bytes = origin_ == Origin::kCreated ? size_ : 0});
+                      .size = size_,
+                      .is_counted = origin_ == Origin::kCreated});
 }
 
 CpuCaching GemObject::caching() const {
@@ -150,12 +153,11 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
                              " taken by the context: at most ", most_here));
   }
   // Counted first: other contexts may be here at the same time.
-  const uint64_t most = limits_.max_object_bytes;
-  if (!counters_.object_bytes.AddUpTo(most, *rounded)) {
-    return ErrnoStatus(ENOMEM,
-                       absl::StrCat("GEM_NEW of ", size, " bytes with ",
-                                    counters_.object_bytes.value(),
-                                    " taken by all contexts: at most ", most));
+  if (!Reserve(*rounded)) {
+    return ErrnoStatus(ENOMEM, absl::StrCat("GEM_NEW of ", size, " bytes with ",
+                                            counters_.object_bytes.value(),
+                                            " taken by all contexts: at most ",
+                                            limits_.max_object_bytes));
   }
   const absl::StatusOr<uint32_t> handle = drm_->GemNew(*rounded, flags);
   if (!handle.ok()) {
@@ -169,6 +171,15 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
   return object;
 }
 
+bool GemFile::Reserve(uint64_t bytes) {
+  const uint64_t most = limits_.max_object_bytes;
+  if (counters_.object_bytes.AddUpTo(most, bytes)) return true;
+  if (std::exchange(has_made_room_, true)) return false;
+  // Of programs that ended, for one.
+  busy_.SweepMore(*drm_);
+  return counters_.object_bytes.AddUpTo(most, bytes);
+}
+
 absl::StatusOr<std::shared_ptr<GemObject>> GemFile::Import(int dmabuf,
                                                            uint64_t size) {
   ASSIGN_OR_RETURN(const uint32_t handle, drm_->GemImport(dmabuf));
@@ -177,8 +188,12 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::Import(int dmabuf,
   }
   std::shared_ptr<GemObject> object(new GemObject(
       shared_from_this(), GemObject::Origin::kImported, handle, size, 0));
-  // One that was closed while busy comes back with the address it had.
-  object->may_have_iova_ = busy_.Reclaim(*drm_, handle).value_or(false);
+  if (const std::optional<BusyObjects::Object> busy =
+          busy_.Reclaim(*drm_, handle)) {
+    // It comes back with the address it had.
+    object->iova_ = busy->iova;
+    object->may_have_iova_ = busy->may_have_iova;
+  }
   shared_.emplace(handle, object.get());
   object->in_shared_ = true;
   // Uploads go by what a blob says of itself, of whatever context type it is.

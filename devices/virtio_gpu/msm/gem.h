@@ -44,7 +44,7 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
   // Gives the address back unless the GPU works on the object.
   void ReleaseIdleIova();
   // Copies `data` to `offset`. OutOfRange beyond the end, ENOMEM for one that
-  // needs a mapping after UploadMappings::kMaxAdded. GemFile::EndUploads is to
+  // needs a mapping after UploadMappings::kMaxAdded. GemFile::EndCommand is to
   // follow, after this upload or several.
   absl::Status Upload(uint32_t offset, std::span<const uint8_t> data);
   absl::StatusOr<GemMemory> GetMemory();
@@ -85,7 +85,11 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   GemFile& operator=(const GemFile&) = delete;
 
   DrmFile& drm() { return *drm_; }
-  void EndUploads() { uploads_.End(); }
+  // After the ccmds of a SUBMIT_3D.
+  void EndCommand() {
+    uploads_.End();
+    has_made_room_ = false;
+  }
 
   // `size` is rounded up to pages. With `iova` not 0 the object has that
   // address. EINVAL for no bytes, ENOMEM beyond the limits, or what the driver
@@ -100,6 +104,9 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
  private:
   friend class GemObject;
 
+  // Counts the bytes of a new object; false where there is no room for them.
+  bool Reserve(uint64_t bytes);
+
   const std::shared_ptr<DrmFile> drm_;
   const DrmDevice& device_;
   BusyObjects& busy_;
@@ -107,6 +114,9 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   const Limits limits_;
   uint64_t object_bytes_ = 0;  // Of objects that were created and exist.
   UploadMappings uploads_;
+  // In this SUBMIT_3D. Attack stopped: its time, by looking for room at each of
+  // its ccmds.
+  bool has_made_room_ = false;
   // Objects that have a dma-buf, by handle: those an import can meet again.
   absl::flat_hash_map<uint32_t, GemObject*> shared_;
 };

@@ -19,7 +19,7 @@ class GemTest : public testing::Test {
 
   FakeDrmDevice device_;
   Counters counters_;
-  BusyObjects busy_{device_.version(), counters_};
+  BusyObjects busy_{counters_};
   std::shared_ptr<GemFile> file_ = std::make_shared<GemFile>(
       *OpenCounted(device_, counters_), device_, busy_, counters_);
 };

@@ -44,7 +44,7 @@ class TranslateSubmitTest : public testing::Test {
 
   FakeDrmDevice device_;
   Counters counters_;
-  BusyObjects busy_{device_.version(), counters_};
+  BusyObjects busy_{counters_};
   std::shared_ptr<GemFile> file_ =
       std::make_shared<GemFile>(*device_.Open(), device_, busy_, counters_);
   ObjectTable objects_;

@@ -20,8 +20,10 @@ void DeviceTestBase::Start(const virtio_gpu::VirtioGpu::Config& config,
 void DeviceTestBase::TearDown() {
   drm_.FailNoMore();
   g_->driver().Reset();
-  EXPECT_EQ(drm_.files(), 0u);
+  // What the GPU works on goes with the reset after that.
   drm_.FinishAll();
+  g_->driver().Reset();
+  EXPECT_EQ(drm_.files(), 0u);
   EXPECT_EQ(drm_.objects(), 0u);
   ExpectNothingLeft();
   EXPECT_EQ(g_->stats().fences_pending.value(), 0u);

@@ -36,11 +36,12 @@ ContextTestBase::ContextTestBase(uint64_t shmem_size)
 void ContextTestBase::TearDown() {
   device_.FailNoMore();
   guest_.reset();
-  EXPECT_EQ(device_.files(), 0u);
   device_.FinishAll();
-  EXPECT_EQ(device_.objects(), 0u);
   // Whoever comes next finds what has finished since.
   EXPECT_TRUE(type_->CreateContext(1, "next").ok());
+  type_->ReleaseIdle();
+  EXPECT_EQ(device_.files(), 0u);
+  EXPECT_EQ(device_.objects(), 0u);
   EXPECT_EQ(counters().unfinished_bytes.value(), 0u);
   EXPECT_EQ(CountFds(), fds_before_);
   EXPECT_EQ(counters().contexts.value(), 0u);
