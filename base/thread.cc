@@ -60,6 +60,10 @@ void Thread::Join() {
   joinable_ = false;
 }
 
-void Thread::Signal(int signal) const { pthread_kill(thread_, signal); }
+void Thread::Signal(int signal) const {
+  const int error = pthread_kill(thread_, signal);
+  CHECK(error == 0 || error == ESRCH)
+      << "pthread_kill: " << std::generic_category().message(error);
+}
 
 }  // namespace nacre

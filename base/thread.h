@@ -36,7 +36,8 @@ class Thread {
   bool joinable() const { return joinable_; }
   // Waits for its end. Once.
   void Join();
-  // Sends it a signal; before it is joined.
+  // Sends it a signal, a standard one: the kernel may refuse to queue others.
+  // Before it is joined; it may be at its end.
   void Signal(int signal) const;
 
  private:

@@ -30,7 +30,7 @@
 #include "vmm/kvm/kvm.h"
 #include "vmm/kvm/kvm_api.h"
 #include "vmm/machine.h"
-#include "vmm/testing/resetting_kernel.h"
+#include "vmm/testing/tiny_kernels.h"
 
 namespace nacre::vmm {
 namespace {

@@ -25,13 +25,15 @@ Outcome InternalError(const absl::Status& status) {
   return {Outcome::Kind::kInternalError, std::string(status.message())};
 }
 
-// Interrupts KVM_RUN; the handler need not do anything.
+// Interrupts KVM_RUN; the handler need not do anything. No real-time signal:
+// the kernel sends none once as many as RLIMIT_SIGPENDING wait for processes of
+// this user, whichever they are.
 int KickSignal() {
   static const int signal = [] {
     struct sigaction action = {};
     action.sa_handler = [](int) {};
-    sigaction(SIGRTMIN, &action, nullptr);
-    return SIGRTMIN;
+    sigaction(SIGUSR1, &action, nullptr);
+    return SIGUSR1;
   }();
   return signal;
 }

@@ -108,7 +108,8 @@ class Machine {
 
   // Boots the guest and runs it to an outcome. The vCPUs have threads of their
   // own; the calling thread runs `loop` meanwhile, whose Stop ends the run
-  // with kStopped. When it returns no vCPU runs.
+  // with kStopped. When it returns no vCPU runs. SIGUSR1 interrupts the vCPUs:
+  // from then on this process has a handler of it that does nothing.
   //
   // After kReset it may be called again, once the owner has reset its devices:
   // RAM is zero, the images are loaded anew, vCPUs and interrupt controllers

@@ -184,7 +184,7 @@ TEST_F(KvmGuestTest, AGuestThatNeverExitsCanBeStopped) {
   Outcome outcome = {Outcome::Kind::kPowerOff, ""};
   std::thread runner([&] { outcome = guest_->Run(); });
   guest_->vcpu(0).RequestStop();
-  pthread_kill(runner.native_handle(), SIGRTMIN);
+  pthread_kill(runner.native_handle(), SIGUSR1);
   runner.join();
   EXPECT_EQ(outcome.kind, Outcome::Kind::kStopped);
 }

@@ -242,12 +242,12 @@ TEST_F(KvmGuestTest, WindowsMustBePagesAndNotOverlap) {
 TEST_F(KvmGuestTest, AGuestThatNeverExitsCanBeStopped) {
   struct sigaction action = {};
   action.sa_handler = [](int) {};
-  ASSERT_EQ(sigaction(SIGRTMIN, &action, nullptr), 0);
+  ASSERT_EQ(sigaction(SIGUSR1, &action, nullptr), 0);
   KvmVcpu& vcpu = guest_->Load(kSpin);
   Outcome outcome = {Outcome::Kind::kPowerOff, ""};
   std::thread runner([&] { outcome = guest_->Run(); });
   vcpu.RequestStop();
-  pthread_kill(runner.native_handle(), SIGRTMIN);
+  pthread_kill(runner.native_handle(), SIGUSR1);
   runner.join();
   EXPECT_EQ(outcome.kind, Outcome::Kind::kStopped);
 }

@@ -32,7 +32,7 @@ absl::StatusOr<std::unique_ptr<TinyGuest>> TinyGuest::Create(uint32_t vcpus) {
 absl::Status TinyGuest::Initialize() {
   struct sigaction action = {};
   action.sa_handler = [](int) {};
-  sigaction(SIGRTMIN, &action, nullptr);
+  sigaction(SIGUSR1, &action, nullptr);
   ASSIGN_OR_RETURN(vm_,
                    KvmVm::Create(kvm_, MakeVmPlatform(GuestAddressBits(kvm_))));
   RETURN_IF_ERROR(vm_->memory_slots().AddRam(memory_));
@@ -77,7 +77,7 @@ Outcome TinyGuest::Run(const std::function<bool()>& wait_for_memory) {
   Outcome outcome = vcpus_[0]->Run(ports_, mmio_, counters_, wait_for_memory);
   for (uint32_t i = 1; i < vcpu_count_; ++i) {
     vcpus_[i]->RequestStop();
-    pthread_kill(threads[i - 1].native_handle(), SIGRTMIN);
+    pthread_kill(threads[i - 1].native_handle(), SIGUSR1);
     threads[i - 1].join();
   }
   return outcome;

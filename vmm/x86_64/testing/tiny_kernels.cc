@@ -1,4 +1,4 @@
-#include "vmm/testing/resetting_kernel.h"
+#include "vmm/testing/tiny_kernels.h"
 
 #include "vmm/x86_64/layout.h"
 #include "vmm/x86_64/testing/elf_image.h"
@@ -39,6 +39,17 @@ std::vector<uint8_t> ResettingKernel() {
                                      0xf4,
                                      0xeb,
                                      0xfd};  // hlt, again
+  return x86_64::MakeElf(kKernel, {{kKernel, code, code.size()}});
+}
+
+std::vector<uint8_t> SpinningKernel() {
+  const std::vector<uint8_t> code = {0x66,
+                                     0xba,  // mov dx, kSerialPort
+                                     x86_64::kSerialPort & 0xff,
+                                     x86_64::kSerialPort >> 8,
+                                     0xee,  // out dx, al
+                                     0xeb,
+                                     0xfe};  // jmp to itself
   return x86_64::MakeElf(kKernel, {{kKernel, code, code.size()}});
 }
 

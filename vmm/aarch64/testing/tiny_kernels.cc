@@ -1,4 +1,4 @@
-#include "vmm/testing/resetting_kernel.h"
+#include "vmm/testing/tiny_kernels.h"
 
 #include "vmm/aarch64/layout.h"
 #include "vmm/aarch64/testing/code.h"
@@ -12,6 +12,11 @@ std::vector<uint8_t> ResettingKernel() {
   const Code first = Move(1, 1) + Store8(kScratchPort) + kReset;
   return MakeImage(Load8(kScratchPort) + SkipIfNotZero(first.size()) + first +
                    kPowerOff);
+}
+
+std::vector<uint8_t> SpinningKernel() {
+  using namespace aarch64;
+  return MakeImage(Store8(kSerial.address) + kSpin);
 }
 
 }  // namespace nacre::vmm

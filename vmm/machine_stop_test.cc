@@ -1,0 +1,72 @@
+// A guest that never leaves by itself is stopped, whatever the process that
+// runs it has inherited.
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdint>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/fd.h"
+#include "gtest/gtest.h"
+#include "vmm/event_loop.h"
+#include "vmm/kvm/kvm.h"
+#include "vmm/machine.h"
+#include "vmm/testing/tiny_kernels.h"
+
+namespace nacre::vmm {
+namespace {
+
+class MachineStopTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const absl::Status status = Kvm::Open().status(); !status.ok()) {
+      GTEST_SKIP() << status;
+    }
+    config_.vcpus = 2;  // The second one waits in KVM to be started.
+    config_.memory = DefaultMemoryLayout(uint64_t{64} << 20);
+    config_.kernel_path = testing::TempDir() + "/kernel";
+    const std::vector<uint8_t> kernel = SpinningKernel();
+    std::ofstream(config_.kernel_path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(kernel.data()),
+               static_cast<std::streamsize>(kernel.size()));
+  }
+
+  // Runs the guest, and stops it once it spins. Hangs where it cannot be.
+  void RunAndStop() {
+    std::array<int, 2> ends;
+    ASSERT_EQ(pipe(ends.data()), 0);
+    const Fd reader(ends[0]);
+    const Fd writer(ends[1]);
+    config_.console_output_fd = writer.get();
+    const std::unique_ptr<EventLoop> loop = EventLoop::Create().value();
+    ASSERT_TRUE(
+        loop->Watch(reader.get(), EPOLLIN, [&](uint32_t) { loop->Stop(); })
+            .ok());
+    const std::unique_ptr<Machine> machine = Machine::Create(config_).value();
+    EXPECT_EQ(machine->Run(*loop).kind, Outcome::Kind::kStopped);
+  }
+
+  MachineConfig config_;
+};
+
+// As where this user has used up its signals in queues: those are real-time
+// ones (setrlimit(2), RLIMIT_SIGPENDING).
+TEST_F(MachineStopTest, WhereNoSignalCanBeQueued) {
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_SIGPENDING, &before), 0);
+  const rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_SIGPENDING, &none), 0);
+  RunAndStop();
+  ASSERT_EQ(setrlimit(RLIMIT_SIGPENDING, &before), 0);
+}
+
+}  // namespace
+}  // namespace nacre::vmm
