@@ -38,6 +38,14 @@ int KickSignal() {
   return signal;
 }
 
+// On this thread, which may have inherited that it is blocked.
+void AcceptKicks() {
+  sigset_t kick;
+  sigemptyset(&kick);
+  sigaddset(&kick, KickSignal());
+  pthread_sigmask(SIG_UNBLOCK, &kick, nullptr);
+}
+
 // The outcome of one run: the first one reported, which also ends the loop.
 class RunOutcome final : public OutcomeSink {
  public:
@@ -198,6 +206,7 @@ absl::Status KvmMachine::StartVcpus(std::vector<Thread>& threads) {
 }
 
 void KvmMachine::RunVcpu(KvmVcpu& vcpu) {
+  AcceptKicks();
   std::call_once(entered_, [this] {
     MutexLock lock(mutex_);
     time_to_first_instruction_ = TimeSinceProcessStart();

@@ -68,5 +68,15 @@ TEST_F(MachineStopTest, WhereNoSignalCanBeQueued) {
   ASSERT_EQ(setrlimit(RLIMIT_SIGPENDING, &before), 0);
 }
 
+// An exec keeps the mask of whoever launched this, and threads inherit it.
+TEST_F(MachineStopTest, WhereSignalsAreBlocked) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  ASSERT_EQ(pthread_sigmask(SIG_SETMASK, &all, &before), 0);
+  RunAndStop();
+  ASSERT_EQ(pthread_sigmask(SIG_SETMASK, &before, nullptr), 0);
+}
+
 }  // namespace
 }  // namespace nacre::vmm
