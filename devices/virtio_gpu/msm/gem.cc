@@ -46,15 +46,23 @@ CpuCaching GemObject::caching() const {
 }
 
 absl::Status GemObject::SetIova(uint64_t iova) {
-  if (iova == 0 && !may_have_iova_) return absl::OkStatus();
   // Turnip sets after GEM_NEW what GEM_NEW had set.
-  if (iova != 0 && iova == iova_) return absl::OkStatus();
-  if (iova != 0 && iova_ != 0) {
-    // The kernel drops the old address, fails with EBUSY, and writes a warning
-    // with a stack trace to its log. We do without it.
-    RETURN_IF_ERROR(SetIova(0));
-    return ErrnoStatus(EBUSY, "SET_IOVA of an object that has an address");
+  if (iova == 0 ? !may_have_iova_ : iova == iova_) return absl::OkStatus();
+  if (iova != 0) {
+    // Over another address the kernel drops that one, fails with EBUSY, and
+    // writes a warning with a stack trace to its log. We do without it. The
+    // other may be one that we do not know of: GEM_SUBMIT gives an address to
+    // each object that has none.
+    const bool had_one = iova_ != 0;
+    RETURN_IF_ERROR(ChangeIova(0));
+    if (had_one) {
+      return ErrnoStatus(EBUSY, "SET_IOVA of an object that has an address");
+    }
   }
+  return ChangeIova(iova);
+}
+
+absl::Status GemObject::ChangeIova(uint64_t iova) {
   // The kernel may drop the old address and still fail.
   iova_ = 0;
   may_have_iova_ = true;
@@ -167,7 +175,8 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
   std::shared_ptr<GemObject> object(new GemObject(shared_from_this(),
                                                   GemObject::Origin::kCreated,
                                                   *handle, *rounded, flags));
-  if (iova != 0) RETURN_IF_ERROR(object->SetIova(iova));
+  // A new one has none.
+  if (iova != 0) RETURN_IF_ERROR(object->ChangeIova(iova));
   return object;
 }
 

@@ -57,6 +57,8 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
   GemObject(std::shared_ptr<GemFile> file, Origin origin, uint32_t handle,
             uint64_t size, uint32_t flags);
 
+  absl::Status ChangeIova(uint64_t iova);
+
   const std::shared_ptr<GemFile> file_;
   const Origin origin_;
   const uint32_t handle_;

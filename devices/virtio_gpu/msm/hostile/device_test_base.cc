@@ -25,6 +25,7 @@ void DeviceTestBase::TearDown() {
   g_->driver().Reset();
   EXPECT_EQ(drm_.files(), 0u);
   EXPECT_EQ(drm_.objects(), 0u);
+  EXPECT_EQ(drm_.warnings(), 0u);
   ExpectNothingLeft();
   EXPECT_EQ(g_->stats().fences_pending.value(), 0u);
   g_.reset();

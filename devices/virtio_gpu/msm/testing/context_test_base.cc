@@ -42,6 +42,7 @@ void ContextTestBase::TearDown() {
   type_->ReleaseIdle();
   EXPECT_EQ(device_.files(), 0u);
   EXPECT_EQ(device_.objects(), 0u);
+  EXPECT_EQ(device_.warnings(), 0u);
   EXPECT_EQ(counters().unfinished_bytes.value(), 0u);
   EXPECT_EQ(CountFds(), fds_before_);
   EXPECT_EQ(counters().contexts.value(), 0u);

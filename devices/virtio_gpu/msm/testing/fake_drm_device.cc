@@ -184,6 +184,8 @@ uint64_t FakeDrmDevice::iova(uint32_t handle) const {
   return it == handles.end() ? 0 : it->second.iova;
 }
 
+size_t FakeDrmDevice::warnings() const { return state_->warnings; }
+
 uint32_t FakeDrmDevice::flags(uint32_t handle) const {
   CHECK_EQ(files(), 1u);
   const auto& handles = (*state_->files.begin())->handles();

@@ -109,6 +109,9 @@ class FakeDrmDevice final : public DrmDevice {
   size_t objects() const;
   // The only open file's address of the handle; 0 without one.
   uint64_t iova(uint32_t handle) const;
+  // How often the kernel would have written one, with a stack trace, to its
+  // log.
+  size_t warnings() const;
   // The flags that GEM_NEW had.
   uint32_t flags(uint32_t handle) const;
   std::string name(uint32_t handle) const;

@@ -107,19 +107,33 @@ absl::Status FakeDrmFile::GemSetIova(uint32_t handle, uint64_t iova) {
   }
   if (found->iova != 0) {
     found->iova = 0;
+    ++state_->warnings;
     return ErrnoStatus(EBUSY, "SET_IOVA");
   }
   const uint64_t size = found->object->size;
-  bool fits =
-      IsAligned(iova, state_->page_size) && iova >= FakeDrmDevice::kVaStart &&
-      RangeFits(iova - FakeDrmDevice::kVaStart, size, FakeDrmDevice::kVaSize);
-  for (const auto& [unused, other] : handles_) {
-    fits = fits && (other.iova == 0 ||
-                    !RangesOverlap(iova, size, other.iova, other.object->size));
+  if (!IsAligned(iova, state_->page_size) || iova < FakeDrmDevice::kVaStart ||
+      !RangeFits(iova - FakeDrmDevice::kVaStart, size,
+                 FakeDrmDevice::kVaSize) ||
+      !IsFree(iova, size)) {
+    return ErrnoStatus(ENOSPC, "SET_IOVA");
   }
-  if (!fits) return ErrnoStatus(ENOSPC, "SET_IOVA");
   found->iova = iova;
   return absl::OkStatus();
+}
+
+bool FakeDrmFile::IsFree(uint64_t iova, uint64_t size) const {
+  return std::none_of(handles_.begin(), handles_.end(), [&](const auto& entry) {
+    const FakeHandle& other = entry.second;
+    return other.iova != 0 &&
+           RangesOverlap(iova, size, other.iova, other.object->size);
+  });
+}
+
+void FakeDrmFile::GiveIova(FakeHandle& handle) {
+  const uint64_t size = handle.object->size;
+  uint64_t iova = FakeDrmDevice::kVaStart + FakeDrmDevice::kVaSize - size;
+  while (!IsFree(iova, size)) iova -= state_->page_size;
+  handle.iova = iova;
 }
 
 absl::Status FakeDrmFile::GemSetName(uint32_t handle, const std::string& name) {
@@ -196,6 +210,7 @@ absl::StatusOr<Fd> FakeDrmFile::GemSubmit(const SubmitRequest& request) {
         (bo.flags & (MSM_SUBMIT_BO_READ | MSM_SUBMIT_BO_WRITE)) == 0) {
       return ErrnoStatus(EINVAL, "GEM_SUBMIT bo");
     }
+    if (found->iova == 0) GiveIova(*found);
     objects.push_back(found->object);
   }
   for (const drm_msm_gem_submit_cmd& cmd : request.cmds) {

@@ -56,6 +56,7 @@ struct FakeDrmState {
   std::map<uint64_t, std::weak_ptr<FakeObject>> by_inode;
   std::vector<FakeSubmit> submits;
   std::vector<FakePending> pending;
+  size_t warnings = 0;
 
   // GetParam comes from any thread.
   static constexpr size_t kCalls = static_cast<size_t>(DrmCall::kCount);
@@ -107,6 +108,9 @@ class FakeDrmFile final : public DrmFile {
  private:
   uint32_t AddHandle(std::shared_ptr<FakeObject> object);
   FakeHandle* Find(uint32_t handle);
+  bool IsFree(uint64_t iova, uint64_t size) const;
+  // What GEM_SUBMIT does with an object that has no address: one from the end.
+  void GiveIova(FakeHandle& handle);
 
   const std::shared_ptr<FakeDrmState> state_;
   std::map<uint32_t, FakeHandle> handles_;
