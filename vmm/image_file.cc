@@ -20,7 +20,8 @@ ImageFile::ImageFile(std::string name, Fd fd, uint64_t size)
 absl::StatusOr<ImageFile> ImageFile::Open(absl::string_view role,
                                           const std::string& path) {
   const std::string name = absl::StrCat(role, " ", path);
-  Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Without waiting for who would write to a FIFO.
+  Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) {
     if (errno == ENOENT) {
       return absl::NotFoundError(

@@ -17,9 +17,9 @@ namespace nacre::vmm {
 // A file that goes into guest memory: a kernel, an initial RAM disk.
 class ImageFile {
  public:
-  // `role` names it in messages ("kernel"). Errors, with path and role:
-  // NotFound; InvalidArgument for a directory and the like, or an empty file;
-  // the errno.
+  // `role` names it in messages ("kernel"). Errors, with path and role, at
+  // once: NotFound; InvalidArgument for a directory, a FIFO and the like, or an
+  // empty file; the errno.
   static absl::StatusOr<ImageFile> Open(absl::string_view role,
                                         const std::string& path);
 

@@ -1,5 +1,8 @@
 #include "vmm/image_file.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <array>
 #include <cstdint>
 #include <fstream>
@@ -57,6 +60,15 @@ TEST_F(ImageFileTest, RefusesDirectoriesAndEmptyFiles) {
   std::ofstream(path_, std::ios::trunc);
   EXPECT_EQ(ImageFile::Open("kernel", path_).status().code(),
             absl::StatusCode::kInvalidArgument);
+}
+
+// A FIFO that nobody writes to would be waited for.
+TEST_F(ImageFileTest, RefusesAFifoAtOnce) {
+  const std::string fifo = testing::TempDir() + "/image_file_test.fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_EQ(ImageFile::Open("kernel", fifo).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  unlink(fifo.c_str());
 }
 
 TEST_F(ImageFileTest, NoticesAFileThatBecameShorter) {
