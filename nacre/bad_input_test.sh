@@ -57,6 +57,7 @@ expect '/nowhere/renderD128' --kernel=zeroes --gpu=/nowhere/renderD128
 expect '/dev/null|DRM' --kernel=zeroes --gpu=/dev/null
 expect 'gpu.jail|best-effort' --kernel=zeroes --gpu-jail=on
 expect 'power of two' --kernel=zeroes --gpu-window-mib=3
+expect 'gpu.window_mib|32768' --kernel=zeroes --gpu-window-mib=65536
 expect 'submission_us|499999' --kernel=zeroes --gpu-submission-us=500000
 expect 'megabytes_per_second|1000000' --kernel=zeroes \
   --gpu-megabytes-per-second=0

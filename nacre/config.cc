@@ -32,7 +32,9 @@ constexpr uint32_t kMaxModeSide = 4095;  // Pixels, as an EDID can say.
 constexpr uint32_t kMaxSubmissionUs = 499'999;
 constexpr uint32_t kMaxMegabytesPerSecond = 1'000'000;
 constexpr uint32_t kMaxMegapixelsPerSecond = 1'000'000;
-constexpr uint64_t kMaxWindowMib = uint64_t{1} << 20;  // 1 TiB.
+// The largest BAR, aligned to its size, that PlacePciWindow64 surely leaves
+// room for.
+constexpr uint64_t kMaxWindowMib = 32768;
 
 // Keeps the parser's first complaint: the ones after it follow from it.
 class FirstError : public google::protobuf::io::ErrorCollector {

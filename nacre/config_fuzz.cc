@@ -151,7 +151,7 @@ void CheckAccepted(const VmConfig& config) {
     }
   }
   const uint64_t window = config.gpu().window_mib();
-  CHECK(window != 0 && (window & (window - 1)) == 0);
+  CHECK(window != 0 && window <= 32768 && (window & (window - 1)) == 0);
   CheckAccepted(config.gpu());
 }
 

@@ -108,6 +108,8 @@ TEST(ConfigTest, NumbersOutOfRangeNameTheRange) {
               HasSubstr("from 64"));
   EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { window_mib: 3 }"),
               HasSubstr("power of two"));
+  EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { window_mib: 65536 }"),
+              HasSubstr("gpu.window_mib is 65536; it must be from 1 to 32768"));
   EXPECT_THAT(ErrorOf("boot { kernel: 'k' } gpu { scanouts: 17 }"),
               HasSubstr("0 to 16"));
 }

@@ -52,7 +52,8 @@ void Declare(CLI::App& app, Flags& flags) {
                  "may do no more than it needs, as far as this system allows; "
                  "default), required, or off (in this process)");
   app.add_option("--gpu-window-mib", flags.gpu_window_mib,
-                 "Size of the host-visible window (default: 4096)");
+                 "Size of the host-visible window in MiB, a power of two up to "
+                 "32768 (default: 4096)");
   app.add_option("--gpu-submission-us", flags.gpu_submission_us,
                  "Time that the simulated GPU takes for each submission, in "
                  "microseconds (default: what the simulation takes)");
