@@ -65,5 +65,10 @@ expect 'sim:a660' --kernel=zeroes --gpu=none --gpu-submission-us=5
 
 expect '/nowhere/summary' --kernel=zeroes --summary=/nowhere/summary
 
+# Started by a program that does not want to hear of the ends of others: nacre
+# does, of its GPU's, which ends by itself here.
+nacre=(env --ignore-signal=CHLD "${nacre[@]}")
+expect 'a999' --kernel=zeroes --gpu=sim:a999
+
 ((failures == 0)) && echo PASS
 exit $((failures != 0))
