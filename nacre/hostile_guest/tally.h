@@ -30,7 +30,7 @@ enum class Attack : uint32_t {
   kRandomCcmd,
   // Of the window.
   kUnmappedWindow,  // Reads and writes where nothing is mapped.
-  kUnmapInUse,      // Writes while what is below them comes and goes.
+  kUnmapInUse,      // A second vCPU writes while blobs come and go.
   // By a second vCPU, while the device reads.
   kRacingRings,
   kRacingRequests,

@@ -1,4 +1,4 @@
-// Attacks of the device by what is in requests, and of the window.
+// Attacks of the device by what is in requests.
 
 #include <initializer_list>
 
@@ -142,54 +142,6 @@ void AttackRandomCcmd(Attacker& attacker) {
     Store<uint32_t>(attacker.gpu.window() + 4 * attacker.random.Below(8),
                     attacker.random.WildWord());
   }
-}
-
-void AttackUnmappedWindow(Attacker& attacker) {
-  Gpu& gpu = attacker.gpu;
-  for (int i = 0; i < 300; ++i) {
-    attacker.Attempt();
-    const uint64_t page =
-        attacker.random.Below(static_cast<uint32_t>(gpu.window_size() >> 12));
-    const uint64_t at =
-        gpu.window() + (page << 12) + 8 * uint64_t{attacker.random.Below(512)};
-    Load<uint64_t>(at);
-    Store<uint64_t>(at, attacker.random.Next());
-  }
-  MakeMsmContext(attacker);
-  // What was there must not show through.
-  HOSTILE_EXPECT(Load<uint64_t>(gpu.window() + kBlobSize + 8) == 0);
-}
-
-void AttackUnmapInUse(Attacker& attacker) {
-  Gpu& gpu = attacker.gpu;
-  MakeMsmContext(attacker);
-  const uint64_t buffer = gpu.window() + kBlobSize;
-  for (int i = 0; i < 60; ++i) {
-    const uint64_t mark = attacker.random.Next();
-    Store<uint64_t>(buffer, mark);
-    const ResourceRequest unmap =
-        OnResource(Type::kResourceUnmapBlob, kBufferResource);
-    attacker.Call(&unmap, sizeof(unmap));
-    // Nobody's memory now, and nothing of the buffer's.
-    HOSTILE_EXPECT(Load<uint64_t>(buffer) != mark);
-    Store<uint64_t>(buffer, ~mark);
-    attacker.Call(&unmap, sizeof(unmap));
-    const MapRequest overlapping = Map(kBufferResource, 0);
-    attacker.Call(&overlapping, sizeof(overlapping));
-    const MapRequest wild = Map(kBufferResource, attacker.random.Wild());
-    if (attacker.Call(&wild, sizeof(wild)) ==
-        static_cast<uint32_t>(Type::kOkMapInfo)) {
-      attacker.Call(&unmap, sizeof(unmap));
-    }
-    const MapRequest again = Map(kBufferResource, kBlobSize);
-    attacker.MustCall(&again, sizeof(again));
-    HOSTILE_EXPECT(Load<uint64_t>(buffer) == mark);
-  }
-  // With the mapping in place.
-  const ResourceRequest unref =
-      OnResource(Type::kResourceUnref, kBufferResource);
-  attacker.MustCall(&unref, sizeof(unref));
-  Store<uint64_t>(buffer, 1);
 }
 
 }  // namespace nacre::hostile_guest
