@@ -17,6 +17,7 @@
 #include "devices/virtio_gpu/display/headless_sink.h"
 #include "devices/virtio_gpu/gpu_device.h"
 #include "devices/virtio_gpu/msm/context_type.h"
+#include "devices/virtio_gpu/wire.h"
 #include "gtest/gtest.h"
 #include "nacre/hostile_guest/tally.h"
 #include "simulator/simulated_device.h"
@@ -61,6 +62,7 @@ class Vm {
   vmm::Machine& machine() { return *machine_; }
   const virtio::PciTransport& transport() const { return *transport_; }
   const virtio_gpu::Stats& device() const { return device_->stats(); }
+  const virtio_gpu::HeadlessSink& sink() const { return *sink_; }
   const msm::Counters& msm() const { return msm_->counters(); }
   simulator::SimulatorStats gpu() const { return drm_->stats(); }
 
@@ -75,10 +77,11 @@ class Vm {
     context_types.push_back(std::move(context_type));
     virtio_gpu::VirtioGpu::Config config;
     config.window_bytes = 16 << 20;
-    device_ = virtio_gpu::VirtioGpu::Create(
-                  config, std::move(context_types),
-                  std::make_unique<virtio_gpu::HeadlessSink>(
-                      virtio_gpu::HeadlessSink::Keep::kCounts))
+    // It reads the pixels of whatever it is to show.
+    auto sink = std::make_unique<virtio_gpu::HeadlessSink>();
+    sink_ = sink.get();
+    device_ = virtio_gpu::VirtioGpu::Create(config, std::move(context_types),
+                                            std::move(sink))
                   .value();
 
     const vmm::PciRanges ranges = machine_->pci_ranges();
@@ -110,7 +113,8 @@ class Vm {
 
   std::unique_ptr<vmm::EventLoop> loop_;
   std::unique_ptr<simulator::SimulatedDevice> drm_;
-  const msm::MsmContextType* msm_ = nullptr;  // The device's.
+  const msm::MsmContextType* msm_ = nullptr;        // The device's.
+  const virtio_gpu::HeadlessSink* sink_ = nullptr;  // The device's.
   std::unique_ptr<virtio_gpu::VirtioGpu> device_;
   const std::unique_ptr<vmm::Machine> machine_;
   const virtio::PciTransport* transport_ = nullptr;  // The bus's.
@@ -143,10 +147,12 @@ constexpr struct {
     {Attack::kWildHead, "wild head", false, false, true},
     {Attack::kAvailableJump, "available index", false, false, true},
     {Attack::kRingsElsewhere, "rings elsewhere", true, false, true},
+    {Attack::kCursorChain, "cursor chain", true, false, true},
     {Attack::kRandomCommand, "random command", true, true},
     {Attack::kShortCommand, "short command", true, true},
     {Attack::kHugeCount, "huge count", true, true},
     {Attack::kRandomCcmd, "random ccmd", true, true},
+    {Attack::kRandomCursor, "random cursor", true, true},
     {Attack::kUnmappedWindow, "unmapped window"},
     {Attack::kUnmapInUse, "unmap in use", true, true},
     {Attack::kRacingRings, "racing rings"},
@@ -187,7 +193,11 @@ uint64_t CheckTally(const Tally& tally) {
 void CheckNothingIsLeft(const Vm& vm) {
   EXPECT_EQ(vm.device().contexts.value(), 0u);
   EXPECT_EQ(vm.device().resources.value(), 0u);
+  EXPECT_EQ(vm.device().image_bytes.value(), 0u);
   EXPECT_EQ(vm.device().mapped_blobs.value(), 0u);
+  EXPECT_EQ(vm.device().mapped_bytes.value(), 0u);
+  EXPECT_FALSE(vm.sink().frame(0));
+  EXPECT_FALSE(vm.sink().cursor(0).frame);
   EXPECT_EQ(vm.device().fences_pending.value(), 0u);
   EXPECT_EQ(vm.msm().files.value(), 0u);
   EXPECT_EQ(vm.msm().objects.value(), 0u);
@@ -221,6 +231,10 @@ TEST(HostileGuestTest, HurtsNobody) {
     EXPECT_GE(vm.transport().stats().needs_reset, broken);
     EXPECT_GT(vm.device().broken_queues.value(), 100u);
     EXPECT_GT(vm.device().total_errors(), 100u);
+    using virtio_gpu::wire::Type;
+    EXPECT_GT(vm.device().commands(Type::kUpdateCursor).value(), 50u);
+    EXPECT_GT(vm.device().commands(Type::kMoveCursor).value(), 0u);
+    EXPECT_GT(vm.device().errors(Type::kErrInvalidScanoutId).value(), 0u);
     EXPECT_GT(vm.device().submissions.value(), 100u);
     EXPECT_GT(vm.msm().malformed.value(), 0u);
     EXPECT_GT(vm.gpu().submissions, 20u);

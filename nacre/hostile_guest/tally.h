@@ -23,11 +23,13 @@ enum class Attack : uint32_t {
   kWildHead,
   kAvailableJump,
   kRingsElsewhere,  // In the window, in registers, outside of everything.
+  kCursorChain,     // Loops, no bytes, answers first; on the cursor queue.
   // Of the device.
   kRandomCommand,
   kShortCommand,  // Cut anywhere, also in its response.
   kHugeCount,
   kRandomCcmd,
+  kRandomCursor,  // Any request on the cursor queue.
   // Of the window.
   kUnmappedWindow,  // Reads and writes where nothing is mapped.
   kUnmapInUse,      // A second vCPU writes while blobs come and go.

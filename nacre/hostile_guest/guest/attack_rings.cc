@@ -13,22 +13,20 @@ using virtio::kDescriptorNext;
 using virtio::kDescriptorWrite;
 
 // Kicks, waits and mends.
-Ending Finish(Attacker& attacker) {
-  attacker.gpu.Kick();
-  const Ending ending = attacker.gpu.Wait();
+Ending Finish(Attacker& attacker, uint16_t queue = 0) {
+  attacker.gpu.Kick(queue);
+  const Ending ending = attacker.gpu.Wait(queue);
   attacker.Note(ending);
   attacker.Mend();
   return ending;
 }
 
 // Makes `head` available; the device must call it broken.
-void MustBreak(Attacker& attacker, uint16_t head) {
+void MustBreak(Attacker& attacker, uint16_t head, uint16_t queue = 0) {
   attacker.Attempt();
-  attacker.gpu.MakeAvailable(head);
-  HOSTILE_EXPECT(Finish(attacker) == Ending::kBroken);
+  attacker.gpu.MakeAvailable(head, queue);
+  HOSTILE_EXPECT(Finish(attacker, queue) == Ending::kBroken);
 }
-
-bool InRam(uint64_t address) { return address - kRamStart < kRamSize; }
 
 uint16_t WildFlags(Random& random) {
   return static_cast<uint16_t>(random.Below(8));
@@ -39,18 +37,20 @@ uint16_t WildFlags(Random& random) {
 void AttackDescriptorLoop(Attacker& attacker) {
   Gpu& gpu = attacker.gpu;
   const uint64_t request = gpu.Put(&kGetDisplayInfo, sizeof(kGetDisplayInfo));
-  // At itself; two that point at each other; the whole table; with no bytes.
-  for (const uint16_t length : {uint16_t{1}, uint16_t{2}, Rings::kSize}) {
-    for (const uint32_t bytes : {0u, 4u}) {
-      for (uint16_t i = 0; i < length; ++i) {
-        gpu.Describe(i, request, bytes, kDescriptorNext,
-                     static_cast<uint16_t>((i + 1) % length));
+  for (const uint16_t queue : {wire::kControlQueue, wire::kCursorQueue}) {
+    // At itself; two that point at each other; the whole table; with no bytes.
+    for (const uint16_t length : {uint16_t{1}, uint16_t{2}, Rings::kSize}) {
+      for (const uint32_t bytes : {0u, 4u}) {
+        for (uint16_t i = 0; i < length; ++i) {
+          gpu.Describe(i, request, bytes, kDescriptorNext,
+                       static_cast<uint16_t>((i + 1) % length), queue);
+        }
+        MustBreak(attacker, 0, queue);
       }
-      MustBreak(attacker, 0);
     }
+    gpu.Describe(0, request, 4, kDescriptorNext, Rings::kSize, queue);
+    MustBreak(attacker, 0, queue);
   }
-  gpu.Describe(0, request, 4, kDescriptorNext, Rings::kSize);
-  MustBreak(attacker, 0);
 }
 
 void AttackWildDescriptor(Attacker& attacker) {

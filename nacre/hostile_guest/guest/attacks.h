@@ -56,11 +56,13 @@ void AttackWildIndirect(Attacker& attacker);
 void AttackWildHead(Attacker& attacker);
 void AttackAvailableJump(Attacker& attacker);
 void AttackRingsElsewhere(Attacker& attacker);
+void AttackCursorChain(Attacker& attacker);
 
 void AttackRandomCommand(Attacker& attacker);
 void AttackShortCommand(Attacker& attacker);
 void AttackHugeCount(Attacker& attacker);
 void AttackRandomCcmd(Attacker& attacker);
+void AttackRandomCursor(Attacker& attacker);
 
 void AttackUnmappedWindow(Attacker& attacker);
 void AttackUnmapInUse(Attacker& attacker);

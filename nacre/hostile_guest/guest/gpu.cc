@@ -139,9 +139,9 @@ uint64_t Gpu::Put(const void* request, size_t size) {
 }
 
 void Gpu::Describe(uint16_t index, uint64_t address, uint32_t length,
-                   uint16_t flags, uint16_t next) {
+                   uint16_t flags, uint16_t next, uint16_t queue) {
   // Field by field, as the device may be reading.
-  const uint64_t at = AddressOf(&rings_[0].descriptors[index]);
+  const uint64_t at = AddressOf(&rings_[queue].descriptors[index]);
   Store<uint64_t>(at, address);
   Store<uint32_t>(at + 8, length);
   Store<uint16_t>(at + 12, flags);

@@ -81,7 +81,7 @@ class Gpu {
   // The pieces of Call. Of the rings only the index of the available one is
   // remembered.
   void Describe(uint16_t index, uint64_t address, uint32_t length,
-                uint16_t flags, uint16_t next);
+                uint16_t flags, uint16_t next, uint16_t queue = 0);
   void MakeAvailable(uint16_t head, uint16_t queue = 0);
   void Kick(uint16_t queue = 0);
   // Until the device has used all that is available in the queue, broke, or

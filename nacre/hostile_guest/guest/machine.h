@@ -36,6 +36,7 @@ void Pause();
 // RAM. Who runs the guest gives it this much, which its start is a multiple of.
 extern const uint64_t kRamStart;
 inline constexpr uint64_t kRamSize = 64 << 20;
+inline bool InRam(uint64_t address) { return address - kRamStart < kRamSize; }
 
 // PCI configuration space of bus 0, by either mechanism where there are two;
 // where there are no ports, ByPort is the other one.
