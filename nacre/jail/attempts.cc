@@ -147,6 +147,15 @@ constexpr Attempt kAttempts[] = {
     {"SignalEverybody", [] { return int64_t{kill(-1, 0)}; }, kEnded, ESRCH},
     {"SignalByThread", [] { return syscall(SYS_tgkill, 4321, 4321, 0); },
      kEnded, ESRCH},
+    {"QueueSignals",
+     [] {
+       sigset_t held;
+       sigemptyset(&held);
+       sigaddset(&held, SIGRTMIN);
+       if (pthread_sigmask(SIG_BLOCK, &held, nullptr) != 0) return 0L;
+       return syscall(SYS_tgkill, getpid(), gettid(), SIGRTMIN);
+     },
+     EAGAIN, EAGAIN},
     {"ExecutableMemory",
      [] {
        void* const memory = mmap(nullptr, kPage, PROT_READ | PROT_EXEC,

@@ -87,8 +87,11 @@ absl::Status LimitResources(const Confinement& confinement) {
   if (confinement.namespaces && ThreadsCountByNamespace()) {
     RETURN_IF_ERROR(LimitThreads());
   }
-  // A core would hold the guest's memory; the others are not needed.
-  for (const auto resource : {RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE}) {
+  // A core would hold the guest's memory; the others are not needed. Attack
+  // stopped: real-time signals that nobody takes; the kernel counts them for
+  // all of a user's processes together.
+  for (const auto resource :
+       {RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_SIGPENDING}) {
     const rlimit none = {.rlim_cur = 0, .rlim_max = 0};
     if (setrlimit(resource, &none) != 0) return ErrnoStatus("setrlimit");
   }

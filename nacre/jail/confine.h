@@ -44,7 +44,8 @@ struct Confinement {
 //   an empty, read-only file system   where it has a mount namespace
 //   Landlock: no file, no TCP port,   where the kernel has it
 //   no signal or abstract socket
-//   max_descriptors, kMaxThreads, no core dump, no locked memory
+//   max_descriptors, kMaxThreads, no core dump, no locked memory, no signal in
+//   a queue
 //   no capability, no new privileges, not to be traced
 //   the system call filter            but in sanitizer builds, whose runtime
 //                                     needs other calls
