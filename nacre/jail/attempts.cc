@@ -37,6 +37,7 @@ constexpr uint32_t kLongerIoctl = 0xc0206442;
 constexpr uint32_t kOtherIoctl = 0x0000641e;
 
 constexpr int kPage = 4096;
+constexpr int kHugePage = 2 << 20;
 
 int NullFd() {
   static const int fd = eventfd(0, 0);
@@ -259,6 +260,14 @@ constexpr Attempt kAttempts[] = {
      EINVAL, std::nullopt},
     {"TakeHugePages",
      [] { return int64_t{memfd_create("test", MFD_CLOEXEC | MFD_HUGETLB)}; },
+     kEnded, std::nullopt},
+    {"MapHugePages",
+     [] {
+       void* const memory =
+           mmap(nullptr, kHugePage, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+       return memory == MAP_FAILED ? -1L : 0L;
+     },
      kEnded, std::nullopt},
     {"InterruptAllProcessors",
      [] { return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0); }, EPERM,

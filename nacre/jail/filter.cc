@@ -119,7 +119,8 @@ class Rules {
 };
 
 void AddConditionalRules(Rules& rules) {
-  rules.AllowIf("mmap", {Masked(2, PROT_EXEC, 0)});
+  // Nor huge pages, of which the host has a pool.
+  rules.AllowIf("mmap", {Masked(2, PROT_EXEC, 0), Masked(3, MAP_HUGETLB, 0)});
   rules.AllowIf("mprotect", {Masked(2, PROT_EXEC, 0)});
   // Not what waits with priorities or is moved to other queues.
   constexpr scmp_datum_t kFutexFlags =
