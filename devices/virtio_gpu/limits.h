@@ -29,7 +29,8 @@ struct Limits {
   uint32_t max_submit_bytes = 4 << 20;
   // Integer overflow downstream, by an absurd blob.
   uint64_t max_blob_bytes = uint64_t{16} << 30;
-  // Overflow of pixel arithmetic, by absurd dimensions.
+  // Overflow of pixel arithmetic, by absurd dimensions; an embedder's stays
+  // below 1 << 31.
   uint32_t max_image_dimension = 16384;
   // Host memory, by 2D resources: their pixels live in our heap.
   uint64_t max_total_image_bytes = uint64_t{256} << 20;
