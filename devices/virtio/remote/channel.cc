@@ -149,14 +149,17 @@ absl::StatusOr<Channel::Packet> Channel::Receive(size_t max_fds,
     std::vector<Fd> fds = TakeFds(message);
     // A packet has a header; an empty one is how the end reads.
     if (size == 0) return PeerIsGone();
-    if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
-        fds.size() > max_fds) {
+    // The buffer has room for all that a packet can have. The process need not.
+    const bool lost = (message.msg_flags & MSG_CTRUNC) != 0;
+    if ((message.msg_flags & MSG_TRUNC) != 0 || fds.size() > max_fds ||
+        (lost && max_fds == 0)) {
       return absl::InvalidArgumentError(absl::StrCat("a packet of more than ",
                                                      kMaxPacket, " bytes or ",
                                                      max_fds, " descriptors"));
     }
+    if (lost) fds.clear();
     return Packet{std::span(buffer_).first(static_cast<size_t>(size)),
-                  std::move(fds)};
+                  std::move(fds), lost};
   }
 }
 

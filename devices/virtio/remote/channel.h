@@ -36,6 +36,8 @@ class Channel {
   struct Packet {
     std::span<const uint8_t> bytes;  // Until the next Receive.
     std::vector<Fd> fds;
+    // There were some, for which this process has no room: `fds` is empty.
+    bool fds_lost = false;
   };
 
   static absl::StatusOr<std::pair<Channel, Channel>> CreatePair();
@@ -50,7 +52,8 @@ class Channel {
 
   // Errors: Unavailable where the peer is gone, DeadlineExceeded,
   // InvalidArgument for a packet of more than kMaxPacket bytes or more than
-  // `max_fds` descriptors, which is gone with them; the errno.
+  // `max_fds` descriptors, which is gone with them; the errno. Where `max_fds`
+  // is not 0, a packet may arrive without its descriptors: see fds_lost.
   absl::StatusOr<Packet> Receive(size_t max_fds, TimeLimit limit);
 
   // Whether Receive would not wait: for a packet, or for the end.

@@ -35,7 +35,7 @@ absl::StatusOr<ServiceMessage> ParseServiceMessage(Channel::Packet packet) {
         "a message of ", packet.bytes.size(), " bytes, less than its header"));
   }
   const size_t size = reader.remaining();
-  const size_t fds = packet.fds.size();
+  const size_t fds = packet.fds_lost ? 1 : packet.fds.size();
   const auto malformed = [&] { return Malformed(header->type, size, fds); };
   if (fds != (header->type == MessageType::kMapRegion ? 1 : 0)) {
     return malformed();
@@ -44,7 +44,7 @@ absl::StatusOr<ServiceMessage> ParseServiceMessage(Channel::Packet packet) {
     case MessageType::kMapRegion:
       if (const auto body = Whole<MapRegionBody>(reader)) {
         return MapRegion{body->offset, body->size, body->file_offset,
-                         std::move(packet.fds[0])};
+                         packet.fds_lost ? Fd() : std::move(packet.fds[0])};
       }
       return malformed();
     case MessageType::kUnmapRegion:

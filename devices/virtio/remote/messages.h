@@ -119,12 +119,13 @@ struct RefusedCallBody {
 
 // A packet of the services channel, as the VMM takes it from a device that it
 // does not trust: of a known type, of exactly that type's size and number of
-// descriptors. Where the numbers point is for who serves it.
+// descriptors, or without the one that was lost on the way (fds_lost). Where
+// the numbers point is for who serves it.
 struct MapRegion {
   uint64_t offset = 0;
   uint64_t size = 0;
   uint64_t file_offset = 0;
-  Fd file;
+  Fd file;  // Invalid where it was lost.
 };
 struct UnmapRegion {
   uint64_t offset = 0;

@@ -20,8 +20,9 @@
 namespace nacre::virtio {
 namespace {
 
-Channel::Packet PacketOf(std::span<const uint8_t> bytes, size_t fds) {
-  Channel::Packet packet{bytes, {}};
+Channel::Packet PacketOf(std::span<const uint8_t> bytes, size_t fds,
+                         bool fds_lost = false) {
+  Channel::Packet packet{bytes, {}, fds_lost};
   for (size_t i = 0; i < fds; ++i) {
     packet.fds.emplace_back(open("/dev/null", O_RDWR | O_CLOEXEC));
   }
@@ -34,6 +35,10 @@ void CheckService(std::span<const uint8_t> bytes, size_t fds) {
   const bool maps = std::holds_alternative<MapRegion>(*message);
   CHECK_EQ(fds, maps ? 1u : 0u);
   if (maps) CHECK(std::get<MapRegion>(*message).file.valid());
+  // Without its descriptor on the way, the same but for that.
+  const auto lost = ParseServiceMessage(PacketOf(bytes, 0, true));
+  CHECK_EQ(lost.ok(), maps);
+  if (maps) CHECK(!std::get<MapRegion>(*lost).file.valid());
   if (const auto* report = std::get_if<CountersReport>(&*message)) {
     CHECK_LE(report->counters.size(), kMaxCountersBytes);
   }

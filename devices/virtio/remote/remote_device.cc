@@ -354,6 +354,11 @@ absl::Status RemoteDevice::Answer(const absl::Status& status,
 }
 
 absl::Status RemoteDevice::Serve(MapRegion& message) {
+  if (!message.file.valid()) {
+    return Answer(absl::ResourceExhaustedError(
+                      "the VMM's process has no room for one more descriptor"),
+                  {});
+  }
   return Answer(AskServices([&](DeviceServices& services) {
                   return services.MapRegion(message.offset, message.size,
                                             message.file_offset,

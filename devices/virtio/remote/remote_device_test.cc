@@ -1,5 +1,9 @@
 #include "devices/virtio/remote/remote_device.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -259,6 +263,35 @@ TEST_F(RemoteDeviceTest, AnAnswerThatCannotBeSentLosesNothing) {
     EXPECT_EQ(status.code(), ErrnoStatus(error, "").code()) << status;
   }
   EXPECT_TRUE(client_->OpenNode()->valid());
+  EXPECT_FALSE(remote_->lost());
+}
+
+// The number that a new descriptor would have is the limit while one exists.
+class NoMoreDescriptors {
+ public:
+  NoMoreDescriptors() {
+    EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const Fd next(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
+    rlimit none = before_;
+    none.rlim_cur = static_cast<rlim_t>(next.get());
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  }
+  ~NoMoreDescriptors() { EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &before_), 0); }
+
+ private:
+  rlimit before_ = {};
+};
+
+TEST_F(RemoteDeviceTest, AFileForWhichThereIsNoRoomLosesNothing) {
+  ASSERT_TRUE(Connect().ok());
+  const Fd memfd = *CreateMemfd("blob", 4096);
+  absl::Status status;
+  {
+    const NoMoreDescriptors limit;
+    status = client_->MapRegion(0, 4096, 0, memfd.get());
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_TRUE(client_->MapRegion(0, 4096, 0, memfd.get()).ok());
   EXPECT_FALSE(remote_->lost());
 }
 
