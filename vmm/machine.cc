@@ -100,6 +100,8 @@ class KvmMachine final : public Machine {
   PciRanges pci_ranges() const override { return architecture_->pci_ranges(); }
 
   Outcome Run(EventLoop& loop) override {
+    // Whose thread may still fail, which is nothing to this run.
+    loader_.reset();
     outcome_.Begin(&loop);
     if (absl::Status status = PrepareBoot(); !status.ok()) {
       outcome_.Take();
@@ -172,7 +174,6 @@ absl::Status KvmMachine::PrepareBoot() {
 absl::Status KvmMachine::TryToPrepareBoot() {
   if (std::exchange(used_, true)) {
     vcpus_.clear();
-    loader_.reset();
     RETURN_IF_ERROR(vm_->Reset());
     architecture_->ResetDevices();
     RETURN_IF_ERROR(memory_.Discard());
