@@ -50,7 +50,8 @@ class Process {
   void Kill() const;
 
   // How it ended: "exit code 1", "signal 11 (Segmentation fault)"; nullopt
-  // while it runs, and for ever where somebody else has reaped it.
+  // while it runs, and for ever where somebody else has reaped it: the kernel,
+  // where this process ignores SIGCHLD.
   struct End {
     bool exited = false;  // Rather than by a signal.
     int code = 0;         // The exit code, or the signal.
