@@ -65,6 +65,14 @@ expect 'sim:a660' --kernel=zeroes --gpu=none --gpu-submission-us=5
 
 expect '/nowhere/summary' --kernel=zeroes --summary=/nowhere/summary
 
+# A limit of file sizes is complained of, too: guest memory is a file.
+if [[ -z ${NACRE_EMULATOR-} ]]; then
+  output=$(ulimit -f 1024 && "${nacre[@]}" --kernel=zeroes 2>&1)
+  code=$?
+  [[ $code == 4 && $output == nacre:*'too large' ]] ||
+    { echo "FAIL limited: exit code $code, output: $output" && ((++failures)); }
+fi
+
 # Started by a program that does not want to hear of the ends of others: nacre
 # does, of its GPU's, which ends by itself here.
 nacre=(env --ignore-signal=CHLD "${nacre[@]}")

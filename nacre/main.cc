@@ -57,6 +57,8 @@ void ReturnLargeAllocations() { mallopt(M_MMAP_THRESHOLD, 256 << 10); }
 void PrepareProcess() {
   // A console that nobody reads any more loses output and stops nothing.
   signal(SIGPIPE, SIG_IGN);
+  // A file beyond the limit is an error, which has a message.
+  signal(SIGXFSZ, SIG_IGN);
   // Whoever started this may have ignored it, and an exec keeps that: there
   // would be no word of how the GPU's process ended.
   signal(SIGCHLD, SIG_DFL);
