@@ -133,6 +133,32 @@ TEST_F(KvmGuestTest, AWindowFollowsWhatIsMappedBehindIt) {
   EXPECT_EQ(guest_->counters().mmio_reads, 0u);
 }
 
+// Beyond its file's end here; with real GPUs where memory has run out, or the
+// guest's driver has let it go (MSM_MADV_DONTNEED).
+TEST_F(KvmGuestTest, AWindowsPageThatCannotBeHadEndsNoMachine) {
+  const uint64_t page = HostPageSize();
+  Mapping window = Mapping::Anonymous(3 * page, page).value();
+  const Fd blob = CreateMemfd("blob", page).value();
+  const auto map = [&] {
+    ASSERT_EQ(mmap(window.data(), 2 * page, PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_FIXED, blob.get(), 0),
+              window.data());
+  };
+  map();
+  ASSERT_TRUE(
+      guest_->vm().memory_slots().AddWindow(kOutside, window.bytes()).ok());
+  RegisterDevice mapper([&](uint64_t, uint64_t) { map(); });
+  ASSERT_TRUE(guest_->mmio().Insert(kReport + 8, 8, &mapper).ok());
+  window.data()[0] = 7;
+  const Code load = Load8(kOutside + page) + Store8(kReport);
+  const Outcome outcome =
+      Run(load + Move(1, 5) + Store8(kOutside + page) + load + Load8(kOutside) +
+          Store8(kReport) + Store8(kReport + 8) + Move(1, 6) +
+          Store8(kOutside + page) + load + kDone);
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kStopped) << outcome.message;
+  EXPECT_THAT(seen_, ElementsAre(0, 5, 7, 6));
+}
+
 TEST_F(KvmGuestTest, ARemovedWindowIsGone) {
   Mapping window = Mapping::Anonymous(HostPageSize(), HostPageSize()).value();
   MemorySlots& slots = guest_->vm().memory_slots();

@@ -20,7 +20,6 @@ namespace nacre::vmm {
 // returns EFAULT for an address of the guest that KVM has no page for, and what
 // kvm_run's union then has. Linux 6.1's header does not know it.
 inline constexpr uint32_t kKvmExitMemoryFault = 39;
-inline constexpr int kKvmCapMemoryFaultInfo = 232;
 struct KvmMemoryFault {
   uint64_t flags;
   uint64_t guest_address;

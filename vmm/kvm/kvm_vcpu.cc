@@ -39,7 +39,8 @@ Outcome FromSystemEvent(uint32_t type) {
   }
 }
 
-// For a page that KVM cannot use though the host has it.
+// For a page that KVM cannot use though the host has it. Some drivers give one
+// at last; to try on would be for ever with those that do not.
 constexpr int kTriesOfPage = 3;
 
 // Where the guest's access was that ended KVM_RUN with EFAULT; nullopt where
@@ -126,6 +127,9 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
   // At one address, since the last exit of another kind.
   int faults = 0;
   uint64_t faulted = 0;
+  // Of all windows and in vain, since the last exit. The others are no sign of
+  // a fault that stays: a guest's kicks and interrupts need no exits for hours.
+  int restorations = 0;
   int shortages = 0;  // Since the last exit.
   while (!stop_.load()) {
     if (ioctl(fd_.get(), KVM_RUN, 0) != 0) {
@@ -142,7 +146,8 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
       }
       if (error == EFAULT) {
         Count(counters.other);
-        if (const std::optional<uint64_t> address = FaultAddress(run())) {
+        const std::optional<uint64_t> address = FaultAddress(run());
+        if (address) {
           faults = *address == faulted ? faults + 1 : 1;
           faulted = *address;
           if (vm_.memory_slots().RestoreWindowPage(*address,
@@ -151,6 +156,11 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
           }
         }
         if (wait_for_memory && (wait_for_memory() || stop_.load())) continue;
+        if (!address) {
+          const bool restored = vm_.memory_slots().RestoreWindows(stop_);
+          restorations = restored ? 0 : restorations + 1;
+          if (restorations <= kTriesOfPage || stop_.load()) continue;
+        }
         return InternalError(
             "the guest touched memory that this process cannot give it: mapped "
             "without access, or beyond the end of its file");
@@ -159,6 +169,7 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
           std::string(ErrnoStatus(error, "KVM_RUN").message()));
     }
     faults = 0;
+    restorations = 0;
     shortages = 0;
     if (std::optional<Outcome> ending = Ending(run())) {
       Count(counters.other);

@@ -50,10 +50,11 @@ class KvmVcpu {
   // Runs the guest, its I/O answered by the buses, until RequestStop or
   // something that only the whole machine can answer. Counts exits. Where the
   // guest touched a window's page that the host cannot give, gives it another
-  // one (see MemorySlots::RestoreWindowPage; from Linux 6.8 on, which says
-  // where it was). Where it touched memory that is mapped without access, calls
-  // `wait_for_memory` if there is one and tries again if that returns true.
-  // Where the host has no memory, tries again for a moment (WaitForHost).
+  // one (see MemorySlots::RestoreWindowPage); where KVM does not say which page
+  // it was, as on aarch64 and before Linux 6.8, all of that kind
+  // (RestoreWindows). Where it touched memory that is mapped without access,
+  // calls `wait_for_memory` if there is one and tries again if that returns
+  // true. Where the host has no memory, tries again for a moment (WaitForHost).
   Outcome Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
               const std::function<bool()>& wait_for_memory = nullptr);
 

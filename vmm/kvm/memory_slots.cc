@@ -10,9 +10,25 @@
 #include "base/checked.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
+#include "vmm/kvm/host_pages.h"
 #include "vmm/kvm/kvm_api.h"
 
 namespace nacre::vmm {
+namespace {
+
+// That get zeroed memory together, some moments after it was seen that the host
+// cannot give them: few, since what a window's owner maps there meanwhile goes.
+constexpr uint64_t kMostPagesAtOnce = 256;
+
+bool PutZeroes(AddressRange memory) {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): KVM has addresses as numbers.
+  return mmap(reinterpret_cast<void*>(memory.address), memory.size,
+              PROT_READ | PROT_WRITE,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+              0) != MAP_FAILED;
+}
+
+}  // namespace
 
 absl::Status MemorySlots::AddRam(const GuestMemory& memory) {
   MutexLock lock(mutex_);
@@ -47,21 +63,54 @@ absl::Status MemorySlots::RemoveWindow(uint64_t guest_address) {
 bool MemorySlots::RestoreWindowPage(uint64_t guest_address,
                                     bool give_up) const {
   MutexLock lock(mutex_);
-  const auto next = slots_.upper_bound(guest_address);
-  if (next == slots_.begin()) return false;
-  const auto& [start, slot] = *std::prev(next);
-  const uint64_t offset = guest_address - start;
-  if (!slot.is_window || offset >= slot.size) return false;
-  const uint64_t address = slot.host_address + AlignDown(offset, page_size_);
-  // NOLINTNEXTLINE(performance-no-int-to-ptr): KVM has addresses as numbers.
-  void* const page = reinterpret_cast<void*>(address);
-  // As a write would, but where that would be a SIGBUS, an error.
-  if (!give_up && madvise(page, page_size_, MADV_POPULATE_WRITE) == 0) {
-    return true;
+  const std::optional<uint64_t> page =
+      WindowMemory({AlignDown(guest_address, page_size_), page_size_});
+  if (!page) return false;
+  if (!give_up && HostCanGive(*page, page_size_)) return true;
+  return PutZeroes({*page, page_size_});
+}
+
+bool MemorySlots::RestoreWindows(const std::atomic<bool>& stop) const {
+  std::map<uint64_t, Slot> slots;
+  {
+    MutexLock lock(mutex_);
+    slots = slots_;
   }
-  return mmap(page, page_size_, PROT_READ | PROT_WRITE,
-              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-              0) != MAP_FAILED;
+  bool any = false;
+  for (const auto& [guest_address, slot] : slots) {
+    if (!slot.is_window) continue;
+    for (const AddressRange& uncertain :
+         UncertainMemory({slot.host_address, slot.size})) {
+      any |=
+          RestoreRange(guest_address + (uncertain.address - slot.host_address),
+                       uncertain, stop);
+    }
+  }
+  return any;
+}
+
+bool MemorySlots::RestoreRange(uint64_t guest_address, AddressRange memory,
+                               const std::atomic<bool>& stop) const {
+  const uint64_t most = kMostPagesAtOnce * page_size_;
+  bool any = false;
+  AddressRange lost = {memory.address, 0};
+  for (uint64_t offset = 0; offset < memory.size && !stop;
+       offset += page_size_) {
+    const uint64_t page = memory.address + offset;
+    const bool is_lost = !HostCanGive(page, page_size_);
+    if (is_lost) lost.size += page_size_;
+    const bool is_last = offset + page_size_ == memory.size;
+    if (lost.size > 0 && (!is_lost || is_last || lost.size == most)) {
+      MutexLock lock(mutex_);
+      // The window may have moved meanwhile, or be gone.
+      any |= WindowMemory({guest_address + (lost.address - memory.address),
+                           lost.size}) == lost.address &&
+             PutZeroes(lost);
+      lost.size = 0;
+    }
+    if (lost.size == 0) lost.address = page + page_size_;
+  }
+  return any;
 }
 
 absl::Status MemorySlots::MoveTo(int vm) {
@@ -110,6 +159,17 @@ absl::Status MemorySlots::Set(uint64_t guest_address, const Slot& slot) {
                         slot.size, guest_address));
   }
   return absl::OkStatus();
+}
+
+std::optional<uint64_t> MemorySlots::WindowMemory(AddressRange range) const {
+  const auto next = slots_.upper_bound(range.address);
+  if (next == slots_.begin()) return std::nullopt;
+  const auto& [start, slot] = *std::prev(next);
+  const uint64_t offset = range.address - start;
+  if (!slot.is_window || !RangeFits(offset, range.size, slot.size)) {
+    return std::nullopt;
+  }
+  return slot.host_address + offset;
 }
 
 uint32_t MemorySlots::FreeId() const {

@@ -1,14 +1,17 @@
 #ifndef NACRE_VMM_KVM_MEMORY_SLOTS_H_
 #define NACRE_VMM_KVM_MEMORY_SLOTS_H_
 
+#include <atomic>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "base/mutex.h"
 #include "base/page_size.h"
+#include "vmm/address_range.h"
 #include "vmm/guest_memory.h"
 #include "vmm/hypervisor.h"
 
@@ -38,6 +41,17 @@ class MemorySlots final : public MemoryWindows {
   // and where the host has no memory at all.
   bool RestoreWindowPage(uint64_t guest_address, bool give_up) const;
 
+  // After a fault of KVM's at an address that it does not tell: the same for
+  // every page that the windows have of mapped files, or that are gone; says
+  // whether there is zeroed memory now in place of any. Other pages of files
+  // are made, where they were not: as many as the guest has mapped.
+  //
+  // One to ten microseconds a page of the caller's thread, a vCPU's: a guest
+  // that has pages go again and again takes its own time. Leaves the rest once
+  // `stop` is true. No lock is held meanwhile that another vCPU or the windows'
+  // owners wait for.
+  bool RestoreWindows(const std::atomic<bool>& stop) const;
+
   // From now on `vm` (borrowed) has the slots, present and future.
   absl::Status MoveTo(int vm);
 
@@ -53,6 +67,13 @@ class MemorySlots final : public MemoryWindows {
                    bool is_window) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Set(uint64_t guest_address, const Slot& slot)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The host's address of a window's memory; nullopt where `range`, of guest
+  // addresses, is not all in one window.
+  std::optional<uint64_t> WindowMemory(AddressRange range) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // RestoreWindows for what a window has, or had, at a guest address.
+  bool RestoreRange(uint64_t guest_address, AddressRange memory,
+                    const std::atomic<bool>& stop) const;
   uint32_t FreeId() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint64_t page_size_;

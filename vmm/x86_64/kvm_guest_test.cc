@@ -20,7 +20,6 @@
 #include "base/mapping.h"
 #include "gtest/gtest.h"
 #include "vmm/io_device.h"
-#include "vmm/kvm/kvm_api.h"
 #include "vmm/kvm/kvm_vcpu.h"
 #include "vmm/testing/register_device.h"
 
@@ -143,77 +142,6 @@ TEST_F(KvmGuestTest, AWindowFollowsWhatIsMappedBehindIt) {
   EXPECT_EQ(port_.value, 99u);
   EXPECT_EQ(window.data()[2], 55);  // Of the blob now.
   EXPECT_EQ(guest_->counters().mmio_reads, 0u);
-}
-
-// A window, the first page of which has a file behind it that ends there, the
-// second one nothing of that file, and the third may not be accessed.
-class KvmWindowPagesTest : public KvmGuestTest {
- protected:
-  void SetUp() override {
-    KvmGuestTest::SetUp();
-    if (IsSkipped()) return;
-    ASSERT_EQ(ftruncate(blob_.get(), kPage), 0);
-    ASSERT_EQ(mmap(window_.data(), 2 * kPage, PROT_READ | PROT_WRITE,
-                   MAP_SHARED | MAP_FIXED, blob_.get(), 0),
-              window_.data());
-    ASSERT_EQ(mprotect(window_.data() + 2 * kPage, kPage, PROT_NONE), 0);
-    ASSERT_TRUE(
-        guest_->vm().memory_slots().AddWindow(kOutside, window_.bytes()).ok());
-    window_.data()[0] = 7;
-  }
-  bool Restore(uint64_t offset, bool give_up = false) {
-    return guest_->vm().memory_slots().RestoreWindowPage(kOutside + offset,
-                                                         give_up);
-  }
-
-  const Mapping window_ = Mapping::Anonymous(3 * kPage, kPage).value();
-  const Fd blob_{memfd_create("blob", MFD_CLOEXEC)};
-};
-
-// Beyond its file's end here; with real GPUs where memory has run out. KVM says
-// so by EFAULT, or has an access to no memory, where it carries it out itself.
-TEST_F(KvmWindowPagesTest, APageThatCannotBeHadEndsNoMachine) {
-  if (guest_->vm().kvm().Capability(kKvmCapMemoryFaultInfo) <= 0) {
-    GTEST_SKIP() << "KVM does not say where a fault was: Linux 6.8 does";
-  }
-  const Outcome outcome =
-      Run(LoadAl(kOutside + kPage) + OutAl(kPort) + MovAl(5) +
-          StoreAl(kOutside + kPage + 3) + StoreAl(kOutside + 2 * kPage) +
-          LoadAl(kOutside) + OutAl(kPort + 1) + kDone);
-  EXPECT_EQ(outcome.kind, Outcome::Kind::kStopped) << outcome.message;
-  EXPECT_EQ(port_.value, 7u);  // What can be had is as it was.
-}
-
-TEST_F(KvmWindowPagesTest, APageThatCanBeHadIsKept) {
-  EXPECT_TRUE(Restore(0));
-  EXPECT_EQ(window_.data()[0], 7);
-  // As the owner of the window would map it anew.
-  ASSERT_EQ(ftruncate(blob_.get(), 2 * kPage), 0);
-  EXPECT_TRUE(Restore(kPage + 5));
-  window_.data()[kPage] = 3;
-  uint8_t byte = 0;
-  EXPECT_EQ(pread(blob_.get(), &byte, 1, kPage), 1);
-  EXPECT_EQ(byte, 3);
-}
-
-TEST_F(KvmWindowPagesTest, OneThatCannotBecomesZeroes) {
-  for (const uint64_t page : {kPage, 2 * kPage}) {
-    EXPECT_TRUE(Restore(page + 5));
-    EXPECT_EQ(window_.data()[page], 0);
-    window_.data()[page] = 1;
-  }
-  EXPECT_EQ(window_.data()[0], 7);
-  // KVM has no use for it though the host has it.
-  EXPECT_TRUE(Restore(0, /*give_up=*/true));
-  EXPECT_EQ(window_.data()[0], 0);
-}
-
-TEST_F(KvmWindowPagesTest, RamAndWhatIsOutsideIsLeftAlone) {
-  MemorySlots& slots = guest_->vm().memory_slots();
-  EXPECT_FALSE(slots.RestoreWindowPage(0, false));
-  EXPECT_FALSE(slots.RestoreWindowPage(kOutside - 1, false));
-  EXPECT_FALSE(slots.RestoreWindowPage(kOutside + 3 * kPage, false));
-  EXPECT_FALSE(slots.RestoreWindowPage(UINT64_MAX, false));
 }
 
 TEST_F(KvmGuestTest, ARemovedWindowIsGone) {
