@@ -130,6 +130,7 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
   // Of all windows and in vain, since the last exit. The others are no sign of
   // a fault that stays: a guest's kicks and interrupts need no exits for hours.
   int restorations = 0;
+  uint64_t windows_seen = 0;
   int shortages = 0;  // Since the last exit.
   while (!stop_.load()) {
     if (ioctl(fd_.get(), KVM_RUN, 0) != 0) {
@@ -157,7 +158,8 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
         }
         if (wait_for_memory && (wait_for_memory() || stop_.load())) continue;
         if (!address) {
-          const bool restored = vm_.memory_slots().RestoreWindows(stop_);
+          const bool restored =
+              vm_.memory_slots().RestoreWindows(windows_seen, stop_);
           restorations = restored ? 0 : restorations + 1;
           if (restorations <= kTriesOfPage || stop_.load()) continue;
         }

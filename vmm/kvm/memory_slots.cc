@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "base/checked.h"
@@ -70,7 +71,10 @@ bool MemorySlots::RestoreWindowPage(uint64_t guest_address,
   return PutZeroes({*page, page_size_});
 }
 
-bool MemorySlots::RestoreWindows(const std::atomic<bool>& stop) const {
+bool MemorySlots::RestoreWindows(uint64_t& seen,
+                                 const std::atomic<bool>& stop) const {
+  MutexLock restore_lock(restore_mutex_);
+  if (std::exchange(seen, restorations_) != restorations_) return true;
   std::map<uint64_t, Slot> slots;
   {
     MutexLock lock(mutex_);
@@ -86,6 +90,7 @@ bool MemorySlots::RestoreWindows(const std::atomic<bool>& stop) const {
                        uncertain, stop);
     }
   }
+  if (any) seen = ++restorations_;
   return any;
 }
 

@@ -46,11 +46,13 @@ class MemorySlots final : public MemoryWindows {
   // whether there is zeroed memory now in place of any. Other pages of files
   // are made, where they were not: as many as the guest has mapped.
   //
-  // One to ten microseconds a page of the caller's thread, a vCPU's: a guest
-  // that has pages go again and again takes its own time. Leaves the rest once
-  // `stop` is true. No lock is held meanwhile that another vCPU or the windows'
-  // owners wait for.
-  bool RestoreWindows(const std::atomic<bool>& stop) const;
+  // One to ten microseconds a page of the caller's thread, a vCPU's, and one
+  // vCPU after the other: a guest that has pages go again and again takes its
+  // own time. `seen` is the caller's, 0 at first: where others have restored
+  // something since it was here that counts as done, and nothing is looked at.
+  // Leaves the rest once `stop` is true. No lock is held meanwhile that the
+  // windows' owners wait for.
+  bool RestoreWindows(uint64_t& seen, const std::atomic<bool>& stop) const;
 
   // From now on `vm` (borrowed) has the slots, present and future.
   absl::Status MoveTo(int vm);
@@ -77,6 +79,9 @@ class MemorySlots final : public MemoryWindows {
   uint32_t FreeId() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint64_t page_size_;
+  mutable Mutex restore_mutex_;  // Before mutex_.
+  // How often RestoreWindows restored something.
+  mutable uint64_t restorations_ ABSL_GUARDED_BY(restore_mutex_) = 0;
   mutable Mutex mutex_;
   int vm_ ABSL_GUARDED_BY(mutex_) = -1;
   std::map<uint64_t, Slot> slots_ ABSL_GUARDED_BY(mutex_);  // By guest address.

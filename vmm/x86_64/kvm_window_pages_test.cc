@@ -152,16 +152,21 @@ TEST_F(KvmGuestTest, NothingButWhatIsLostIsReplaced) {
   window.data()[700 * kPage] = 7;
   const MemorySlots& slots = guest_->vm().memory_slots();
   std::atomic<bool> stop = false;
-  EXPECT_FALSE(slots.RestoreWindows(stop));  // There is none.
+  uint64_t seen = 0;
+  EXPECT_FALSE(slots.RestoreWindows(seen, stop));  // There is none.
   ASSERT_TRUE(guest_->vm()
                   .memory_slots()
                   .AddWindow(TinyGuest::kMemorySize << 4, window.bytes())
                   .ok());
   stop = true;
-  EXPECT_FALSE(slots.RestoreWindows(stop));
+  EXPECT_FALSE(slots.RestoreWindows(seen, stop));
   stop = false;
-  ASSERT_TRUE(slots.RestoreWindows(stop));
-  EXPECT_FALSE(slots.RestoreWindows(stop));
+  ASSERT_TRUE(slots.RestoreWindows(seen, stop));
+  EXPECT_FALSE(slots.RestoreWindows(seen, stop));
+  // Another vCPU, that met one of them too, has it done for it, once.
+  uint64_t seen_by_other = 0;
+  EXPECT_TRUE(slots.RestoreWindows(seen_by_other, stop));
+  EXPECT_FALSE(slots.RestoreWindows(seen_by_other, stop));
   for (const uint64_t page : {1, 256, 257, 600, 702, 999}) {
     EXPECT_EQ(window.data()[page * kPage], 0) << page;
   }
