@@ -38,8 +38,9 @@ class BusyObjects {
     uint64_t iova = 0;  // What the kernel certainly has, or 0.
     bool may_have_iova = false;
     uint64_t size = 0;
-    // The size is in Counters::object_bytes. That of an import is where another
-    // file's object is; while the import is kept here, that one may go.
+    // The size is in Counters::object_bytes. An import's is while it is kept
+    // here, since the object that it is of may go meanwhile; where that one is
+    // still there the bytes count twice.
     bool is_counted = false;
   };
 
@@ -64,7 +65,9 @@ class BusyObjects {
     }
   }
   // The same of many more, where there is no room: not with each command.
-  void SweepMore(const DrmFile& own) { SweepMany(&own, kPerLargeSweep); }
+  void SweepMore(const DrmFile* own = nullptr) {
+    SweepMany(own, kPerLargeSweep);
+  }
   // Closes all that have become idle, of files that are open for such objects
   // alone.
   void SweepAll() { SweepMany(nullptr, SIZE_MAX); }
@@ -75,7 +78,8 @@ class BusyObjects {
  private:
   // Attack stopped: the time of one command, by thousands of busy objects.
   static constexpr size_t kPerSweep = 8;
-  // And by millions. Some ten milliseconds; no program has so many.
+  // And by hundreds of thousands: some ten milliseconds, or half a second where
+  // all are idle and are closed. No program has so many.
   static constexpr size_t kPerLargeSweep = size_t{1} << 16;
 
   void SweepSome(const DrmFile* own);

@@ -104,6 +104,22 @@ TEST_P(BusyObjectsTest, WhatIsIdleMakesRoomAmongMany) {
   EXPECT_TRUE(guest_->NewBuffer(HostPageSize(), kIova).ok());
 }
 
+// Of a program that was killed, with more of them than one sweep looks at.
+TEST_P(BusyObjectsTest, AFileThatIsOpenForIdleOnesMakesRoom) {
+  Use({.max_files = 1});
+  GuestSubmit submit;
+  for (uint32_t i = 0; i < 100; ++i) {
+    const uint32_t buffer =
+        *guest_->NewBuffer(HostPageSize(), kIova + i * HostPageSize());
+    submit.bos.push_back({MSM_SUBMIT_BO_READ, buffer, 0});
+  }
+  ASSERT_TRUE(guest_->Submit(submit).ok());
+  guest_.reset();
+  EXPECT_FALSE(type_->CreateContext(1, "early").ok());
+  device_.FinishAll();
+  EXPECT_TRUE(type_->CreateContext(1, "next").ok());
+}
+
 // close() of the file would wait too.
 TEST_P(BusyObjectsTest, AFileStaysOpenForThem) {
   const uint32_t buffer = NewBusyBuffer();

@@ -129,7 +129,10 @@ absl::StatusOr<std::shared_ptr<GemObject>> MsmContext::GrowToGuestPages(
   const uint64_t iova = object->iova();
   object.reset();
   // Mesa aligns addresses to the guest's pages, so that there is room.
-  return file_->New(blob_size, flags, iova);
+  absl::StatusOr<std::shared_ptr<GemObject>> grown =
+      file_->New(blob_size, flags, iova);
+  file_->EndCommand();
+  return grown;
 }
 
 absl::StatusOr<std::unique_ptr<virtio_gpu::Blob>> MsmContext::CreateShmem(
@@ -163,9 +166,11 @@ absl::Status MsmContext::AttachResource(uint32_t resource_id,
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const Fd dmabuf, blob.Export());
-  ASSIGN_OR_RETURN(std::shared_ptr<GemObject> object,
-                   file_->Import(dmabuf.get(), blob.size()));
-  return objects_.Attach(resource_id, std::move(object));
+  absl::StatusOr<std::shared_ptr<GemObject>> object =
+      file_->Import(dmabuf.get(), blob.size());
+  file_->EndCommand();
+  RETURN_IF_ERROR(object.status());
+  return objects_.Attach(resource_id, *std::move(object));
 }
 
 void MsmContext::DetachResource(uint32_t resource_id) {

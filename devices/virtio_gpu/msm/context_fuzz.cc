@@ -28,6 +28,7 @@ bool IsChosen(uint8_t choices, int which) {
 Limits SmallLimits() {
   return {.max_files = 3,
           .max_object_bytes = 12 * kLargestPageSize,
+          .max_objects = 10,
           .max_context_object_bytes = 8 * kLargestPageSize,
           .max_submitqueues = 2,
           .max_unfinished_bytes = 2 * UnfinishedWork::kAdvance,
@@ -38,7 +39,12 @@ Limits SmallLimits() {
 
 void CheckLimits(const Counters& counters, const Limits& limits) {
   CHECK_LE(counters.files.value(), limits.max_files);
-  CHECK_LE(counters.object_bytes.value(), limits.max_object_bytes);
+  CHECK_LE(counters.objects.value(), limits.max_objects);
+  // A kept import counts beside the object that it is of.
+  CHECK_LE(counters.object_bytes.value(),
+           counters.objects_imported.value() == 0
+               ? limits.max_object_bytes
+               : limits.max_files * limits.max_object_bytes);
   CHECK_LE(counters.submitqueues.value(),
            limits.max_files * limits.max_submitqueues);
   CHECK_LE(counters.unfinished_bytes.value(), limits.max_unfinished_bytes);

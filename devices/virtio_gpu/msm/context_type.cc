@@ -37,7 +37,12 @@ std::span<const uint8_t> MsmContextType::capset() const {
 absl::StatusOr<std::unique_ptr<virtio_gpu::Context>>
 MsmContextType::CreateContext(uint32_t /*ctx_id*/,
                               const std::string& /*name*/) {
-  busy_.Sweep();
+  if (counters_.files.value() < config_.limits.max_files) {
+    busy_.Sweep();
+  } else {
+    // Files may be open for what a program had that ended.
+    busy_.SweepMore();
+  }
   unfinished_.Sweep();
   ASSIGN_OR_RETURN(std::shared_ptr<DrmFile> drm,
                    OpenCounted(device_, counters_, config_.limits));

@@ -28,8 +28,8 @@ struct Counters {
   SharedGauge contexts;
   SharedGauge files;  // Open render nodes: contexts, or blobs that outlive one.
   SharedGauge objects;       // GEM handles.
-  SharedGauge object_bytes;  // Size of created objects; imported ones are no
-                             // new memory.
+  SharedGauge object_bytes;  // Size of created objects; of imported ones, which
+                             // are no new memory, those in BusyObjects.
   SharedGauge submitqueues;
   SharedGauge unfinished_bytes;  // See UnfinishedWork.
   SharedGauge control_memories;  // Blobs of msm_shmem.

@@ -20,7 +20,6 @@ GemObject::GemObject(std::shared_ptr<GemFile> file, Origin origin,
       size_(size),
       flags_(flags) {
   Counters& counters = file_->counters_;
-  counters.objects.Add();
   if (origin_ == Origin::kCreated) {
     counters.objects_created.Add();
     file_->object_bytes_ += size_;
@@ -162,14 +161,17 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
   }
   // Counted first: other contexts may be here at the same time.
   if (!Reserve(*rounded)) {
-    return ErrnoStatus(ENOMEM, absl::StrCat("GEM_NEW of ", size, " bytes with ",
-                                            counters_.object_bytes.value(),
-                                            " taken by all contexts: at most ",
-                                            limits_.max_object_bytes));
+    return ErrnoStatus(
+        ENOMEM,
+        absl::StrCat("GEM_NEW of ", size, " bytes with ",
+                     counters_.object_bytes.value(), " taken in ",
+                     counters_.objects.value(),
+                     " handles of all contexts: at most ",
+                     limits_.max_object_bytes, " in ", limits_.max_objects));
   }
   const absl::StatusOr<uint32_t> handle = drm_->GemNew(*rounded, flags);
   if (!handle.ok()) {
-    counters_.object_bytes.Subtract(*rounded);
+    Unreserve(*rounded);
     return handle.status();
   }
   std::shared_ptr<GemObject> object(new GemObject(shared_from_this(),
@@ -181,18 +183,45 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
 }
 
 bool GemFile::Reserve(uint64_t bytes) {
-  const uint64_t most = limits_.max_object_bytes;
-  if (counters_.object_bytes.AddUpTo(most, bytes)) return true;
+  if (ReserveNow(bytes)) return true;
   if (std::exchange(has_made_room_, true)) return false;
   // Of programs that ended, for one.
-  busy_.SweepMore(*drm_);
-  return counters_.object_bytes.AddUpTo(most, bytes);
+  busy_.SweepMore(drm_.get());
+  return ReserveNow(bytes);
+}
+
+bool GemFile::ReserveNow(uint64_t bytes) {
+  if (!counters_.objects.AddUpTo(limits_.max_objects)) return false;
+  if (bytes == 0 ||
+      counters_.object_bytes.AddUpTo(limits_.max_object_bytes, bytes)) {
+    return true;
+  }
+  counters_.objects.Subtract();
+  return false;
+}
+
+void GemFile::Unreserve(uint64_t bytes) {
+  counters_.objects.Subtract();
+  counters_.object_bytes.Subtract(bytes);
 }
 
 absl::StatusOr<std::shared_ptr<GemObject>> GemFile::Import(int dmabuf,
                                                            uint64_t size) {
-  ASSIGN_OR_RETURN(const uint32_t handle, drm_->GemImport(dmabuf));
+  // Before it is made: the handle may be one of BusyObjects', not to be closed.
+  if (!Reserve(0)) {
+    return ErrnoStatus(
+        ENOMEM, absl::StrCat("an import with ", counters_.objects.value(),
+                             " handles of all contexts: at most ",
+                             limits_.max_objects));
+  }
+  const absl::StatusOr<uint32_t> made = drm_->GemImport(dmabuf);
+  if (!made.ok()) {
+    Unreserve(0);
+    return made.status();
+  }
+  const uint32_t handle = *made;
   if (const auto known = shared_.find(handle); known != shared_.end()) {
+    Unreserve(0);
     return known->second->shared_from_this();
   }
   std::shared_ptr<GemObject> object(new GemObject(

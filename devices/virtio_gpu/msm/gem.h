@@ -54,6 +54,7 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
   friend class GemFile;
   enum class Origin { kCreated, kImported };
 
+  // Of a handle that is counted.
   GemObject(std::shared_ptr<GemFile> file, Origin origin, uint32_t handle,
             uint64_t size, uint32_t flags);
 
@@ -87,7 +88,7 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   GemFile& operator=(const GemFile&) = delete;
 
   DrmFile& drm() { return *drm_; }
-  // After the ccmds of a SUBMIT_3D.
+  // After the ccmds of a SUBMIT_3D, or any other command.
   void EndCommand() {
     uploads_.End();
     has_made_room_ = false;
@@ -106,8 +107,11 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
  private:
   friend class GemObject;
 
-  // Counts the bytes of a new object; false where there is no room for them.
+  // Counts a handle, and the bytes of a new object; false where there is no
+  // room for them.
   bool Reserve(uint64_t bytes);
+  bool ReserveNow(uint64_t bytes);
+  void Unreserve(uint64_t bytes);
 
   const std::shared_ptr<DrmFile> drm_;
   const DrmDevice& device_;
@@ -116,8 +120,8 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   const Limits limits_;
   uint64_t object_bytes_ = 0;  // Of objects that were created and exist.
   UploadMappings uploads_;
-  // In this SUBMIT_3D. Attack stopped: its time, by looking for room at each of
-  // its ccmds.
+  // In this command. Attack stopped: its time, by looking for room at each ccmd
+  // of a SUBMIT_3D.
   bool has_made_room_ = false;
   // Objects that have a dma-buf, by handle: those an import can meet again.
   absl::flat_hash_map<uint32_t, GemObject*> shared_;

@@ -9,7 +9,9 @@ namespace nacre::msm {
 // How much of the host one guest may hold through its msm contexts. Each is
 // checked before anything is made; how a guest learns of it is said with each.
 // What a context held is free again once it is gone, except for blobs that
-// outlive it and objects that the GPU still works on: those when they go.
+// outlive it, until they go, and objects that the GPU still worked on, with
+// their files: those once it is done and a context is made, submits or asks for
+// memory, or the guest's driver starts or ends.
 struct Limits {
   // Attack stopped: contexts (or blobs that keep the file of a dead context
   // open) until the process is out of file descriptors. CTX_CREATE answers
@@ -21,6 +23,12 @@ struct Limits {
   // RESOURCE_CREATE_BLOB behind it answers INVALID_PARAMETER, as there is no
   // object.
   uint64_t max_object_bytes = uint64_t{16} << 30;
+  // Attack stopped: memory of the host's kernel, and the time of a reset, used
+  // up by handles: of small objects that the guest lets go of while the GPU
+  // works on them, or of one object in each context. Of all contexts; above
+  // what virtio_gpu::Limits lets a guest have by its resources and attachments.
+  // GEM_NEW as above; CTX_ATTACH_RESOURCE answers OUT_OF_MEMORY.
+  uint64_t max_objects = uint64_t{1} << 19;
   // Attack stopped: one program of the guest taking all of that. In bytes, of
   // the objects that a context made and that it or a blob still holds. As
   // above.

@@ -128,6 +128,24 @@ TEST_F(LimitsTest, OfBuffersOfAllContexts) {
   EXPECT_EQ(g_->NewBuffer(2, 23, 3 * kPage), Type::kOkNodata);
 }
 
+TEST_F(LimitsTest, OfHandlesOfAllContexts) {
+  Start(Limits{.max_objects = 2});
+  StartContext(1);
+  StartContext(2);
+  EXPECT_EQ(g_->NewBuffer(1, 20), Type::kOkNodata);
+  EXPECT_EQ(g_->NewBuffer(1, 21), Type::kOkNodata);
+  EXPECT_EQ(g_->NewBuffer(1, 22), Type::kErrInvalidParameter);
+  EXPECT_EQ(g_->shmem(1).async_error, 1u);
+  EXPECT_EQ(g_->OnResource(Type::kCtxAttachResource, 2, 20),
+            Type::kErrOutOfMemory);
+  EXPECT_EQ(Unref(21), Type::kOkNodata);
+  EXPECT_EQ(g_->OnResource(Type::kCtxAttachResource, 2, 20), Type::kOkNodata);
+  EXPECT_EQ(g_->OnResource(Type::kCtxAttachResource, 1, 20), Type::kOkNodata);
+  EXPECT_EQ(g_->NewBuffer(1, 23), Type::kErrInvalidParameter);
+  EXPECT_EQ(g_->DestroyContext(2), Type::kOkNodata);
+  EXPECT_EQ(g_->NewBuffer(1, 24), Type::kOkNodata);
+}
+
 TEST_F(LimitsTest, OfBuffersOfOneContext) {
   Start(Limits{.max_context_object_bytes = 2 * kPage});
   StartContext(1);
