@@ -27,7 +27,7 @@ for argument in "${@:2}"; do
   esac
 done
 use_arch "$arch"
-readonly seconds_a_guest=90 seconds_a_test=60
+readonly seconds_a_guest=90 seconds_a_test=120
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -137,7 +137,7 @@ if $cross; then
   # Each of its vCPUs and the device have to run at once for it to race.
   code=0
   outer_cpus=3 run_payload "$scratch/hostile" "$out" \
-    $((4 * seconds_a_test)) run_tests.sh $((3 * seconds_a_test)) \
+    $((2 * seconds_a_test)) run_tests.sh $((3 * seconds_a_test / 2)) \
     "$hostile_test" || code=$?
   ((code == 0)) || printf 'FAIL %s hostile guest: the run ended with code %d\n' \
     "$arch" "$code" >>"$results"
