@@ -1,3 +1,7 @@
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
 #include "devices/virtio_gpu/msm/testing/context_test_base.h"
 #include "gtest/gtest.h"
 
@@ -28,6 +32,19 @@ class BusyObjectsTest : public ContextTestBase,
         guest_->Submit({.bos = {{MSM_SUBMIT_BO_WRITE, buffer, 0}}, .cmds = {}})
             .ok());
     return buffer;
+  }
+
+  // Many that one submit reads.
+  std::vector<uint32_t> NewBusyBuffers(Guest& guest, uint32_t count) {
+    std::vector<uint32_t> buffers;
+    GuestSubmit submit;
+    for (uint32_t i = 0; i < count; ++i) {
+      buffers.push_back(
+          *guest.NewBuffer(HostPageSize(), kIova + i * HostPageSize()));
+      submit.bos.push_back({MSM_SUBMIT_BO_READ, buffers.back(), 0});
+    }
+    EXPECT_TRUE(guest.Submit(submit).ok());
+    return buffers;
   }
 
   size_t closes() const { return device_.calls(DrmCall::kGemClose); }
@@ -89,15 +106,8 @@ TEST_P(BusyObjectsTest, WhatIsIdleMakesRoomAmongMany) {
   constexpr uint32_t kOthers = 100;
   LimitBuffers(kOthers + 1);
   Guest other(*type_);
-  GuestSubmit submit;
-  for (uint32_t i = 0; i < kOthers; ++i) {
-    const uint32_t buffer =
-        *other.NewBuffer(HostPageSize(), kIova + i * HostPageSize());
-    submit.bos.push_back({MSM_SUBMIT_BO_READ, buffer, 0});
-  }
-  ASSERT_TRUE(other.Submit(submit).ok());
-  for (const drm_msm_gem_submit_bo& bo : submit.bos) {
-    other.CloseBuffer(bo.handle);
+  for (const uint32_t buffer : NewBusyBuffers(other, kOthers)) {
+    other.CloseBuffer(buffer);
   }
   guest_->CloseBuffer(NewBusyBuffer());
   device_.FinishAll();
@@ -107,13 +117,7 @@ TEST_P(BusyObjectsTest, WhatIsIdleMakesRoomAmongMany) {
 // Of a program that was killed, with more of them than one sweep looks at.
 TEST_P(BusyObjectsTest, AFileThatIsOpenForIdleOnesMakesRoom) {
   Use({.max_files = 1});
-  GuestSubmit submit;
-  for (uint32_t i = 0; i < 100; ++i) {
-    const uint32_t buffer =
-        *guest_->NewBuffer(HostPageSize(), kIova + i * HostPageSize());
-    submit.bos.push_back({MSM_SUBMIT_BO_READ, buffer, 0});
-  }
-  ASSERT_TRUE(guest_->Submit(submit).ok());
+  NewBusyBuffers(*guest_, 100);
   guest_.reset();
   EXPECT_FALSE(type_->CreateContext(1, "early").ok());
   device_.FinishAll();
@@ -135,13 +139,7 @@ TEST_P(BusyObjectsTest, AFileStaysOpenForThem) {
 
 TEST_P(BusyObjectsTest, WithoutContextsAllThatAreIdleAreClosedTogether) {
   constexpr uint32_t kBuffers = 100;
-  GuestSubmit submit;
-  for (uint32_t i = 0; i < kBuffers; ++i) {
-    const uint32_t buffer =
-        *guest_->NewBuffer(HostPageSize(), kIova + i * HostPageSize());
-    submit.bos.push_back({MSM_SUBMIT_BO_READ, buffer, 0});
-  }
-  ASSERT_TRUE(guest_->Submit(submit).ok());
+  NewBusyBuffers(*guest_, kBuffers);
   guest_.reset();
   type_->ReleaseIdle();
   EXPECT_EQ(device_.handles(), kBuffers);
@@ -192,15 +190,8 @@ TEST_P(BusyObjectsTest, WhatIsIdleIsClosedAtOnce) {
 
 TEST_P(BusyObjectsTest, ThousandsOfThemAreAllClosedInTheEnd) {
   constexpr uint32_t kBuffers = 1000;
-  GuestSubmit submit;
-  for (uint32_t i = 0; i < kBuffers; ++i) {
-    const uint32_t buffer =
-        *guest_->NewBuffer(HostPageSize(), kIova + i * HostPageSize());
-    submit.bos.push_back({MSM_SUBMIT_BO_READ, buffer, 0});
-  }
-  ASSERT_TRUE(guest_->Submit(submit).ok());
-  for (const drm_msm_gem_submit_bo& bo : submit.bos) {
-    guest_->CloseBuffer(bo.handle);
+  for (const uint32_t buffer : NewBusyBuffers(*guest_, kBuffers)) {
+    guest_->CloseBuffer(buffer);
   }
   EXPECT_EQ(device_.handles(), kBuffers);
   device_.FinishAll();
