@@ -9,7 +9,6 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <iterator>
@@ -32,6 +31,7 @@
 #include "vmm/kvm/kvm_api.h"
 #include "vmm/machine.h"
 #include "vmm/testing/tiny_kernels.h"
+#include "vmm/testing/tiny_machine.h"
 
 namespace nacre::vmm {
 namespace {
@@ -45,13 +45,7 @@ class HostFaultsTest : public testing::Test {
     if (const absl::Status status = Kvm::Open().status(); !status.ok()) {
       GTEST_SKIP() << status;
     }
-    config_.vcpus = 2;
-    config_.memory = DefaultMemoryLayout(uint64_t{64} << 20);
-    config_.kernel_path = testing::TempDir() + "/kernel";
-    const std::vector<uint8_t> kernel = ResettingKernel();
-    std::ofstream(config_.kernel_path, std::ios::binary)
-        .write(reinterpret_cast<const char*>(kernel.data()),
-               static_cast<std::streamsize>(kernel.size()));
+    config_ = TinyMachine(ResettingKernel());
   }
 
   // A life of a machine that has what a GPU's transport asks for.

@@ -8,10 +8,8 @@
 
 #include <array>
 #include <cstdint>
-#include <fstream>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "base/fd.h"
@@ -20,6 +18,7 @@
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine.h"
 #include "vmm/testing/tiny_kernels.h"
+#include "vmm/testing/tiny_machine.h"
 
 namespace nacre::vmm {
 namespace {
@@ -30,13 +29,8 @@ class MachineStopTest : public testing::Test {
     if (const absl::Status status = Kvm::Open().status(); !status.ok()) {
       GTEST_SKIP() << status;
     }
-    config_.vcpus = 2;  // The second one waits in KVM to be started.
-    config_.memory = DefaultMemoryLayout(uint64_t{64} << 20);
-    config_.kernel_path = testing::TempDir() + "/kernel";
-    const std::vector<uint8_t> kernel = SpinningKernel();
-    std::ofstream(config_.kernel_path, std::ios::binary)
-        .write(reinterpret_cast<const char*>(kernel.data()),
-               static_cast<std::streamsize>(kernel.size()));
+    // The second vCPU waits in KVM to be started.
+    config_ = TinyMachine(SpinningKernel());
   }
 
   // Runs the guest, and stops it once it spins. Hangs where it cannot be.

@@ -6,8 +6,7 @@
 
 namespace nacre::vmm {
 
-// Kernel files of the machine's architecture, for one of 64 MiB in the default
-// layout.
+// Kernel files of the machine's architecture, for a TinyMachine.
 
 // Resets the machine the first time that it runs, and powers it off the second.
 std::vector<uint8_t> ResettingKernel();
