@@ -1,11 +1,20 @@
 #ifndef NACRE_BASE_TESTING_HOST_FAULTS_H_
 #define NACRE_BASE_TESTING_HOST_FAULTS_H_
 
+#include <cerrno>
 #include <cstdint>
 #include <optional>
 #include <string>
 
 namespace nacre {
+
+// What tests have a host say of a call that fails.
+inline constexpr int kHostErrors[] = {ENOMEM, EINVAL, EIO,    EBUSY,
+                                      EMFILE, EPERM,  ENOSPC, ENOSYS,
+                                      EFAULT, EINTR,  EAGAIN};
+
+// A kernel says the others once, for its caller to try again.
+constexpr bool MayLast(int error) { return error != EINTR && error != EAGAIN; }
 
 // The host's bad luck: while one of these exists, calls that our code makes of
 // the host fail as planned, without being made. They are those of the C
