@@ -28,6 +28,9 @@ constexpr uint64_t kControl = kMaxRemoteQueues + 2;
 // Attack stopped: a lost device that cannot be ended talks without end.
 constexpr int kMaxLastWords = 1024;
 
+// When it is once more tried to look at what came while somebody asked.
+constexpr int kLookAgainMilliseconds = 10;
+
 void AppendBytes(std::vector<uint8_t>& to, std::span<const uint8_t> bytes) {
   to.insert(to.end(), bytes.begin(), bytes.end());
 }
@@ -303,8 +306,9 @@ void RemoteDevice::Run() {
 
 bool RemoteDevice::ServeEvents() {
   std::array<epoll_event, 8> events;
-  const int count =
-      epoll_wait(epoll_.get(), events.data(), events.size(), /*timeout=*/-1);
+  // What nobody looked at tells of itself no more.
+  const int count = epoll_wait(epoll_.get(), events.data(), events.size(),
+                               heard_control_ ? kLookAgainMilliseconds : -1);
   PCHECK(count >= 0 || errno == EINTR) << "epoll_wait";
   for (int i = 0; i < count; ++i) {
     const uint64_t what = events[i].data.u64;
@@ -317,12 +321,7 @@ bool RemoteDevice::ServeEvents() {
       continue;
     }
     if (what == kControl) {
-      // Else the answer is to somebody, who looks for more behind it.
-      if (control_mutex_.TryLock()) {
-        CheckSilence();
-        control_mutex_.Unlock();
-      }
-      if (lost_) return false;
+      heard_control_ = true;
       continue;
     }
     MutexLock lock(notifier_mutex_);
@@ -332,7 +331,14 @@ bool RemoteDevice::ServeEvents() {
       notifier_->NotifyUsedBuffers(static_cast<uint16_t>(what));
     }
   }
-  return true;
+  // Else somebody waits for an answer, or has it and has looked for more behind
+  // it, but before that came.
+  if (heard_control_ && control_mutex_.TryLock()) {
+    heard_control_ = false;
+    CheckSilence();
+    control_mutex_.Unlock();
+  }
+  return !lost_;
 }
 
 absl::Status RemoteDevice::ServeMessage() {

@@ -182,6 +182,7 @@ class RemoteDevice final : public VirtioDevice {
   // By queue; the device signals them.
   std::vector<EventFd> interrupts_ ABSL_GUARDED_BY(notifier_mutex_);
 
+  bool heard_control_ = false;  // This class's thread's.
   std::atomic<uint64_t> relayed_ = 0;
 
   mutable std::atomic<bool> lost_ = false;
