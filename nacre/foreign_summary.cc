@@ -31,6 +31,8 @@ bool IsPlain(const GpuSummary& summary) {
 GpuSummary ParseForeignSummary(const std::string& bytes) {
   GpuSummary summary;
   if (!summary.ParseFromString(bytes) || !IsPlain(summary)) summary.Clear();
+  // They have their place in protobuf's text format.
+  summary.DiscardUnknownFields();
   summary.clear_device();
   summary.clear_failure();
   return summary;

@@ -4,6 +4,8 @@
 #include <string>
 
 #include "google/protobuf/map.h"
+#include "google/protobuf/message.h"
+#include "google/protobuf/unknown_field_set.h"
 #include "gtest/gtest.h"
 
 namespace nacre {
@@ -49,6 +51,16 @@ TEST(ForeignSummaryTest, ForgedNamesLeaveNothing) {
       EXPECT_EQ(Parse(summary).ByteSizeLong(), 0u) << name;
     }
   }
+}
+
+// Protobuf keeps what it does not know, and shows it in its text format.
+TEST(ForeignSummaryTest, FieldsThatItDoesNotHaveAreNotKept) {
+  GpuSummary summary;
+  summary.set_contexts_now(3);
+  const std::string known = summary.SerializeAsString();
+  summary.GetReflection()->MutableUnknownFields(&summary)->AddLengthDelimited(
+      99, "x\ny");
+  EXPECT_EQ(Parse(summary).SerializeAsString(), known);
 }
 
 TEST(ForeignSummaryTest, NamesNoDeviceAndNoFailure) {

@@ -166,7 +166,7 @@ decoders() {
     devices/virtio_gpu/msm/{gem_blob,object_table,shmem}.{cc,h} \
     devices/virtio_gpu/msm/submit{_check,_translator,queues}.{cc,h} \
     devices/virtio_gpu/msm/{unfinished_work,upload_mappings}.{cc,h} \
-    nacre/{config,flags}.{cc,h} \
+    nacre/{config,flags,foreign_summary}.{cc,h} nacre/jail/foreign_lines.{cc,h} \
     simulator/{address_space,buffer,buffer_pool}.{cc,h} \
     simulator/blit_2d{,_registers}.{cc,h} \
     simulator/{command_processor,cp_state,draw_state}.{cc,h} \
@@ -177,7 +177,7 @@ decoders() {
     simulator/{simulated_file,small_float,srgb}.{cc,h} \
     simulator/{submission,submit_queue,surface}.{cc,h} \
     vmm/pci/{bar,config_space,msix,pci_bus,pci_device}.{cc,h} \
-    vmm/{aarch64,x86_64}/kernel_image.{cc,h}
+    vmm/{aarch64,x86_64}/kernel_image.{cc,h} vmm/serial.{cc,h}
 }
 
 # Runs the inputs once more, compiled to count lines, and prints how many of
