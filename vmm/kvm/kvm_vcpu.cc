@@ -14,6 +14,7 @@
 #include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "vmm/host_shortage.h"
+#include "vmm/kvm/page_faults.h"
 
 namespace nacre::vmm {
 namespace {
@@ -38,10 +39,6 @@ Outcome FromSystemEvent(uint32_t type) {
       return InternalError(absl::StrCat("unknown KVM system event ", type));
   }
 }
-
-// For a page that KVM cannot use though the host has it. Some drivers give one
-// at last; to try on would be for ever with those that do not.
-constexpr int kTriesOfPage = 3;
 
 // Where the guest's access was that ended KVM_RUN with EFAULT; nullopt where
 // KVM does not say.
@@ -124,13 +121,7 @@ void KvmVcpu::RequestStop() {
 
 Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
                      const std::function<bool()>& wait_for_memory) {
-  // At one address, since the last exit of another kind.
-  int faults = 0;
-  uint64_t faulted = 0;
-  // Of all windows and in vain, since the last exit. The others are no sign of
-  // a fault that stays: a guest's kicks and interrupts need no exits for hours.
-  int restorations = 0;
-  uint64_t windows_seen = 0;
+  PageFaults page_faults(vm_.memory_slots(), stop_, wait_for_memory);
   int shortages = 0;  // Since the last exit.
   while (!stop_.load()) {
     if (ioctl(fd_.get(), KVM_RUN, 0) != 0) {
@@ -147,22 +138,7 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
       }
       if (error == EFAULT) {
         Count(counters.other);
-        const std::optional<uint64_t> address = FaultAddress(run());
-        if (address) {
-          faults = *address == faulted ? faults + 1 : 1;
-          faulted = *address;
-          if (vm_.memory_slots().RestoreWindowPage(*address,
-                                                   faults > kTriesOfPage)) {
-            continue;
-          }
-        }
-        if (wait_for_memory && (wait_for_memory() || stop_.load())) continue;
-        if (!address) {
-          const bool restored =
-              vm_.memory_slots().RestoreWindows(windows_seen, stop_);
-          restorations = restored ? 0 : restorations + 1;
-          if (restorations <= kTriesOfPage || stop_.load()) continue;
-        }
+        if (page_faults.Mend(FaultAddress(run()))) continue;
         return InternalError(
             "the guest touched memory that this process cannot give it: mapped "
             "without access, or beyond the end of its file");
@@ -170,8 +146,7 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
       return InternalError(
           std::string(ErrnoStatus(error, "KVM_RUN").message()));
     }
-    faults = 0;
-    restorations = 0;
+    page_faults.Forget();
     shortages = 0;
     if (std::optional<Outcome> ending = Ending(run())) {
       Count(counters.other);
