@@ -8,13 +8,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <iostream>
-#include <iterator>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -111,23 +110,9 @@ TEST_F(HostFaultsTest, EachCallMayFail) {
   }
   std::cout << calls << " calls in a machine's life\n";
   ASSERT_GT(calls, 50u);
-  // The first call of its kind gets each errno, and each call one by turns and
-  // those that our code tells from others.
-  std::set<std::string> kinds;
-  for (uint64_t call = 0; call < calls; ++call) {
-    const std::string kind = LiveWith({.first = call, .error = EINTR});
-    std::set<int> errors = {EAGAIN, ENOMEM,
-                            kHostErrors[call % std::size(kHostErrors)]};
-    if (kinds.insert(kind).second) {
-      errors = {std::begin(kHostErrors), std::end(kHostErrors)};
-    }
-    for (const int error : errors) {
-      LiveWith({.first = call, .error = error});
-      if (!MayLast(error)) continue;
-      LiveWith({.first = call, .repeatedly = true, .error = error});
-    }
-  }
-  std::cout << kinds.size() << " kinds of calls\n";
+  const size_t kinds = FailEachCall(
+      calls, [this](const HostFault::Plan& plan) { return LiveWith(plan); });
+  std::cout << kinds << " kinds of calls\n";
   EXPECT_GT(told_, 50);
 }
 

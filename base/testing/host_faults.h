@@ -2,8 +2,11 @@
 #define NACRE_BASE_TESTING_HOST_FAULTS_H_
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace nacre {
@@ -67,6 +70,30 @@ class HostFault {
   // The first that failed, as "ioctl(0xae80)"; empty where none did.
   std::string failed() const;
 };
+
+// Has `life`, which makes `calls` calls, with each of them failing: the first
+// of its kind with each of kHostErrors, the others with one of them by turns
+// and with those that our code tells from others; once and, where it may last,
+// from then on. `life` takes a HostFault::Plan and returns what failed. Returns
+// how many kinds of calls there were.
+template <typename Life>
+size_t FailEachCall(uint64_t calls, const Life& life) {
+  std::set<std::string> kinds;
+  for (uint64_t call = 0; call < calls; ++call) {
+    const std::string kind = life({.first = call, .error = EINTR});
+    std::set<int> errors = {EAGAIN, ENOMEM,
+                            kHostErrors[call % std::size(kHostErrors)]};
+    if (kinds.insert(kind).second) {
+      errors = {std::begin(kHostErrors), std::end(kHostErrors)};
+    }
+    for (const int error : errors) {
+      life({.first = call, .error = error});
+      if (!MayLast(error)) continue;
+      life({.first = call, .repeatedly = true, .error = error});
+    }
+  }
+  return kinds.size();
+}
 
 }  // namespace nacre
 
