@@ -9,9 +9,9 @@
 
 namespace nacre {
 
-// What a guest's program has its driver do, each kind of command once: a
-// context with its control memory, a buffer that is mapped and filled, a fenced
-// submission, and all of it taken away again.
+// What a guest's program has its driver do: a context with its control memory,
+// a buffer that is mapped, filled, shared with another context and shown, a
+// fenced submission, and all of it taken away again.
 class GpuProgram {
  public:
   // `driver` has started its GPU.
@@ -23,8 +23,12 @@ class GpuProgram {
 
  private:
   bool Call(const virtio_gpu::Request& request);
-  bool Submit(msm::CcmdStream& stream);
-  bool OnResource(virtio_gpu::wire::Type type, uint32_t resource);
+  bool Submit(uint32_t context, msm::CcmdStream& stream);
+  bool OnResource(virtio_gpu::wire::Type type, uint32_t context,
+                  uint32_t resource);
+  // The buffer in the other context, at an address of that one's.
+  bool Share();
+  bool Show();
 
   virtio::FakeDriver& driver_;
 };
