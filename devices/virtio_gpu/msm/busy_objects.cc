@@ -25,9 +25,10 @@ void BusyObjects::Close(Object object) {
 }
 
 void BusyObjects::CloseNow(const Object& object) {
-  // An address may outlive the handle as long as somebody else has the object
-  // open (Linux before 6.17), and the guest will use it for another one. There
-  // is nobody left to tell of an error.
+  // An address outlives the handle as long as somebody else has the object open
+  // (Linux before 6.17). In the file, the guest will use it for another one;
+  // and it keeps the address space of a file that is gone, in memory that
+  // nothing counts. There is nobody left to tell of an error.
   if (object.may_have_iova) {
     object.drm->GemSetIova(object.handle, 0).IgnoreError();
   }

@@ -180,6 +180,41 @@ TEST_P(BusyObjectsTest, OneThatIsImportedAgainIsNotClosed) {
   device_.FinishAll();
 }
 
+// Attack: address spaces of contexts that have ended, kept by a buffer that is
+// everybody's.
+TEST_P(BusyObjectsTest, NoSharedBufferKeepsTheAddressThatASubmissionGaveIt) {
+  const auto attach = [this](Guest& guest, Guest& maker, uint32_t buffer) {
+    ASSERT_TRUE(
+        guest.context().AttachResource(buffer, maker.blob(buffer)).ok());
+    ASSERT_TRUE(
+        guest.Submit({.bos = {{MSM_SUBMIT_BO_READ, buffer, 0}}, .cmds = {}})
+            .ok());
+  };
+  const uint32_t buffer =
+      *guest_->NewBuffer(HostPageSize(), 0, MSM_BO_WC, /*shareable=*/true);
+  for (const bool detach : {false, true}) {
+    for (const bool idle : {false, true}) {
+      Guest other(*type_);
+      attach(other, *guest_, buffer);
+      if (idle) device_.FinishAll();
+      if (detach) other.context().DetachResource(buffer);
+      other.DestroyContext();
+      device_.FinishAll();
+      type_->ReleaseIdle();
+      EXPECT_EQ(device_.kept_addresses(), 0u) << detach << idle;
+    }
+  }
+  // And its maker's.
+  Guest other(*type_);
+  attach(other, *guest_, buffer);
+  ASSERT_TRUE(
+      guest_->Submit({.bos = {{MSM_SUBMIT_BO_READ, buffer, 0}}, .cmds = {}})
+          .ok());
+  device_.FinishAll();
+  guest_.reset();
+  EXPECT_EQ(device_.kept_addresses(), 0u);
+}
+
 TEST_P(BusyObjectsTest, WhatIsIdleIsClosedAtOnce) {
   const uint32_t buffer = NewBusyBuffer();
   device_.FinishAll();

@@ -32,10 +32,11 @@ GemObject::~GemObject() {
   if (in_shared_) file_->shared_.erase(handle_);
   if (mapped_for_upload_) file_->uploads_.Drop(handle_);
   if (origin_ == Origin::kCreated) file_->object_bytes_ -= size_;
+  // Of one that others have open, too, GEM_SUBMIT may have chosen an address.
   file_->busy_.Close({.drm = file_->drm_,
                       .handle = handle_,
                       .iova = iova_,
-                      .may_have_iova = may_have_iova_,
+                      .may_have_iova = may_have_iova_ || in_shared_,
                       .size = size_,
                       .is_counted = origin_ == Origin::kCreated});
 }

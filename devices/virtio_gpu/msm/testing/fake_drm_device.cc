@@ -185,6 +185,7 @@ uint64_t FakeDrmDevice::iova(uint32_t handle) const {
 }
 
 size_t FakeDrmDevice::warnings() const { return state_->warnings; }
+size_t FakeDrmDevice::kept_addresses() const { return state_->kept_addresses; }
 
 uint32_t FakeDrmDevice::flags(uint32_t handle) const {
   CHECK_EQ(files(), 1u);

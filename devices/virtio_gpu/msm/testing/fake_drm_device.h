@@ -112,6 +112,9 @@ class FakeDrmDevice final : public DrmDevice {
   // How often the kernel would have written one, with a stack trace, to its
   // log.
   size_t warnings() const;
+  // How often a handle was closed whose address, and with it the whole address
+  // space, Linux up to 6.16 keeps as long as another file has the object.
+  size_t kept_addresses() const;
   // The flags that GEM_NEW had.
   uint32_t flags(uint32_t handle) const;
   std::string name(uint32_t handle) const;

@@ -34,6 +34,7 @@ FakeDrmFile::FakeDrmFile(std::shared_ptr<FakeDrmState> state)
 
 FakeDrmFile::~FakeDrmFile() {
   state_->files.erase(this);
+  for (const auto& [handle, entry] : handles_) CountKeptAddress(entry);
   // Work goes on; only who asked is forgotten.
   for (FakePending& pending : state_->pending) {
     if (pending.file == this) pending.file = nullptr;
@@ -93,8 +94,23 @@ absl::StatusOr<uint32_t> FakeDrmFile::GemNew(uint64_t size, uint32_t flags) {
 
 absl::Status FakeDrmFile::GemClose(uint32_t handle) {
   FAKE_ENTER(kGemClose);
-  if (handles_.erase(handle) == 0) return ErrnoStatus(EINVAL, "GEM_CLOSE");
+  const FakeHandle* const found = Find(handle);
+  if (found == nullptr) return ErrnoStatus(EINVAL, "GEM_CLOSE");
+  CountKeptAddress(*found);
+  handles_.erase(handle);
   return absl::OkStatus();
+}
+
+void FakeDrmFile::CountKeptAddress(const FakeHandle& closed) {
+  if (closed.iova == 0) return;
+  for (const FakeDrmFile* const file : state_->files) {
+    if (file == this) continue;
+    for (const auto& [handle, entry] : file->handles_) {
+      if (entry.object != closed.object) continue;
+      ++state_->kept_addresses;
+      return;
+    }
+  }
 }
 
 absl::Status FakeDrmFile::GemSetIova(uint32_t handle, uint64_t iova) {

@@ -57,6 +57,7 @@ struct FakeDrmState {
   std::vector<FakeSubmit> submits;
   std::vector<FakePending> pending;
   size_t warnings = 0;
+  size_t kept_addresses = 0;
 
   // GetParam comes from any thread.
   static constexpr size_t kCalls = static_cast<size_t>(DrmCall::kCount);
@@ -111,6 +112,7 @@ class FakeDrmFile final : public DrmFile {
   bool IsFree(uint64_t iova, uint64_t size) const;
   // What GEM_SUBMIT does with an object that has no address: one from the end.
   void GiveIova(FakeHandle& handle);
+  void CountKeptAddress(const FakeHandle& closed);
 
   const std::shared_ptr<FakeDrmState> state_;
   std::map<uint32_t, FakeHandle> handles_;
