@@ -8,7 +8,8 @@
 #
 #   guest/boot_test.sh RESULTS [--arch=x86_64|aarch64] [--direct|--nested]
 #
-# Appends a line "PASS name" or "FAIL name: why" per check to the file RESULTS.
+# Appends a line "PASS name" or "FAIL name: why" per check to the file RESULTS, and
+# a line "NOTE name: ..." for a guest that was booted twice.
 
 # shellcheck source=guest/host.sh
 source "$(dirname "${BASH_SOURCE[0]}")/host.sh"

@@ -5,6 +5,8 @@ usage: check_guests.py ARCH OUT NAME...
 
 Prints a line "PASS ARCH guest NAME: what" or "FAIL ARCH guest NAME: what: why"
 per check, and the end of the console of a guest that failed one to standard error.
+A guest that was booted twice has a line "NOTE ARCH guest NAME: passed at the second
+try, after ...", or failed.
 """
 import json
 import pathlib
@@ -29,6 +31,7 @@ class Guest:
             if (out / (name + ending)).exists() else default)
         self.log = read(".log", "")
         self.code = int(read(".code", "-1"))
+        self.first_try = read(".retried", "").strip()
         self.summary = json.loads(read(".json", "{}"))
         self.gpu = self.summary.get("gpu", {})
 
@@ -41,6 +44,12 @@ class Guest:
 
     def check_equal(self, what, found, wanted):
         self.check(what, found == wanted, f"{found!r}, should be {wanted!r}")
+
+    def tell_retry(self):
+        """After the checks. A pass that took luck has to be seen."""
+        if self.first_try:
+            print(f"NOTE {self.name}: {'failed' if self.failed else 'passed'} at "
+                  f"the second try, after {self.first_try}")
 
     def check_says(self, text):
         self.check(f"says '{text}'", text in self.log, "it does not")
@@ -233,8 +242,10 @@ def main():
             CHECKS[name](guest)
         except KeyError as key:
             guest.check("has a summary", False, f"it lacks {key}")
+            guest.tell_retry()
             print(guest.log[-4000:], file=sys.stderr)
             continue
+        guest.tell_retry()
         print(f"==> {guest.name}: first instruction after "
               f"{guest.count('first_instruction_us') / 1000:.1f} ms, "
               f"{guest.exits()} exits, own memory "
