@@ -80,6 +80,8 @@ if ((unit)); then
   check "a guest's second try is told" "$root_dir/guest/retry_test.sh"
   run_part "unit tests" "$root_dir/tools/run_bazel_tests.sh" "$results" \
     "${configurations[@]}"
+  run_part "unit tests as nobody" "$root_dir/tools/unprivileged_test.sh" \
+    "$results"
 fi
 if ((guest)); then
   run_part "native programs" "$root_dir/tools/native_test.sh" "$results"
