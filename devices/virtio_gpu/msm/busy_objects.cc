@@ -13,8 +13,15 @@ bool BusyObjects::IsBusy(DrmFile& drm, uint32_t handle) {
   return StatusErrno(drm.GemCpuPrep(handle, MSM_PREP_WRITE)) == EBUSY;
 }
 
+bool BusyObjects::HasAnyOf(const DrmFile& drm) {
+  if (!has_objects_.load(std::memory_order_relaxed)) return false;
+  MutexLock lock(mutex_);
+  return by_file_.contains(&drm);
+}
+
 void BusyObjects::Close(Object object) {
-  if (IsBusy(*object.drm, object.handle)) {
+  // A program that has left one busy object has most often left many.
+  if (HasAnyOf(*object.drm) || IsBusy(*object.drm, object.handle)) {
     if (!object.is_counted) counters_.object_bytes.Add(object.size);
     object.is_counted = true;
     MutexLock lock(mutex_);
@@ -53,7 +60,7 @@ void BusyObjects::Taken(const DrmFile* drm) {
   if (objects_.empty()) has_objects_.store(false, std::memory_order_relaxed);
 }
 
-void BusyObjects::SweepSome(const DrmFile* own) {
+bool BusyObjects::SweepSome(const DrmFile* own) {
   absl::InlinedVector<Object, kPerSweep> taken;
   {
     MutexLock lock(mutex_);
@@ -73,14 +80,17 @@ void BusyObjects::SweepSome(const DrmFile* own) {
     }
     for (const Object& object : taken) Taken(object.drm.get());
   }
+  bool met_busy = false;
   for (Object& object : taken) {
-    if (!IsBusy(*object.drm, object.handle)) {
+    if (!met_busy) met_busy = IsBusy(*object.drm, object.handle);
+    if (!met_busy) {
       CloseNow(object);
       continue;
     }
     MutexLock lock(mutex_);
     Add(std::move(object));
   }
+  return met_busy;
 }
 
 void BusyObjects::SweepMany(const DrmFile* own, size_t most) {
@@ -90,12 +100,16 @@ void BusyObjects::SweepMany(const DrmFile* own, size_t most) {
     rest = std::min(objects_.size(), most);
   }
   // Those that are still busy, or not looked at, go to the end.
-  for (; rest > 0; rest -= std::min(rest, kPerSweep)) SweepSome(own);
+  for (size_t busy = 0; rest > 0 && busy < kMostBusy;
+       rest -= std::min(rest, kPerSweep)) {
+    busy += SweepSome(own) ? 1 : 0;
+  }
 }
 
 std::optional<BusyObjects::Object> BusyObjects::Reclaim(const DrmFile& drm,
                                                         uint32_t handle) {
   MutexLock lock(mutex_);
+  if (!by_file_.contains(&drm)) return std::nullopt;
   const auto it =
       std::find_if(objects_.begin(), objects_.end(), [&](const Object& object) {
         return object.drm.get() == &drm && object.handle == handle;

@@ -28,6 +28,9 @@ namespace nacre::msm {
 // - from 6.17 on (msm 1.13) GEM_CLOSE, and close() of the file, wait for the
 //   work.
 //
+// To ask of a busy object may take a tick of the kernel's clock, 1 to 10 ms
+// (DrmFile::GemCpuPrep): one is asked of where others would answer the same.
+//
 // Thread-safe. Uses a file only in calls of the context whose it is, or once
 // nobody else does.
 class BusyObjects {
@@ -68,21 +71,24 @@ class BusyObjects {
   void SweepMore(const DrmFile* own = nullptr) {
     SweepMany(own, kPerLargeSweep);
   }
-  // Closes all that have become idle, of files that are open for such objects
-  // alone.
+  // The same of all, of files that are open for such objects alone.
   void SweepAll() { SweepMany(nullptr, SIZE_MAX); }
   // An import met the handle, which is to be closed no more: what was known of
   // it, or nullopt for a handle that is not here.
   std::optional<Object> Reclaim(const DrmFile& drm, uint32_t handle);
 
  private:
-  // Attack stopped: the time of one command, by thousands of busy objects.
+  // Attack stopped: the time of one command, by thousands of busy objects. A
+  // sweep ends at the first that is busy, a large one at this many.
   static constexpr size_t kPerSweep = 8;
-  // And by hundreds of thousands: some ten milliseconds, or half a second where
-  // all are idle and are closed. No program has so many.
+  static constexpr size_t kMostBusy = 8;
+  // And by hundreds of thousands: half a second where all are idle and are
+  // closed. No program has so many.
   static constexpr size_t kPerLargeSweep = size_t{1} << 16;
 
-  void SweepSome(const DrmFile* own);
+  bool HasAnyOf(const DrmFile& drm);
+  // Whether it met a busy one.
+  bool SweepSome(const DrmFile* own);
   void SweepMany(const DrmFile* own, size_t most);
   void CloseNow(const Object& object);
   void Uncount(const Object& object);

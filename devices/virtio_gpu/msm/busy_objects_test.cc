@@ -1,5 +1,6 @@
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "devices/virtio_gpu/msm/testing/context_test_base.h"
@@ -221,6 +222,37 @@ TEST_P(BusyObjectsTest, WhatIsIdleIsClosedAtOnce) {
   guest_->CloseBuffer(buffer);
   EXPECT_EQ(device_.handles(), 0u);
   EXPECT_EQ(device_.objects(), 0u);
+}
+
+// Where the GPU works on it the kernel's answer may take a tick of its clock.
+TEST_P(BusyObjectsTest, FewAreAskedOf) {
+  constexpr uint32_t kBuffers = 1000;
+  size_t before = device_.calls(DrmCall::kGemCpuPrep);
+  const auto asked = [&] {
+    const size_t now = device_.calls(DrmCall::kGemCpuPrep);
+    return now - std::exchange(before, now);
+  };
+  NewBusyBuffers(*guest_, kBuffers);
+  guest_.reset();
+  EXPECT_EQ(asked(), 1u);
+  type_->ReleaseIdle();
+  EXPECT_LE(asked(), 8u);
+  Guest other(*type_);
+  EXPECT_LE(asked(), 1u);
+  ASSERT_TRUE(other.Submit({.fence = 1}).ok());
+  EXPECT_LE(asked(), 1u);
+  ASSERT_TRUE(other.NewBuffer(HostPageSize(), kIova).ok());
+  EXPECT_LE(asked(), 1u);
+}
+
+// Of a program that goes on and makes nothing new.
+TEST_P(BusyObjectsTest, OneThatWaitsForItsFenceLetsGo) {
+  guest_->CloseBuffer(NewBusyBuffer());
+  device_.FinishAll();
+  guest_->batch().Add(MSM_CCMD_WAIT_FENCE, {0, 1});
+  ASSERT_TRUE(guest_->Flush().ok());
+  EXPECT_EQ(device_.handles(), 0u);
+  EXPECT_EQ(counters().object_bytes.value(), 0u);
 }
 
 TEST_P(BusyObjectsTest, ThousandsOfThemAreAllClosedInTheEnd) {

@@ -20,8 +20,9 @@ namespace nacre::msm {
 //
 // Errors are what the kernel answers, made by ErrnoStatus, so that
 // StatusErrno(status) is the errno to give to the guest. No call waits for the
-// GPU. A DrmFile is used by one thread at a time, but for GetParam, which any
-// thread may call meanwhile; different ones of one device at the same time.
+// GPU, but GemCpuPrep for a moment. A DrmFile is used by one thread at a time,
+// but for GetParam, which any thread may call meanwhile; different ones of one
+// device at the same time.
 
 // Where to mmap a GEM object, from its start, all of it or less: a real node
 // refuses places within. `fd` is borrowed and stays valid as long as the handle
@@ -62,7 +63,9 @@ class DrmFile {
   virtual absl::Status GemSetIova(uint32_t handle, uint64_t iova) = 0;
   // GEM_INFO SET_NAME.
   virtual absl::Status GemSetName(uint32_t handle, const std::string& name) = 0;
-  // GEM_CPU_PREP, always with NOSYNC: EBUSY instead of waiting.
+  // GEM_CPU_PREP, always with NOSYNC: EBUSY instead of waiting. Before Linux
+  // 6.16, and its stable releases of July 2025, that answer comes after a tick
+  // of the kernel's clock only (dma_resv_wait_timeout took 0 for 1).
   virtual absl::Status GemCpuPrep(uint32_t handle, uint32_t op) = 0;
   // GEM_INFO GET_OFFSET.
   virtual absl::StatusOr<GemMemory> GemGetMemory(uint32_t handle) = 0;

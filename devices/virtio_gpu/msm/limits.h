@@ -10,8 +10,8 @@ namespace nacre::msm {
 // checked before anything is made; how a guest learns of it is said with each.
 // What a context held is free again once it is gone, except for blobs that
 // outlive it, until they go, and objects that the GPU still worked on, with
-// their files: those once it is done and a context is made, submits or asks for
-// memory, or the guest's driver starts or ends.
+// their files: those once it is done and a context is made, submits, asks for
+// memory or has waited for a fence, or the guest's driver starts or ends.
 struct Limits {
   // Attack stopped: contexts (or blobs that keep the file of a dead context
   // open) until the process is out of file descriptors. CTX_CREATE answers
