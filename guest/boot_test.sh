@@ -89,7 +89,7 @@ machine_tests() {
     //vmm/x86_64/... except //nacre/hostile_guest/...)) except
     attr(target_compatible_with, x86_64, //...) union
     //nacre/jail:jail_test union //nacre:gpu_ioctls_test union
-    //nacre:jailed_gpu_test"
+    //nacre:jailed_gpu_test union //nacre:jailed_gpu_attempts_test"
 }
 
 # Each test is a file that is named for its label.

@@ -7,11 +7,12 @@
 
 namespace nacre::jail {
 
-// What a process in the hands of somebody else tries, for jail_test: calls that
-// a device never makes, some that it does, and looks at what Confine leaves.
+// What a process in the hands of somebody else tries: calls that a device never
+// makes, some that it does, and looks at what Confine leaves. For jail_test,
+// and for the process of a whole GPU.
 
-// What the jail is to have: DRM_IOCTL_MSM_GEM_NEW, and few descriptors, since a
-// system's own limit may be lower than ours.
+// What jail_test's jail has: DRM_IOCTL_MSM_GEM_NEW, and few descriptors, since
+// a system's own limit may be lower than ours.
 inline constexpr uint32_t kAllowedIoctl = 0xc0106442;
 inline constexpr int kAllowedDescriptors = 500;
 
