@@ -34,6 +34,7 @@
 namespace nacre::vmm {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -148,6 +149,18 @@ TEST_F(HostFaultsTest, AnInterruptedRunGoesOn) {
     LiveWith({.first = 0, .error = error, .request = KVM_RUN});
   }
   EXPECT_EQ(told_, 0);
+}
+
+// Of some Linuxes, from about 6.14 on, where KVM makes a thread for itself as a
+// guest starts.
+TEST_F(HostFaultsTest, AHostWithoutAThreadForKvmEndsTheMachine) {
+  LiveWith(
+      {.first = 0, .repeatedly = true, .error = EAGAIN, .request = KVM_RUN});
+  EXPECT_EQ(told_, 1);
+  const HostFault fault(
+      {.first = 0, .repeatedly = true, .error = EAGAIN, .request = KVM_RUN});
+  EXPECT_THAT(std::string(Live().message()),
+              AllOf(HasSubstr("KVM_RUN"), HasSubstr("RLIMIT_NPROC")));
 }
 
 TEST_F(HostFaultsTest, AnInterruptedCreationIsTriedAgain) {

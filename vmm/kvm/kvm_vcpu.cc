@@ -7,12 +7,14 @@
 #include <cstring>
 #include <optional>
 #include <span>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
+#include "base/thread.h"
 #include "vmm/host_shortage.h"
 #include "vmm/kvm/page_faults.h"
 
@@ -123,14 +125,22 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
                      const std::function<bool()>& wait_for_memory) {
   PageFaults page_faults(vm_.memory_slots(), stop_, wait_for_memory);
   int shortages = 0;  // Since the last exit.
+  int refusals = 0;   // In a row.
   while (!stop_.load()) {
     if (ioctl(fd_.get(), KVM_RUN, 0) != 0) {
-      // EAGAIN: a vCPU that waited for its start-up interrupt got it.
-      if (errno == EINTR || errno == EAGAIN) {
+      const int error = errno;
+      if (error == EINTR) {
         Count(counters.interrupted);
+        refusals = 0;
         continue;
       }
-      const int error = errno;
+      if (error == EAGAIN) {
+        Count(counters.interrupted);
+        if (MayTryAgain(refusals)) continue;
+        return InternalError(
+            absl::StrCat("KVM_RUN", ThreadLimits(error), ": ",
+                         std::generic_category().message(error)));
+      }
       if (error == ENOMEM && WaitForHost(shortages)) {
         Count(counters.interrupted);
         ++shortages;
@@ -148,6 +158,7 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
     }
     page_faults.Forget();
     shortages = 0;
+    refusals = 0;
     if (std::optional<Outcome> ending = Ending(run())) {
       Count(counters.other);
       return *std::move(ending);
@@ -161,6 +172,22 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
     }
   }
   return {Outcome::Kind::kStopped, ""};
+}
+
+bool KvmVcpu::MayTryAgain(int& refusals) {
+  // A vCPU that waited for its start-up interrupt got it.
+  if (refusals++ == 0) return true;
+  // Some Linuxes, from about 6.14 on, make a thread when a guest first runs.
+  if (WaitForHost(refusals - 2)) return true;
+  // The guest's doing: one that waits for its start-up is woken in vain by
+  // other interrupts (an NMI), and stays so.
+  kvm_mp_state state;
+  if (ioctl(fd_.get(), KVM_GET_MP_STATE, &state) != 0 ||
+      state.mp_state == KVM_MP_STATE_RUNNABLE) {
+    return false;
+  }
+  refusals = 1;
+  return true;
 }
 
 void KvmVcpu::HandlePortIo(IoBus& ports, ExitCounters& counters) {

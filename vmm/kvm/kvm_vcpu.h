@@ -54,7 +54,8 @@ class KvmVcpu {
   // it was, as on aarch64 and before Linux 6.8, all of that kind
   // (RestoreWindows). Where it touched memory that is mapped without access,
   // calls `wait_for_memory` if there is one and tries again if that returns
-  // true. Where the host has no memory, tries again for a moment (WaitForHost).
+  // true. Where the host has no memory, or no thread for KVM, tries again for a
+  // moment (WaitForHost).
   Outcome Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
               const std::function<bool()>& wait_for_memory = nullptr);
 
@@ -68,6 +69,9 @@ class KvmVcpu {
   KvmVcpu(const KvmVm& vm, Fd fd, Mapping run);
 
   kvm_run& run() { return *reinterpret_cast<kvm_run*>(run_.data()); }
+  // After KVM_RUN's EAGAIN, having waited where it is not the first of
+  // `refusals` in a row. False where the host has no thread for KVM.
+  bool MayTryAgain(int& refusals);
   void HandlePortIo(IoBus& ports, ExitCounters& counters);
   void HandleMmio(IoBus& mmio, ExitCounters& counters);
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -15,8 +16,11 @@
 #include "base/fd.h"
 #include "base/mapping.h"
 #include "base/testing/host_faults.h"
+#include "base/thread.h"
 #include "gtest/gtest.h"
 #include "vmm/kvm/kvm_api.h"
+#include "vmm/kvm/kvm_vcpu.h"
+#include "vmm/outcome.h"
 #include "vmm/x86_64/testing/kvm_guest.h"
 
 namespace nacre::vmm::x86_64 {
@@ -89,6 +93,25 @@ TEST_F(KvmInterruptTest, AChangedMessageTakesEffect) {
   line->Trigger();
   guest_->Run();
   EXPECT_EQ(port_.value, 77u);
+}
+
+// As where the guest sends it another interrupt first, which one that is not
+// started yet does not take: KVM has it try again as long as it is not.
+TEST_F(KvmInterruptTest, AVcpuThatWaitsForItsStartUpWaitsOn) {
+  (void)guest_->Load(kDone);
+  const std::unique_ptr<KvmVcpu> second =
+      KvmVcpu::Create(guest_->vm(), 1).value();
+  const HostFault fault(
+      {.first = 0, .repeatedly = true, .error = EAGAIN, .request = KVM_RUN});
+  Outcome outcome;
+  Thread thread = Thread::Start("vcpu", [&] {
+                    outcome = second->Run(guest_->ports(), guest_->mmio(),
+                                          guest_->counters());
+                  }).value();
+  while (fault.calls() < 100) std::this_thread::yield();
+  second->RequestStop();
+  thread.Join();
+  EXPECT_EQ(outcome.kind, Outcome::Kind::kStopped) << outcome.message;
 }
 
 // The guest gets its interrupt though KVM has no memory for a route or an
