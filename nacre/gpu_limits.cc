@@ -1,5 +1,6 @@
 #include "nacre/gpu_limits.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
@@ -62,6 +63,8 @@ virtio_gpu::Limits DeviceLimitsOf(const Gpu& config) {
   virtio_gpu::Limits limits;
   limits.max_contexts = config.limits().contexts();
   limits.max_resources = config.limits().resources();
+  limits.max_attachments =
+      std::max(limits.max_attachments, 2 * limits.max_resources);
   limits.max_pending_fences = config.limits().pending_fences();
   limits.max_mapped_blobs = config.limits().mapped_blobs();
   if (config.limits().has_mapped_mib()) {
@@ -74,6 +77,10 @@ virtio_gpu::Limits DeviceLimitsOf(const Gpu& config) {
 msm::Limits MsmLimitsOf(const Gpu& config) {
   msm::Limits limits;
   limits.max_files = config.limits().native_contexts();
+  limits.max_control_memories = 4 * limits.max_files;
+  // Of its resources, and of those that are attached.
+  limits.max_objects =
+      std::max(limits.max_objects, 4 * uint64_t{config.limits().resources()});
   limits.max_object_bytes = uint64_t{config.limits().buffers_mib()} << 20;
   limits.max_context_object_bytes =
       uint64_t{config.limits().context_buffers_mib()} << 20;

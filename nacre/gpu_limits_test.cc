@@ -24,6 +24,7 @@ TEST(GpuLimitsTest, AreTheLayersOwnByDefault) {
   const virtio_gpu::Limits device = DeviceLimitsOf(Gpu());
   EXPECT_EQ(device.max_contexts, virtio_gpu::Limits().max_contexts);
   EXPECT_EQ(device.max_resources, virtio_gpu::Limits().max_resources);
+  EXPECT_EQ(device.max_attachments, virtio_gpu::Limits().max_attachments);
   EXPECT_EQ(device.max_pending_fences, virtio_gpu::Limits().max_pending_fences);
   EXPECT_EQ(device.max_mapped_blobs, virtio_gpu::Limits().max_mapped_blobs);
   EXPECT_EQ(device.max_mapped_bytes, virtio_gpu::Limits().max_mapped_bytes);
@@ -31,6 +32,8 @@ TEST(GpuLimitsTest, AreTheLayersOwnByDefault) {
             virtio_gpu::Limits().log_lines_per_second);
   const msm::Limits msm = MsmLimitsOf(Gpu());
   EXPECT_EQ(msm.max_files, msm::Limits().max_files);
+  EXPECT_EQ(msm.max_control_memories, msm::Limits().max_control_memories);
+  EXPECT_EQ(msm.max_objects, msm::Limits().max_objects);
   EXPECT_EQ(msm.max_object_bytes, msm::Limits().max_object_bytes);
   EXPECT_EQ(msm.max_context_object_bytes,
             msm::Limits().max_context_object_bytes);
@@ -61,6 +64,19 @@ TEST(GpuLimitsTest, GoWhereTheyBelong) {
   EXPECT_EQ(msm.max_submitqueues, 6u);
   EXPECT_EQ(msm.max_unfinished_bytes, 10u << 20);
   EXPECT_EQ(msm.max_context_unfinished_bytes, 11u << 20);
+}
+
+// What no field names is in nobody's way.
+TEST(GpuLimitsTest, OthersGoWithThem) {
+  const Gpu config = Parse("native_contexts: 65536 resources: 1048576");
+  ASSERT_TRUE(ValidateGpuLimits(config).ok());
+  EXPECT_GE(MsmLimitsOf(config).max_control_memories, 65536u);
+  const size_t attachments = DeviceLimitsOf(config).max_attachments;
+  EXPECT_GE(attachments, 2u << 20);
+  EXPECT_GE(MsmLimitsOf(config).max_objects, (1u << 20) + attachments);
+  // Less is no less memory where there are contexts to share them.
+  EXPECT_EQ(DeviceLimitsOf(Parse("resources: 1")).max_attachments,
+            virtio_gpu::Limits().max_attachments);
 }
 
 TEST(GpuLimitsTest, WrongOnesAreNamedWithTheirRange) {

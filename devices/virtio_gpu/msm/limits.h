@@ -50,8 +50,9 @@ struct Limits {
   // Attack stopped: one program of the guest taking all of that. As above; of
   // one context, more than 100,000 small submissions.
   uint64_t max_context_unfinished_bytes = uint64_t{128} << 20;
-  // Attack stopped: control memory, by blobs of it that outlive their contexts.
-  // RESOURCE_CREATE_BLOB answers OUT_OF_MEMORY.
+  // Attack stopped: control memory, of Shmem::kMaxSize (64 KiB) at most, by
+  // blobs of it that outlive their contexts. Contexts keep their last one
+  // besides. RESOURCE_CREATE_BLOB answers OUT_OF_MEMORY.
   uint64_t max_control_memories = 4096;
 };
 

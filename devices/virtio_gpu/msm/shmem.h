@@ -26,8 +26,9 @@ namespace nacre::msm {
 // room that the guest presets in a slot.
 class Shmem {
  public:
-  // Mesa asks for 16 KiB. Attack stopped: host memory that no quota sees.
-  static constexpr uint64_t kMaxSize = 1 << 20;
+  // Mesa asks for 16 KiB, of which a guest makes one page of its own. Attack
+  // stopped: host memory; Limits::max_control_memories are counted.
+  static constexpr uint64_t kMaxSize = 64 << 10;
   static constexpr uint32_t kResponseOffset = sizeof(msm_shmem);
 
   // Room for a response, within the area.

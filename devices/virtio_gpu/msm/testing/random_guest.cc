@@ -13,7 +13,7 @@ namespace nacre::msm {
 namespace {
 
 constexpr uint64_t kPage = kLargestPageSize;
-constexpr uint64_t kShmemSize = 4 * kPage;
+constexpr uint64_t kShmemSize = kPage;
 constexpr uint32_t kShmemResource = 1;
 constexpr uint32_t kResponseArea = 16;
 constexpr uint32_t kSlot = 80;  // Beyond the longest answer.
