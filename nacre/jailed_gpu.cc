@@ -1,5 +1,6 @@
 #include "nacre/jailed_gpu.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -20,6 +21,7 @@
 #include "nacre/gpu_limits.h"
 #include "nacre/gpu_process.h"
 #include "nacre/jail/filter.h"
+#include "nacre/jail/foreign_lines.h"
 #include "proto/gpu_process.pb.h"
 #include "vmm/guest_caching.h"
 #include "vmm/process_stats.h"
@@ -56,6 +58,12 @@ absl::StatusOr<jail::Process> StartProcess(const Gpu& config, bool namespaces,
   return process;
 }
 
+// Its own, and what the guest may have it write.
+int LogLinesPerSecond(const Gpu& config) {
+  return std::max(jail::ForeignLines::kPerSecond,
+                  static_cast<int>(config.limits().log_lines_per_second()));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Create(
@@ -84,9 +92,11 @@ absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Start(const Gpu& config,
   ASSIGN_OR_RETURN(auto control, Channel::CreatePair());
   ASSIGN_OR_RETURN(auto services, Channel::CreatePair());
   ASSIGN_OR_RETURN(std::unique_ptr<jail::LogRelay> log,
-                   jail::LogRelay::Create([](const std::string& line) {
-                     LOG(WARNING) << "the GPU's process: " << line;
-                   }));
+                   jail::LogRelay::Create(
+                       [](const std::string& line) {
+                         LOG(WARNING) << "the GPU's process: " << line;
+                       },
+                       LogLinesPerSecond(config)));
   ASSIGN_OR_RETURN(jail::Process started,
                    StartProcess(config, namespaces, control.second,
                                 services.second, log->writer()));

@@ -27,7 +27,7 @@ void ForeignLines::EndLine(Clock::time_point now) {
       std::chrono::duration_cast<std::chrono::seconds>(now - filled_);
   if (seconds.count() > 0) {
     left_ = static_cast<int>(
-        std::min<int64_t>(kBurst, left_ + kPerSecond * seconds.count()));
+        std::min<int64_t>(kBurst, left_ + per_second_ * seconds.count()));
     filled_ = now;
   }
   if (left_ == 0) {

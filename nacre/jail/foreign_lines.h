@@ -23,9 +23,11 @@ class ForeignLines {
   static constexpr int kBurst = 1000;
   static constexpr int kPerSecond = 10;
 
-  // `log` gets lines without their ends, of printable characters.
-  explicit ForeignLines(std::function<void(const std::string&)> log)
-      : log_(std::move(log)) {}
+  // `log` gets lines without their ends, of printable characters; after the
+  // burst `per_second`.
+  explicit ForeignLines(std::function<void(const std::string&)> log,
+                        int per_second = kPerSecond)
+      : log_(std::move(log)), per_second_(per_second) {}
 
   void Add(std::span<const char> text, Clock::time_point now);
   // What has no end yet is a line, too.
@@ -35,6 +37,7 @@ class ForeignLines {
   void EndLine(Clock::time_point now);
 
   const std::function<void(const std::string&)> log_;
+  const int per_second_;
   std::string line_;
   int left_ = kBurst;
   Clock::time_point filled_{};  // When `left_` was last added to.

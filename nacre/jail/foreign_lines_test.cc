@@ -50,6 +50,16 @@ TEST_F(ForeignLinesTest, LongLinesAreCut) {
                                 std::string(ForeignLines::kMaxLine, 'a'), "a"));
 }
 
+TEST_F(ForeignLinesTest, ALogMayHaveMoreOfThem) {
+  ForeignLines lines([this](const std::string& line) { log_.push_back(line); },
+                     100);
+  const std::string flood(2 * ForeignLines::kBurst, '\n');
+  lines.Add(flood, now_);
+  log_.clear();
+  lines.Add(flood, now_ + std::chrono::seconds(1));
+  EXPECT_EQ(log_.size(), 101u);
+}
+
 // Attack: the host's disk.
 TEST_F(ForeignLinesTest, AFloodIsLeftOutAndCounted) {
   for (int i = 0; i < ForeignLines::kBurst + 5; ++i) Add("x\n");

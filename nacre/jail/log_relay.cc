@@ -15,7 +15,7 @@
 namespace nacre::jail {
 
 absl::StatusOr<std::unique_ptr<LogRelay>> LogRelay::Create(
-    std::function<void(const std::string&)> log) {
+    std::function<void(const std::string&)> log, int per_second) {
   std::array<int, 2> ends;
   if (pipe2(ends.data(), O_CLOEXEC) != 0) return ErrnoStatus("pipe2");
   Fd reader(ends[0]);
@@ -25,8 +25,9 @@ absl::StatusOr<std::unique_ptr<LogRelay>> LogRelay::Create(
     return ErrnoStatus("fcntl(F_SETFL)");
   }
   ASSIGN_OR_RETURN(EventFd stop, EventFd::Create());
-  auto relay = absl::WrapUnique(new LogRelay(
-      std::move(log), std::move(reader), std::move(writer), std::move(stop)));
+  auto relay = absl::WrapUnique(
+      new LogRelay(ForeignLines(std::move(log), per_second), std::move(reader),
+                   std::move(writer), std::move(stop)));
   ASSIGN_OR_RETURN(relay->thread_,
                    Thread::Start("gpu-log", [r = relay.get()] { r->Run(); }));
   return relay;

@@ -20,9 +20,10 @@ namespace nacre::jail {
 // file, too.
 class LogRelay {
  public:
-  // `log` is called on the thread.
+  // `log` is called on the thread. `per_second` as ForeignLines has it.
   static absl::StatusOr<std::unique_ptr<LogRelay>> Create(
-      std::function<void(const std::string&)> log);
+      std::function<void(const std::string&)> log,
+      int per_second = ForeignLines::kPerSecond);
   // Takes what has been written by now, and ends; waits for no writer.
   ~LogRelay();
 
@@ -31,9 +32,8 @@ class LogRelay {
   void CloseWriter() { writer_.Reset(); }
 
  private:
-  LogRelay(std::function<void(const std::string&)> log, Fd reader, Fd writer,
-           EventFd stop)
-      : lines_(std::move(log)),
+  LogRelay(ForeignLines lines, Fd reader, Fd writer, EventFd stop)
+      : lines_(std::move(lines)),
         reader_(std::move(reader)),
         writer_(std::move(writer)),
         stop_(std::move(stop)) {}
