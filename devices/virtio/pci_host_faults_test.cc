@@ -239,12 +239,16 @@ TEST_F(PciHostFaultsTest, TheNextBootUnmapsWhatAResetCouldNot) {
   boot();
   const uint64_t all = calls_;
   ASSERT_GT(all, 0u);
-  for (const bool repeatedly : {false, true}) {
-    for (uint64_t call = 0; call < all; ++call) {
-      SCOPED_TRACE(testing::Message() << "call " << call << ", " << repeatedly);
-      at_reset_ = {.first = call, .repeatedly = repeatedly, .error = ENOMEM};
-      boot();
-      if (HasFatalFailure()) return;
+  for (const int error : kHostErrors) {
+    for (const bool repeatedly : {false, true}) {
+      if (repeatedly && !MayLast(error)) continue;
+      for (uint64_t call = 0; call < all; ++call) {
+        SCOPED_TRACE(testing::Message() << "call " << call << ", errno "
+                                        << error << ", " << repeatedly);
+        at_reset_ = {.first = call, .repeatedly = repeatedly, .error = error};
+        boot();
+        if (HasFatalFailure()) return;
+      }
     }
   }
 }

@@ -1,10 +1,14 @@
 // How a guest learns that the GPU hung: msm_shmem::global_faults.
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <memory>
 #include <thread>
 #include <vector>
 
+#include "base/mapping.h"
 #include "devices/virtio_gpu/msm/fault_reporter.h"
 #include "devices/virtio_gpu/msm/testing/context_test_base.h"
 #include "gtest/gtest.h"
@@ -67,6 +71,14 @@ TEST_F(ContextFaultsTest, ReportsGoToTheNewControlMemory) {
   ASSERT_TRUE(blob.ok());
   Observer()->OnFenceSignalled();
   EXPECT_EQ(guest_->global_faults(), 0u);
+  const auto memory = (*blob)->GetMemory();
+  ASSERT_TRUE(memory.ok());
+  const Mapping shmem =
+      *Mapping::Shared(memory->fd, memory->offset, Guest::kShmemSize);
+  uint32_t reported = 0;
+  std::memcpy(&reported, shmem.data() + offsetof(msm_shmem, global_faults),
+              sizeof(reported));
+  EXPECT_EQ(reported, 3u);
 }
 
 // The thread that watches fences, while the context works and ends.

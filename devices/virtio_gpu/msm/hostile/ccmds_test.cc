@@ -118,6 +118,14 @@ TEST_F(CcmdsTest, OnlyWholeIoctlCodesOfTheListAreTaken) {
   EXPECT_EQ(drm_.calls(DrmCall::kGetParam), before);
   // Of a wrong length: what is missing is zero, a pipe that is none.
   EXPECT_EQ(Ioctl(DRM_IOCTL_MSM_GET_PARAM, uint32_t{0}).ret, -EINVAL);
+  // What is beyond is nobody's.
+  struct {
+    drm_msm_param param;
+    std::array<uint8_t, 40> beyond;
+  } longer = {{MSM_PIPE_3D0, MSM_PARAM_GPU_ID, 0, 0, 0}, {}};
+  longer.beyond.fill(0xee);
+  EXPECT_EQ(Ioctl(DRM_IOCTL_MSM_GET_PARAM, longer).ret, 0);
+  EXPECT_EQ(drm_.calls(DrmCall::kGetParam), before + 1);
 }
 
 TEST_F(CcmdsTest, SubmitqueuesThatAreClosedAreGone) {
