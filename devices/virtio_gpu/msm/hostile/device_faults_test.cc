@@ -34,9 +34,9 @@ constexpr int kErrors[] = {ENOMEM, EINVAL,  EIO,    EBUSY,    EINTR,
 
 // What a guest knows of how its request went.
 struct Seen {
-  bool refused = false;  // By the response of the virtio-gpu command.
-  int32_t ret = 0;       // By the answer of the ccmd.
-  uint32_t async = 0;    // By msm_shmem::async_error, which went up so much.
+  Type response = Type::kOkNodata;  // Of the virtio-gpu command, if an error.
+  int32_t ret = 0;                  // By the answer of the ccmd.
+  uint32_t async = 0;  // By msm_shmem::async_error, which went up so much.
 };
 
 // A request that makes the DRM call, such that it can be made again.
@@ -51,12 +51,33 @@ enum class Shows {
 };
 
 bool Failed(Type type) { return type >= Type::kErrUnspec; }
+Seen OfResponse(Type type) {
+  return {.response = Failed(type) ? type : Type::kOkNodata};
+}
+
+// What the device makes of an errno of the driver's.
+Type ResponseTo(int error) {
+  switch (error) {
+    case ENOMEM:
+    case ENOSPC:
+    case EMFILE:
+    case ENFILE:
+      return Type::kErrOutOfMemory;
+    case EINVAL:
+    case EFAULT:
+    case EBUSY:
+    case ENODEV:
+      return Type::kErrInvalidParameter;
+    default:
+      return Type::kErrUnspec;
+  }
+}
 
 Seen OfCcmd(MsmDriver& g, uint32_t cmd, std::initializer_list<uint32_t> words,
             std::span<const uint8_t> tail = {}) {
   const uint32_t before = g.shmem(kContext).async_error;
   const MsmDriver::Answer answer = g.Ccmd(kContext, cmd, words, tail);
-  return {.refused = false,
+  return {.response = Type::kOkNodata,
           .ret = answer.len == MsmDriver::kRoom ? 0 : answer.ret,
           .async = g.shmem(kContext).async_error - before};
 }
@@ -67,10 +88,9 @@ Seen OfIoctl(MsmDriver& g, uint32_t code, std::span<const uint8_t> argument) {
 
 // A buffer with the second context.
 Seen Share(MsmDriver& g) {
-  const bool refused =
-      Failed(g.OnResource(Type::kCtxAttachResource, kOther, kBuffer));
-  if (!refused) g.OnResource(Type::kCtxDetachResource, kOther, kBuffer);
-  return Seen{.refused = refused};
+  const Type type = g.OnResource(Type::kCtxAttachResource, kOther, kBuffer);
+  if (!Failed(type)) g.OnResource(Type::kCtxDetachResource, kOther, kBuffer);
+  return OfResponse(type);
 }
 
 const std::vector<uint8_t> kName = {'a', 'b', 'c', 0};
@@ -84,9 +104,9 @@ constexpr struct Row {
 } kRows[] = {
     {DrmCall::kOpen, Shows::kInResponse,
      [](MsmDriver& g) {
-       const bool refused = Failed(g.CreateContext(3));
-       if (!refused) g.DestroyContext(3);
-       return Seen{.refused = refused};
+       const Type type = g.CreateContext(3);
+       if (!Failed(type)) g.DestroyContext(3);
+       return OfResponse(type);
      }},
     {DrmCall::kGetParam, Shows::kInAnswer,
      [](MsmDriver& g) {
@@ -103,8 +123,8 @@ constexpr struct Row {
      }},
     {DrmCall::kGemNew, Shows::kAsync,
      [](MsmDriver& g) {
-       Seen seen = {
-           .refused = false, .ret = 0, .async = g.shmem(kContext).async_error};
+       Seen seen;
+       seen.async = g.shmem(kContext).async_error;
        if (!Failed(g.NewBuffer(kContext, kFresh))) {
          g.OnResource(Type::kResourceUnref, kContext, kFresh);
        }
@@ -113,9 +133,10 @@ constexpr struct Row {
      }},
     {DrmCall::kGemClose, Shows::kOnlyToUs,
      [](MsmDriver& g) {
-       const bool made = !Failed(g.NewBuffer(kContext, kFresh));
-       return Seen{.refused = made && Failed(g.OnResource(Type::kResourceUnref,
-                                                          kContext, kFresh))};
+       const Type made = g.NewBuffer(kContext, kFresh);
+       return OfResponse(
+           Failed(made) ? made
+                        : g.OnResource(Type::kResourceUnref, kContext, kFresh));
      }},
     {DrmCall::kGemSetIova, Shows::kAsync,
      [](MsmDriver& g) {
@@ -137,12 +158,11 @@ constexpr struct Row {
      }},
     {DrmCall::kGemGetMemory, Shows::kInResponse,
      [](MsmDriver& g) {
-       const bool refused =
-           Failed(g.Call(virtio_gpu::MapRequest(kBuffer, 512 * kSize)));
-       if (!refused) {
+       const Type type = g.Call(virtio_gpu::MapRequest(kBuffer, 512 * kSize));
+       if (!Failed(type)) {
          g.OnResource(Type::kResourceUnmapBlob, kContext, kBuffer);
        }
-       return Seen{.refused = refused};
+       return OfResponse(type);
      }},
     {DrmCall::kGemGetSize, Shows::kInResponse, &Share},
     {DrmCall::kGemExport, Shows::kInResponse, &Share},
@@ -193,13 +213,15 @@ class DeviceFaultsTest : public DeviceTestBase,
 };
 
 void ExpectFailure(const Seen& seen, const Row& row, int error) {
-  EXPECT_EQ(seen.refused, row.shows == Shows::kInResponse) << error;
+  EXPECT_EQ(seen.response, row.shows == Shows::kInResponse ? ResponseTo(error)
+                                                           : Type::kOkNodata)
+      << error;
   EXPECT_EQ(seen.ret, row.shows == Shows::kInAnswer ? -error : 0);
   EXPECT_EQ(seen.async > 0, row.shows == Shows::kAsync) << error;
 }
 
 void ExpectSuccess(const Seen& seen, int error) {
-  EXPECT_FALSE(seen.refused) << error;
+  EXPECT_EQ(seen.response, Type::kOkNodata) << error;
   EXPECT_EQ(seen.ret, 0) << error;
   EXPECT_EQ(seen.async, 0u) << error;
 }
