@@ -33,16 +33,21 @@ absl::StatusOr<std::unique_ptr<SignalWatch>> SignalWatch::Create(
 
 SignalWatch::~SignalWatch() {
   (void)loop_.Unwatch(fd_.get());
+  Take();  // What came once the loop had ended.
   pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
 }
 
 void SignalWatch::OnSignal() {
-  // Taken, or it would end the process once it is no longer blocked.
+  if (!Take()) return;
+  signalled_ = true;
+  loop_.Stop();
+}
+
+bool SignalWatch::Take() {
+  bool any = false;
   signalfd_siginfo signal;
-  while (read(fd_.get(), &signal, sizeof(signal)) == sizeof(signal)) {
-    signalled_ = true;
-    loop_.Stop();
-  }
+  while (read(fd_.get(), &signal, sizeof(signal)) == sizeof(signal)) any = true;
+  return any;
 }
 
 }  // namespace nacre

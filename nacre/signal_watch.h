@@ -14,7 +14,8 @@ namespace nacre {
 
 // Turns SIGINT and SIGTERM into EventLoop::Stop, so that a run ends in order.
 // Made before other threads, which inherit that the signals are blocked.
-// Destroyed on the thread that made it; from then on the signals act as before.
+// Destroyed on the thread that made it; from then on the signals act as before,
+// those that come from then on.
 class SignalWatch {
  public:
   // `loop` outlives the watch.
@@ -33,6 +34,9 @@ class SignalWatch {
       : loop_(loop), fd_(std::move(fd)), old_mask_(old_mask) {}
 
   void OnSignal();
+  // The signals that have come, or they would end the process once they are no
+  // longer blocked. Whether there were any.
+  bool Take();
 
   vmm::EventLoop& loop_;
   const Fd fd_;

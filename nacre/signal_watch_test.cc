@@ -8,6 +8,25 @@
 namespace nacre {
 namespace {
 
+// As from somebody who does not wait for what the first one does.
+TEST(SignalWatchTest, AnotherSignalOnceTheLoopHasEndedDoesNotKill) {
+  absl::StatusOr<std::unique_ptr<vmm::EventLoop>> loop =
+      vmm::EventLoop::Create();
+  ASSERT_TRUE(loop.ok()) << loop.status();
+  {
+    const absl::StatusOr<std::unique_ptr<SignalWatch>> watch =
+        SignalWatch::Create(**loop);
+    ASSERT_TRUE(watch.ok()) << watch.status();
+    kill(getpid(), SIGTERM);
+    (*loop)->Run();
+    kill(getpid(), SIGTERM);
+    kill(getpid(), SIGINT);
+  }
+  sigset_t pending;
+  ASSERT_EQ(sigpending(&pending), 0);
+  EXPECT_EQ(sigismember(&pending, SIGTERM), 0);
+}
+
 TEST(SignalWatchTest, SignalStopsTheLoopAndDoesNotKillAfterwards) {
   absl::StatusOr<std::unique_ptr<vmm::EventLoop>> loop =
       vmm::EventLoop::Create();
