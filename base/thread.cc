@@ -3,6 +3,8 @@
 #include <signal.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <ctime>
 #include <memory>
 #include <system_error>
 
@@ -12,6 +14,8 @@
 
 namespace nacre {
 namespace {
+
+constexpr int64_t kNanosecondsPerSecond = 1000000000;
 
 struct Routine {
   const char* name;
@@ -58,6 +62,22 @@ Thread::~Thread() { CHECK(!joinable_) << "a thread that nobody has joined"; }
 void Thread::Join() {
   CHECK_EQ(pthread_join(thread_, nullptr), 0);
   joinable_ = false;
+}
+
+bool Thread::JoinWithin(std::chrono::milliseconds time) {
+  timespec until;
+  CHECK_EQ(clock_gettime(CLOCK_REALTIME, &until), 0);
+  const int64_t nanoseconds =
+      until.tv_nsec + std::chrono::nanoseconds(time).count();
+  until.tv_sec += nanoseconds / kNanosecondsPerSecond;
+  until.tv_nsec = nanoseconds % kNanosecondsPerSecond;
+  // There is one with a clock that nobody sets, which ThreadSanitizer does not
+  // know.
+  const int error = pthread_timedjoin_np(thread_, nullptr, &until);
+  CHECK(error == 0 || error == ETIMEDOUT)
+      << "pthread_timedjoin_np: " << std::generic_category().message(error);
+  if (error == 0) joinable_ = false;
+  return error == 0;
 }
 
 void Thread::Signal(int signal) const {

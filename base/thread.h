@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include <chrono>
 #include <functional>
 #include <utility>
 
@@ -36,6 +37,8 @@ class Thread {
   bool joinable() const { return joinable_; }
   // Waits for its end. Once.
   void Join();
+  // The same, but waits for `time` or so at most. Whether it is joined.
+  bool JoinWithin(std::chrono::milliseconds time);
   // Sends it a signal, a standard one: the kernel may refuse to queue others.
   // Before it is joined; it may be at its end.
   void Signal(int signal) const;

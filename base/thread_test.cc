@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <future>
 #include <string>
 #include <utility>
 
@@ -39,6 +41,16 @@ TEST(ThreadTest, IsMoved) {
   EXPECT_TRUE(thread.joinable());
   thread.Join();
   EXPECT_TRUE(ran);
+}
+
+TEST(ThreadTest, IsJoinedOnceItHasEnded) {
+  std::promise<void> go;
+  Thread thread = *Thread::Start("test", [&go] { go.get_future().wait(); });
+  EXPECT_FALSE(thread.JoinWithin(std::chrono::milliseconds(1)));
+  EXPECT_TRUE(thread.joinable());
+  go.set_value();
+  while (!thread.JoinWithin(std::chrono::milliseconds(1500))) continue;
+  EXPECT_FALSE(thread.joinable());
 }
 
 TEST(ThreadTest, AHostWithoutThreadsIsAnError) {

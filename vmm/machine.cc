@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <chrono>
 #include <mutex>
 #include <utility>
 
@@ -24,6 +25,8 @@ namespace {
 Outcome InternalError(const absl::Status& status) {
   return {Outcome::Kind::kInternalError, std::string(status.message())};
 }
+
+constexpr auto kKickInterval = std::chrono::milliseconds(10);
 
 // Interrupts KVM_RUN; the handler need not do anything. No real-time signal:
 // the kernel sends none once as many as RLIMIT_SIGPENDING wait for processes of
@@ -118,8 +121,11 @@ class KvmMachine final : public Machine {
     for (const std::unique_ptr<KvmVcpu>& vcpu : vcpus_) vcpu->RequestStop();
     loader_->Abandon();
     for (Thread& thread : threads) {
-      thread.Signal(kick);
-      thread.Join();
+      // Until it has heard of it: one may come when a device has yet to block,
+      // as in a write to a console that nobody reads.
+      do {
+        thread.Signal(kick);
+      } while (!thread.JoinWithin(kKickInterval));
     }
     Outcome outcome = outcome_.Take();
     return started.ok() ? outcome : InternalError(started);

@@ -7,14 +7,16 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <span>
 
 #include "absl/status/status.h"
 #include "base/fd.h"
 #include "gtest/gtest.h"
 #include "vmm/event_loop.h"
+#include "vmm/io_device.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine.h"
 #include "vmm/testing/tiny_kernels.h"
@@ -70,6 +72,45 @@ TEST_F(MachineStopTest, WhereSignalsAreBlocked) {
   ASSERT_EQ(pthread_sigmask(SIG_SETMASK, &all, &before), 0);
   RunAndStop();
   ASSERT_EQ(pthread_sigmask(SIG_SETMASK, &before, nullptr), 0);
+}
+
+// A device whose write blocks in the host, as the console's does while nobody
+// reads it; the stop's signal comes just before that.
+class BlockingDevice final : public IoDevice {
+ public:
+  explicit BlockingDevice(EventLoop& loop) : loop_(loop) {}
+  void Read(uint64_t, std::span<uint8_t>) override {}
+  void Write(uint64_t, std::span<const uint8_t>) override {
+    std::array<int, 2> ends;
+    ASSERT_EQ(pipe(ends.data()), 0);
+    const Fd reader(ends[0]);
+    const Fd writer(ends[1]);
+    sigset_t kick;
+    sigemptyset(&kick);
+    sigaddset(&kick, SIGUSR1);
+    ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &kick, nullptr), 0);
+    loop_.Stop();
+    int signal = 0;
+    ASSERT_EQ(sigwait(&kick, &signal), 0);
+    ASSERT_EQ(pthread_sigmask(SIG_UNBLOCK, &kick, nullptr), 0);
+    char byte = 0;
+    EXPECT_EQ(read(reader.get(), &byte, 1), -1);
+    EXPECT_EQ(errno, EINTR);
+  }
+
+ private:
+  EventLoop& loop_;
+};
+
+TEST_F(MachineStopTest, WhereASignalComesJustBeforeADeviceBlocks) {
+  const uint64_t address =
+      Machine::Create(config_).value()->pci_ranges().window32.address;
+  config_ = TinyMachine(StoringKernel(static_cast<uint32_t>(address)));
+  const std::unique_ptr<EventLoop> loop = EventLoop::Create().value();
+  BlockingDevice device(*loop);
+  const std::unique_ptr<Machine> machine = Machine::Create(config_).value();
+  ASSERT_TRUE(machine->mmio_bus().Insert(address, 1, &device).ok());
+  EXPECT_EQ(machine->Run(*loop).kind, Outcome::Kind::kStopped);
 }
 
 }  // namespace

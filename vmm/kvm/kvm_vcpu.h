@@ -61,8 +61,8 @@ class KvmVcpu {
 
   // Makes Run return kStopped, now or when it is next called; a string
   // instruction may then have been carried out in part. The thread in Run must
-  // also get a signal (with a handler that does nothing): it may be in the
-  // guest.
+  // also get signals (with a handler that does nothing) until it has returned:
+  // it may be in the guest, or about to block in a device's call of the host.
   void RequestStop();
 
  private:

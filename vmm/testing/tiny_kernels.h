@@ -15,6 +15,10 @@ std::vector<uint8_t> ResettingKernel();
 // guest.
 std::vector<uint8_t> SpinningKernel();
 
+// Stores a byte to guest-physical `address`, and from then on does not leave
+// the guest.
+std::vector<uint8_t> StoringKernel(uint32_t address);
+
 }  // namespace nacre::vmm
 
 #endif  // NACRE_VMM_TESTING_TINY_KERNELS_H_

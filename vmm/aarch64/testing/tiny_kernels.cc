@@ -19,4 +19,9 @@ std::vector<uint8_t> SpinningKernel() {
   return MakeImage(Store8(kSerial.address) + kSpin);
 }
 
+std::vector<uint8_t> StoringKernel(uint32_t address) {
+  using namespace aarch64;
+  return MakeImage(Store8(address) + kSpin);
+}
+
 }  // namespace nacre::vmm

@@ -53,4 +53,15 @@ std::vector<uint8_t> SpinningKernel() {
   return x86_64::MakeElf(kKernel, {{kKernel, code, code.size()}});
 }
 
+std::vector<uint8_t> StoringKernel(uint32_t address) {
+  const std::vector<uint8_t> code = {
+      0xb9, static_cast<uint8_t>(address), static_cast<uint8_t>(address >> 8),
+      static_cast<uint8_t>(address >> 16), static_cast<uint8_t>(address >> 24),
+      // mov ecx, address
+      0x88,
+      0x01,         // mov [rcx], al
+      0xeb, 0xfe};  // jmp to itself
+  return x86_64::MakeElf(kKernel, {{kKernel, code, code.size()}});
+}
+
 }  // namespace nacre::vmm
