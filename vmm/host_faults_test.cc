@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -119,13 +120,15 @@ TEST_F(HostFaultsTest, EachCallMayFail) {
 
 // For a moment: the guest goes on, where a shortage that lasts ends it.
 TEST_F(HostFaultsTest, AMomentWithoutMemoryIsSurvived) {
-  for (uint64_t first = 0; first < 3; ++first) {
-    LiveWith({.first = first, .error = ENOMEM, .request = KVM_RUN});
+  for (const int error : {ENOMEM, EFAULT}) {
+    for (uint64_t first = 0; first < 3; ++first) {
+      LiveWith({.first = first, .error = error, .request = KVM_RUN});
+    }
+    EXPECT_EQ(std::exchange(told_, 0), 0) << error;
+    LiveWith(
+        {.first = 0, .repeatedly = true, .error = error, .request = KVM_RUN});
+    EXPECT_EQ(std::exchange(told_, 0), 1) << error;
   }
-  EXPECT_EQ(told_, 0);
-  LiveWith(
-      {.first = 0, .repeatedly = true, .error = ENOMEM, .request = KVM_RUN});
-  EXPECT_EQ(told_, 1);
 }
 
 TEST_F(HostFaultsTest, ARebootSurvivesAMomentWithoutMemory) {

@@ -141,17 +141,22 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
             absl::StrCat("KVM_RUN", ThreadLimits(error), ": ",
                          std::generic_category().message(error)));
       }
-      if (error == ENOMEM && WaitForHost(shortages)) {
+      if (error == EFAULT && page_faults.Mend(FaultAddress(run()))) {
+        Count(counters.other);
+        continue;
+      }
+      // KVM says EFAULT, too, where the host has no memory for a page.
+      if ((error == ENOMEM || error == EFAULT) && WaitForHost(shortages)) {
         Count(counters.interrupted);
         ++shortages;
         continue;
       }
       if (error == EFAULT) {
         Count(counters.other);
-        if (page_faults.Mend(FaultAddress(run()))) continue;
         return InternalError(
-            "the guest touched memory that this process cannot give it: mapped "
-            "without access, or beyond the end of its file");
+            "the guest touched memory that this process cannot give it: the "
+            "host has none left, or it is mapped without access or beyond the "
+            "end of its file");
       }
       return InternalError(
           std::string(ErrnoStatus(error, "KVM_RUN").message()));

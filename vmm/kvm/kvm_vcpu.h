@@ -54,8 +54,8 @@ class KvmVcpu {
   // it was, as on aarch64 and before Linux 6.8, all of that kind
   // (RestoreWindows). Where it touched memory that is mapped without access,
   // calls `wait_for_memory` if there is one and tries again if that returns
-  // true. Where the host has no memory, or no thread for KVM, tries again for a
-  // moment (WaitForHost).
+  // true. Where the host has no memory, which KVM also says as if a page could
+  // not be given, or no thread for KVM, tries again for a moment (WaitForHost).
   Outcome Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
               const std::function<bool()>& wait_for_memory = nullptr);
 
