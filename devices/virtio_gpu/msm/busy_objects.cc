@@ -25,7 +25,7 @@ void BusyObjects::Close(Object object) {
     if (!object.is_counted) counters_.object_bytes.Add(object.size);
     object.is_counted = true;
     MutexLock lock(mutex_);
-    Add(std::move(object));
+    Add(std::move(object), /*first=*/false);
     return;
   }
   CloseNow(object);
@@ -48,9 +48,9 @@ void BusyObjects::Uncount(const Object& object) {
   if (object.is_counted) counters_.object_bytes.Subtract(object.size);
 }
 
-void BusyObjects::Add(Object object) {
+void BusyObjects::Add(Object object, bool first) {
   ++by_file_[object.drm.get()];
-  objects_.push_back(std::move(object));
+  objects_.insert(first ? objects_.begin() : objects_.end(), std::move(object));
   has_objects_.store(true, std::memory_order_relaxed);
 }
 
@@ -60,8 +60,9 @@ void BusyObjects::Taken(const DrmFile* drm) {
   if (objects_.empty()) has_objects_.store(false, std::memory_order_relaxed);
 }
 
-bool BusyObjects::SweepSome(const DrmFile* own) {
+size_t BusyObjects::SweepSome(const DrmFile* own, bool& met_busy) {
   absl::InlinedVector<Object, kPerSweep> taken;
+  size_t passed = 0;
   {
     MutexLock lock(mutex_);
     for (size_t n = std::min(objects_.size(), kPerSweep); n != 0; --n) {
@@ -76,21 +77,26 @@ bool BusyObjects::SweepSome(const DrmFile* own) {
         taken.push_back(std::move(object));
       } else {
         objects_.push_back(std::move(object));
+        ++passed;
       }
     }
     for (const Object& object : taken) Taken(object.drm.get());
   }
-  bool met_busy = false;
-  for (Object& object : taken) {
-    if (!met_busy) met_busy = IsBusy(*object.drm, object.handle);
-    if (!met_busy) {
-      CloseNow(object);
-      continue;
-    }
-    MutexLock lock(mutex_);
-    Add(std::move(object));
+  met_busy = false;
+  size_t asked = 0;
+  for (; asked < taken.size() && !met_busy; ++asked) {
+    met_busy = IsBusy(*taken[asked].drm, taken[asked].handle);
+    if (!met_busy) CloseNow(taken[asked]);
   }
-  return met_busy;
+  if (met_busy) {
+    MutexLock lock(mutex_);
+    Add(std::move(taken[asked - 1]), /*first=*/false);
+    // The next sweep begins with the others.
+    for (size_t i = taken.size(); i > asked; --i) {
+      Add(std::move(taken[i - 1]), /*first=*/true);
+    }
+  }
+  return passed + asked;
 }
 
 void BusyObjects::SweepMany(const DrmFile* own, size_t most) {
@@ -99,10 +105,12 @@ void BusyObjects::SweepMany(const DrmFile* own, size_t most) {
     MutexLock lock(mutex_);
     rest = std::min(objects_.size(), most);
   }
-  // Those that are still busy, or not looked at, go to the end.
-  for (size_t busy = 0; rest > 0 && busy < kMostBusy;
-       rest -= std::min(rest, kPerSweep)) {
-    busy += SweepSome(own) ? 1 : 0;
+  for (size_t busy = 0; rest > 0 && busy < kMostBusy;) {
+    bool met_busy = false;
+    const size_t passed = SweepSome(own, met_busy);
+    if (passed == 0) return;  // Others have them.
+    rest -= std::min(rest, passed);
+    busy += met_busy ? 1 : 0;
   }
 }
 

@@ -64,7 +64,8 @@ class BusyObjects {
   // none.
   void Sweep(const DrmFile* own = nullptr) {
     if (ABSL_PREDICT_FALSE(has_objects_.load(std::memory_order_relaxed))) {
-      SweepSome(own);
+      bool met_busy = false;
+      SweepSome(own, met_busy);
     }
   }
   // The same of many more, where there is no room: not with each command.
@@ -87,12 +88,13 @@ class BusyObjects {
   static constexpr size_t kPerLargeSweep = size_t{1} << 16;
 
   bool HasAnyOf(const DrmFile& drm);
-  // Whether it met a busy one.
-  bool SweepSome(const DrmFile* own);
+  // Returns how many it closed or put at the end.
+  size_t SweepSome(const DrmFile* own, bool& met_busy);
   void SweepMany(const DrmFile* own, size_t most);
   void CloseNow(const Object& object);
   void Uncount(const Object& object);
-  void Add(Object object) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // As the first one of the list, or as the last.
+  void Add(Object object, bool first) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The first one is out of the list.
   void Taken(const DrmFile* drm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -245,6 +245,32 @@ TEST_P(BusyObjectsTest, FewAreAskedOf) {
   EXPECT_LE(asked(), 1u);
 }
 
+TEST_P(BusyObjectsTest, OneThatStaysBusyIsInNobodysWay) {
+  // As many as a sweep looks at, or a multiple.
+  for (const uint32_t others : {7u, 15u}) {
+    const std::vector<uint32_t> idle = NewBusyBuffers(*guest_, others);
+    const uint32_t busy =
+        *guest_->NewBuffer(HostPageSize(), kIova + 100 * kPage);
+    ASSERT_TRUE(guest_
+                    ->Submit({.fence = 2,
+                              .bos = {{MSM_SUBMIT_BO_READ, busy, 0}},
+                              .cmds = {}})
+                    .ok());
+    guest_->CloseBuffer(busy);
+    for (const uint32_t buffer : idle) guest_->CloseBuffer(buffer);
+    device_.FinishAllBut(1);
+    for (int wait = 0; wait < 10; ++wait) {
+      guest_->batch().Add(MSM_CCMD_WAIT_FENCE, {0, 1});
+      ASSERT_TRUE(guest_->Flush().ok());
+    }
+    EXPECT_EQ(device_.handles(), 1u) << others;
+    device_.FinishAll();
+    ASSERT_TRUE(guest_->Submit({.fence = 3}).ok());
+    device_.FinishAll();
+    EXPECT_EQ(device_.handles(), 0u) << others;
+  }
+}
+
 // Of a program that goes on and makes nothing new.
 TEST_P(BusyObjectsTest, OneThatWaitsForItsFenceLetsGo) {
   guest_->CloseBuffer(NewBusyBuffer());
