@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
@@ -21,7 +22,8 @@ bool BusyObjects::HasAnyOf(const DrmFile& drm) {
 
 void BusyObjects::Close(Object object) {
   // A program that has left one busy object has most often left many.
-  if (HasAnyOf(*object.drm) || IsBusy(*object.drm, object.handle)) {
+  if (!object.known_idle &&
+      (HasAnyOf(*object.drm) || IsBusy(*object.drm, object.handle))) {
     if (!object.is_counted) counters_.object_bytes.Add(object.size);
     object.is_counted = true;
     MutexLock lock(mutex_);
@@ -105,12 +107,15 @@ void BusyObjects::SweepMany(const DrmFile* own, size_t most) {
     MutexLock lock(mutex_);
     rest = std::min(objects_.size(), most);
   }
-  for (size_t busy = 0; rest > 0 && busy < kMostBusy;) {
+  const auto start = std::chrono::steady_clock::now();
+  while (rest > 0) {
     bool met_busy = false;
     const size_t passed = SweepSome(own, met_busy);
     if (passed == 0) return;  // Others have them.
     rest -= std::min(rest, passed);
-    busy += met_busy ? 1 : 0;
+    if (met_busy && std::chrono::steady_clock::now() - start > kLongSweep) {
+      return;
+    }
   }
 }
 

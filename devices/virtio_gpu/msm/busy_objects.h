@@ -2,6 +2,7 @@
 #define NACRE_DEVICES_VIRTIO_GPU_MSM_BUSY_OBJECTS_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -29,7 +30,8 @@ namespace nacre::msm {
 //   work.
 //
 // To ask of a busy object may take a tick of the kernel's clock, 1 to 10 ms
-// (DrmFile::GemCpuPrep): one is asked of where others would answer the same.
+// (DrmFile::GemCpuPrep): few are asked of, as others most likely answer the
+// same.
 //
 // Thread-safe. Uses a file only in calls of the context whose it is, or once
 // nobody else does.
@@ -45,6 +47,8 @@ class BusyObjects {
     // here, since the object that it is of may go meanwhile; where that one is
     // still there the bytes count twice.
     bool is_counted = false;
+    // Its context has asked, and made nothing of it since.
+    bool known_idle = false;
   };
 
   // An object is in `counters` until it is closed.
@@ -80,9 +84,9 @@ class BusyObjects {
 
  private:
   // Attack stopped: the time of one command, by thousands of busy objects. A
-  // sweep ends at the first that is busy, a large one at this many.
+  // sweep ends at the first that is busy, a large one at the first after this.
   static constexpr size_t kPerSweep = 8;
-  static constexpr size_t kMostBusy = 8;
+  static constexpr std::chrono::milliseconds kLongSweep{50};
   // And by hundreds of thousands: half a second where all are idle and are
   // closed. No program has so many.
   static constexpr size_t kPerLargeSweep = size_t{1} << 16;

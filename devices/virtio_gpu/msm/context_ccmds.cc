@@ -291,11 +291,10 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req& header,
       ccmd.queue_id, ccmd.fence,
       has_wait_boost_ ? uint32_t{MSM_WAIT_FENCE_BOOST} : 0);
   // After a wait, guests ask whether the context was lost.
-  if (result.ok()) {
-    faults_->OnWait();
-    busy_.Sweep(&file_->drm());
-  }
-  return RespondResult(header, result);
+  if (result.ok()) faults_->OnWait();
+  absl::Status responded = RespondResult(header, result);
+  if (result.ok()) busy_.Sweep(&file_->drm());
+  return responded;
 }
 
 absl::Status MsmContext::Run(const vdrm_ccmd_req&,

@@ -33,12 +33,16 @@ GemObject::~GemObject() {
   if (mapped_for_upload_) file_->uploads_.Drop(handle_);
   if (origin_ == Origin::kCreated) file_->object_bytes_ -= size_;
   // Of one that others have open, too, GEM_SUBMIT may have chosen an address.
-  file_->busy_.Close({.drm = file_->drm_,
-                      .handle = handle_,
-                      .iova = iova_,
-                      .may_have_iova = may_have_iova_ || in_shared_,
-                      .size = size_,
-                      .is_counted = origin_ == Origin::kCreated});
+  file_->busy_.Close(
+      {.drm = file_->drm_,
+       .handle = handle_,
+       .iova = iova_,
+       .may_have_iova = may_have_iova_ || in_shared_,
+       .size = size_,
+       .is_counted = origin_ == Origin::kCreated,
+       // Others may have given work to what was exported.
+       .known_idle =
+           was_idle_ && (origin_ == Origin::kImported || !in_shared_)});
 }
 
 CpuCaching GemObject::caching() const {
@@ -73,8 +77,8 @@ absl::Status GemObject::ChangeIova(uint64_t iova) {
 }
 
 void GemObject::ReleaseIdleIova() {
-  if (!may_have_iova_ || BusyObjects::IsBusy(*file_->drm_, handle_)) return;
-  SetIova(0).IgnoreError();
+  was_idle_ = !BusyObjects::IsBusy(*file_->drm_, handle_);
+  if (was_idle_) SetIova(0).IgnoreError();
 }
 
 absl::Status GemObject::Upload(uint32_t offset, std::span<const uint8_t> data) {
@@ -223,6 +227,7 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::Import(int dmabuf,
   const uint32_t handle = *made;
   if (const auto known = shared_.find(handle); known != shared_.end()) {
     Unreserve(0);
+    known->second->was_idle_ = false;
     return known->second->shared_from_this();
   }
   std::shared_ptr<GemObject> object(new GemObject(

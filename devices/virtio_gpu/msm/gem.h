@@ -68,6 +68,7 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
   uint64_t iova_ = 0;  // What the kernel certainly has, or 0.
   bool may_have_iova_ = false;
   bool mapped_for_upload_ = false;
+  bool was_idle_ = false;   // When it was detached.
   bool in_shared_ = false;  // Listed in GemFile::shared_.
 };
 
