@@ -159,9 +159,14 @@ void Process::Kill() const {
 std::optional<Process::End> Process::Wait(std::chrono::milliseconds limit) {
   if (end_) return end_;
   pollfd poll_fd = {pid_fd_.get(), POLLIN, 0};
+  // Of a vCPU's thread, which a stop signals again and again.
+  const auto deadline = std::chrono::steady_clock::now() + limit;
   int ready = 0;
   do {
-    ready = poll(&poll_fd, 1, static_cast<int>(limit.count()));
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    ready =
+        poll(&poll_fd, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
   } while (ready < 0 && errno == EINTR);
   siginfo_t info = {};
   if (ready <= 0 ||
