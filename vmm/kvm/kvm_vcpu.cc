@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <optional>
@@ -41,6 +42,12 @@ Outcome FromSystemEvent(uint32_t type) {
       return InternalError(absl::StrCat("unknown KVM system event ", type));
   }
 }
+
+// Longer than WaitForHost waits in all.
+constexpr std::chrono::seconds kShortage{1};
+
+// As WaitForHost counts: 8 ms.
+constexpr int kPauseInVain = 3;
 
 // Where the guest's access was that ended KVM_RUN with EFAULT; nullopt where
 // KVM does not say.
@@ -124,8 +131,9 @@ void KvmVcpu::RequestStop() {
 Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
                      const std::function<bool()>& wait_for_memory) {
   PageFaults page_faults(vm_.memory_slots(), stop_, wait_for_memory);
-  int shortages = 0;  // Since the last exit.
-  int refusals = 0;   // In a row.
+  int shortages = 0;  // Since the last exit, or in one.
+  std::chrono::steady_clock::time_point last_shortage;
+  int refusals = 0;  // In a row.
   while (!stop_.load()) {
     if (ioctl(fd_.get(), KVM_RUN, 0) != 0) {
       const int error = errno;
@@ -146,10 +154,16 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
         continue;
       }
       // KVM says EFAULT, too, where the host has no memory for a page.
-      if ((error == ENOMEM || error == EFAULT) && WaitForHost(shortages)) {
-        Count(counters.interrupted);
-        ++shortages;
-        continue;
+      if (error == ENOMEM || error == EFAULT) {
+        // A guest may need no exits for hours, in which there are others.
+        const auto now = std::chrono::steady_clock::now();
+        if (now - last_shortage > kShortage) shortages = 0;
+        last_shortage = now;
+        if (WaitForHost(shortages)) {
+          Count(counters.interrupted);
+          ++shortages;
+          continue;
+        }
       }
       if (error == EFAULT) {
         Count(counters.other);
@@ -182,17 +196,16 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
 bool KvmVcpu::MayTryAgain(int& refusals) {
   // A vCPU that waited for its start-up interrupt got it.
   if (refusals++ == 0) return true;
-  // Some Linuxes, from about 6.14 on, make a thread when a guest first runs.
-  if (WaitForHost(refusals - 2)) return true;
   // The guest's doing: one that waits for its start-up is woken in vain by
   // other interrupts (an NMI), and stays so.
   kvm_mp_state state;
-  if (ioctl(fd_.get(), KVM_GET_MP_STATE, &state) != 0 ||
-      state.mp_state == KVM_MP_STATE_RUNNABLE) {
-    return false;
+  if (ioctl(fd_.get(), KVM_GET_MP_STATE, &state) == 0 &&
+      state.mp_state != KVM_MP_STATE_RUNNABLE) {
+    refusals = 1;
+    return WaitForHost(kPauseInVain);
   }
-  refusals = 1;
-  return true;
+  // Some Linuxes, from about 6.14 on, make a thread when a guest first runs.
+  return WaitForHost(refusals - 2);
 }
 
 void KvmVcpu::HandlePortIo(IoBus& ports, ExitCounters& counters) {
