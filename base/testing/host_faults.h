@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace nacre {
 
@@ -70,6 +71,20 @@ class HostFault {
   // The first that failed, as "ioctl(0xae80)"; empty where none did.
   std::string failed() const;
 };
+
+// Each of `calls` calls with each of kHostErrors: once and, where it may last,
+// from then on.
+inline std::vector<HostFault::Plan> EachFault(uint64_t calls) {
+  std::vector<HostFault::Plan> plans;
+  for (uint64_t call = 0; call < calls; ++call) {
+    for (const int error : kHostErrors) {
+      plans.push_back({.first = call, .error = error});
+      if (!MayLast(error)) continue;
+      plans.push_back({.first = call, .repeatedly = true, .error = error});
+    }
+  }
+  return plans;
+}
 
 // Has `life`, which makes `calls` calls, with each of them failing: the first
 // of its kind with each of kHostErrors, the others with one of them by turns

@@ -184,17 +184,16 @@ class PciHostFaultsTest : public testing::Test {
     boot_with({});
     const uint64_t all = calls;
     ASSERT_GT(all, 0u);
-    for (const int error : kHostErrors) {
-      for (const bool repeatedly : {false, true}) {
-        if (repeatedly && !MayLast(error)) continue;
-        for (uint64_t call = 0; call < all; ++call) {
-          SCOPED_TRACE(testing::Message() << "call " << call << ", errno "
-                                          << error << ", " << repeatedly);
-          boot_with({.first = call, .repeatedly = repeatedly, .error = error});
-          if (HasFatalFailure()) return;
-        }
-      }
+    for (const HostFault::Plan& plan : EachFault(all)) {
+      SCOPED_TRACE(Describe(plan));
+      boot_with(plan);
+      if (HasFatalFailure()) return;
     }
+  }
+
+  static testing::Message Describe(const HostFault::Plan& plan) {
+    return testing::Message() << "call " << plan.first << ", errno "
+                              << plan.error << ", " << plan.repeatedly;
   }
 
   vmm::MachineConfig config_;
@@ -239,17 +238,11 @@ TEST_F(PciHostFaultsTest, TheNextBootUnmapsWhatAResetCouldNot) {
   boot();
   const uint64_t all = calls_;
   ASSERT_GT(all, 0u);
-  for (const int error : kHostErrors) {
-    for (const bool repeatedly : {false, true}) {
-      if (repeatedly && !MayLast(error)) continue;
-      for (uint64_t call = 0; call < all; ++call) {
-        SCOPED_TRACE(testing::Message() << "call " << call << ", errno "
-                                        << error << ", " << repeatedly);
-        at_reset_ = {.first = call, .repeatedly = repeatedly, .error = error};
-        boot();
-        if (HasFatalFailure()) return;
-      }
-    }
+  for (const HostFault::Plan& plan : EachFault(all)) {
+    SCOPED_TRACE(Describe(plan));
+    at_reset_ = plan;
+    boot();
+    if (HasFatalFailure()) return;
   }
 }
 

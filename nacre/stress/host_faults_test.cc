@@ -69,19 +69,12 @@ void FailEachCall(const Life& life) {
   const auto now = [] { return Holdings::Now({"/memfd:"}); };
   Holdings before = now();
   before.WaitForThreads(1, 200);
-  const auto fail = [&](uint64_t call, int error, bool repeatedly) {
-    life({.first = call, .repeatedly = repeatedly, .error = error});
+  for (const HostFault::Plan& plan : EachFault(calls)) {
+    ASSERT_NO_FATAL_FAILURE(life(plan));
     Holdings after = now();
     after.WaitForThreads(before.threads);
-    ASSERT_EQ(after, before) << "call " << call << ", errno " << error;
-  };
-  for (uint64_t call = 0; call < calls; ++call) {
-    for (const int error : kHostErrors) {
-      for (const bool repeatedly : {false, true}) {
-        if (repeatedly && !MayLast(error)) continue;
-        ASSERT_NO_FATAL_FAILURE(fail(call, error, repeatedly));
-      }
-    }
+    ASSERT_EQ(after, before)
+        << "call " << plan.first << ", errno " << plan.error;
   }
 }
 
