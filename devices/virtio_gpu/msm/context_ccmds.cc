@@ -277,7 +277,7 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req& header,
       AsWritableBytes(response).first(sizeof(response.head) + size);
   ASSIGN_OR_RETURN(const Shmem::Slot slot,
                    ReserveResponse(header, bytes.size()));
-  const absl::StatusOr<uint32_t> filled = file_->drm().SubmitqueueQuery(
+  const absl::StatusOr<uint32_t> filled = queues_.Query(
       ccmd.queue_id, ccmd.param, std::span(response.payload).first(size));
   response.head.ret = Result(filled.status());
   response.head.out_len = filled.ok() ? *filled : 0;
@@ -287,9 +287,9 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req& header,
 
 absl::Status MsmContext::Run(const vdrm_ccmd_req& header,
                              const WaitFenceCcmd& ccmd) {
-  const absl::Status result = file_->drm().WaitFence(
-      ccmd.queue_id, ccmd.fence,
-      has_wait_boost_ ? uint32_t{MSM_WAIT_FENCE_BOOST} : 0);
+  const absl::Status result =
+      queues_.WaitFence(ccmd.queue_id, ccmd.fence,
+                        has_wait_boost_ ? uint32_t{MSM_WAIT_FENCE_BOOST} : 0);
   // After a wait, guests ask whether the context was lost.
   if (result.ok()) faults_->OnWait();
   absl::Status responded = RespondResult(header, result);

@@ -115,6 +115,26 @@ TEST_F(ContextFencesTest, LaterFencesDoNotUseTheGuestsNumbers) {
   EXPECT_EQ(guest_->CallForResult(MSM_CCMD_WAIT_FENCE, {queue, 4}), -EINVAL);
 }
 
+// How many fences there are on it depends on how the guest's ccmds came in
+// commands (a finding of nacre/fuzz:batching).
+TEST_F(ContextFencesTest, TheQueueOfLaterFencesIsNotTheGuests) {
+  ASSERT_TRUE(guest_->Submit({.queue_id = 0, .fence = 1}).ok());
+  EXPECT_TRUE(FenceOn(2).valid());
+  uint32_t ours = device_.submits().back().queue_id;
+  ASSERT_NE(ours, 0u);
+  device_.FinishAll();
+  EXPECT_EQ(guest_->CallForResult(MSM_CCMD_WAIT_FENCE, {ours, 1}), -ENOENT);
+  EXPECT_EQ(guest_->CallForResult(MSM_CCMD_SUBMITQUEUE_QUERY,
+                                  {ours, MSM_SUBMITQUEUE_PARAM_FAULTS, 8}),
+            -ENOENT);
+  EXPECT_EQ(guest_->Ioctl(DRM_IOCTL_MSM_SUBMITQUEUE_CLOSE, ours), -ENOENT);
+  EXPECT_FALSE(guest_->Submit({.queue_id = ours, .fence = 9}).ok());
+  // Nor is it gone.
+  ASSERT_TRUE(guest_->Submit({.queue_id = 0, .fence = 2}).ok());
+  EXPECT_TRUE(FenceOn(2).valid());
+  EXPECT_EQ(device_.submits().back().queue_id, ours);
+}
+
 TEST_F(ContextFencesTest, AFenceThatCannotBeMadeIsALostContext) {
   const uint32_t queue = guest_->NewQueue(0);
   ASSERT_TRUE(guest_->Submit({.queue_id = queue}).ok());

@@ -63,6 +63,18 @@ absl::Status Submitqueues::Close(uint32_t id) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<uint32_t> Submitqueues::Query(uint32_t id, uint32_t param,
+                                             std::span<uint8_t> out) {
+  if (Find(id) == nullptr) return NoQueue(id);
+  return drm_.SubmitqueueQuery(id, param, out);
+}
+
+absl::Status Submitqueues::WaitFence(uint32_t id, uint32_t fence,
+                                     uint32_t flags) {
+  if (Find(id) == nullptr) return NoQueue(id);
+  return drm_.WaitFence(id, fence, flags);
+}
+
 absl::Status Submitqueues::MakeFenceBehind(uint32_t ring) {
   ASSIGN_OR_RETURN(Fd fence, SubmitFence(ring));
   SetFence(ring, std::move(fence));

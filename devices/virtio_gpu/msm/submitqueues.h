@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -49,6 +50,10 @@ class Submitqueues {
     ring = queue->ring;
     return {};
   }
+  // DrmFile's, and ENOENT for an unknown queue: those of our own are, too.
+  absl::StatusOr<uint32_t> Query(uint32_t id, uint32_t param,
+                                 std::span<uint8_t> out);
+  absl::Status WaitFence(uint32_t id, uint32_t fence, uint32_t flags);
 
   // The guest has more work on the ring; if the request was for a fence, all of
   // it is done when `fence` is readable.
