@@ -7,16 +7,24 @@
 namespace nacre::vmm {
 
 // A host may be short of memory or of threads for a moment only, under a
-// cgroup's limit for one. Whoever has a running guest to lose asks it again,
-// after this. `times` is how often it did so already: each time the pause is
-// twice as long, and after an eighth of a second in all this returns false at
-// once.
-inline bool WaitForHost(int times) {
-  constexpr int kMostTimes = 7;
-  if (times >= kMostTimes) return false;
-  std::this_thread::sleep_for(std::chrono::milliseconds(1 << times));
-  return true;
-}
+// cgroup's limit for one. Whoever has a running guest to lose asks it again.
+class HostShortage {
+ public:
+  // To be called when the host refused once more. Pauses, each time twice as
+  // long as before; after an eighth of a second in all this is no moment:
+  // returns false at once.
+  bool Wait() {
+    constexpr int kMostWaits = 7;
+    if (waits_ == kMostWaits) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1 << waits_++));
+    return true;
+  }
+  // It is over: another one would have its own eighth.
+  void End() { waits_ = 0; }
+
+ private:
+  int waits_ = 0;
+};
 
 }  // namespace nacre::vmm
 

@@ -140,7 +140,7 @@ class KvmMachine final : public Machine {
   MachineStats stats() const override;
 
  private:
-  // With WaitForHost, as what follows.
+  // Asks a host that is short of something again, as what follows.
   absl::Status PrepareBoot();
   absl::Status TryToPrepareBoot();
   // Adds what has started to `threads`, also where it fails.
@@ -169,12 +169,12 @@ class KvmMachine final : public Machine {
 
 absl::Status KvmMachine::PrepareBoot() {
   ++boots_;
-  for (int waits = 0;; ++waits) {
-    absl::Status status = TryToPrepareBoot();
-    if (!absl::IsResourceExhausted(status) || !WaitForHost(waits)) {
-      return status;
-    }
-  }
+  HostShortage shortage;
+  absl::Status status;
+  do {
+    status = TryToPrepareBoot();
+  } while (absl::IsResourceExhausted(status) && shortage.Wait());
+  return status;
 }
 
 absl::Status KvmMachine::TryToPrepareBoot() {
@@ -202,10 +202,10 @@ absl::Status KvmMachine::TryToPrepareBoot() {
 absl::Status KvmMachine::StartVcpus(std::vector<Thread>& threads) {
   for (const std::unique_ptr<KvmVcpu>& vcpu : vcpus_) {
     absl::StatusOr<Thread> thread;
-    int waits = 0;
+    HostShortage shortage;
     do {
       thread = Thread::Start("vcpu", [this, &vcpu] { RunVcpu(*vcpu); });
-    } while (!thread.ok() && WaitForHost(waits++));
+    } while (!thread.ok() && shortage.Wait());
     RETURN_IF_ERROR(thread.status());
     threads.push_back(*std::move(thread));
   }

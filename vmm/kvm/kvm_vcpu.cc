@@ -3,21 +3,16 @@
 #include <sys/ioctl.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstddef>
-#include <cstring>
 #include <optional>
 #include <span>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
-#include "base/thread.h"
-#include "vmm/host_shortage.h"
-#include "vmm/kvm/page_faults.h"
+#include "vmm/kvm/run_errors.h"
 
 namespace nacre::vmm {
 namespace {
@@ -41,21 +36,6 @@ Outcome FromSystemEvent(uint32_t type) {
     default:
       return InternalError(absl::StrCat("unknown KVM system event ", type));
   }
-}
-
-// Longer than WaitForHost waits in all.
-constexpr std::chrono::seconds kShortage{1};
-
-// As WaitForHost counts: 8 ms.
-constexpr int kPauseInVain = 3;
-
-// Where the guest's access was that ended KVM_RUN with EFAULT; nullopt where
-// KVM does not say.
-std::optional<uint64_t> FaultAddress(const kvm_run& run) {
-  if (run.exit_reason != kKvmExitMemoryFault) return std::nullopt;
-  KvmMemoryFault fault;
-  std::memcpy(&fault, run.padding, sizeof(fault));
-  return fault.guest_address;
 }
 
 // What the exits say that end a run; nullopt for the others.
@@ -130,54 +110,18 @@ void KvmVcpu::RequestStop() {
 
 Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
                      const std::function<bool()>& wait_for_memory) {
-  PageFaults page_faults(vm_.memory_slots(), stop_, wait_for_memory);
-  int shortages = 0;  // Since the last exit, or in one.
-  std::chrono::steady_clock::time_point last_shortage;
-  int refusals = 0;  // In a row.
+  RunErrors errors(fd_.get(), run(), vm_.memory_slots(), stop_,
+                   wait_for_memory);
   while (!stop_.load()) {
     if (ioctl(fd_.get(), KVM_RUN, 0) != 0) {
       const int error = errno;
-      if (error == EINTR) {
-        Count(counters.interrupted);
-        refusals = 0;
-        continue;
+      Count(error == EFAULT ? counters.other : counters.interrupted);
+      if (std::optional<Outcome> ending = errors.Take(error)) {
+        return *std::move(ending);
       }
-      if (error == EAGAIN) {
-        Count(counters.interrupted);
-        if (MayTryAgain(refusals)) continue;
-        return InternalError(
-            absl::StrCat("KVM_RUN", ThreadLimits(error), ": ",
-                         std::generic_category().message(error)));
-      }
-      if (error == EFAULT && page_faults.Mend(FaultAddress(run()))) {
-        Count(counters.other);
-        continue;
-      }
-      // KVM says EFAULT, too, where the host has no memory for a page.
-      if (error == ENOMEM || error == EFAULT) {
-        // A guest may need no exits for hours, in which there are others.
-        const auto now = std::chrono::steady_clock::now();
-        if (now - last_shortage > kShortage) shortages = 0;
-        last_shortage = now;
-        if (WaitForHost(shortages)) {
-          Count(counters.interrupted);
-          ++shortages;
-          continue;
-        }
-      }
-      if (error == EFAULT) {
-        Count(counters.other);
-        return InternalError(
-            "the guest touched memory that this process cannot give it: the "
-            "host has none left, or it is mapped without access or beyond the "
-            "end of its file");
-      }
-      return InternalError(
-          std::string(ErrnoStatus(error, "KVM_RUN").message()));
+      continue;
     }
-    page_faults.Forget();
-    shortages = 0;
-    refusals = 0;
+    errors.Forget();
     if (std::optional<Outcome> ending = Ending(run())) {
       Count(counters.other);
       return *std::move(ending);
@@ -191,21 +135,6 @@ Outcome KvmVcpu::Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
     }
   }
   return {Outcome::Kind::kStopped, ""};
-}
-
-bool KvmVcpu::MayTryAgain(int& refusals) {
-  // A vCPU that waited for its start-up interrupt got it.
-  if (refusals++ == 0) return true;
-  // The guest's doing: one that waits for its start-up is woken in vain by
-  // other interrupts (an NMI), and stays so.
-  kvm_mp_state state;
-  if (ioctl(fd_.get(), KVM_GET_MP_STATE, &state) == 0 &&
-      state.mp_state != KVM_MP_STATE_RUNNABLE) {
-    refusals = 1;
-    return WaitForHost(kPauseInVain);
-  }
-  // Some Linuxes, from about 6.14 on, make a thread when a guest first runs.
-  return WaitForHost(refusals - 2);
 }
 
 void KvmVcpu::HandlePortIo(IoBus& ports, ExitCounters& counters) {

@@ -55,7 +55,8 @@ class KvmVcpu {
   // (RestoreWindows). Where it touched memory that is mapped without access,
   // calls `wait_for_memory` if there is one and tries again if that returns
   // true. Where the host has no memory, which KVM also says as if a page could
-  // not be given, or no thread for KVM, tries again for a moment (WaitForHost).
+  // not be given, or no thread for KVM, tries again for a moment
+  // (HostShortage).
   Outcome Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
               const std::function<bool()>& wait_for_memory = nullptr);
 
@@ -69,9 +70,6 @@ class KvmVcpu {
   KvmVcpu(const KvmVm& vm, Fd fd, Mapping run);
 
   kvm_run& run() { return *reinterpret_cast<kvm_run*>(run_.data()); }
-  // After KVM_RUN's EAGAIN, having waited where it is not the first of
-  // `refusals` in a row. False where the host has no thread for KVM.
-  bool MayTryAgain(int& refusals);
   void HandlePortIo(IoBus& ports, ExitCounters& counters);
   void HandleMmio(IoBus& mmio, ExitCounters& counters);
 
