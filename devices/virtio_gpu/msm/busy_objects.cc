@@ -10,6 +10,7 @@
 #include "devices/virtio_gpu/msm/uapi.h"
 
 namespace nacre::msm {
+
 bool BusyObjects::IsBusy(DrmFile& drm, uint32_t handle) {
   return StatusErrno(drm.GemCpuPrep(handle, MSM_PREP_WRITE)) == EBUSY;
 }
@@ -62,9 +63,9 @@ void BusyObjects::Taken(const DrmFile* drm) {
   if (objects_.empty()) has_objects_.store(false, std::memory_order_relaxed);
 }
 
-size_t BusyObjects::SweepSome(const DrmFile* own, bool& met_busy) {
+BusyObjects::Swept BusyObjects::SweepSome(const DrmFile* own) {
   absl::InlinedVector<Object, kPerSweep> taken;
-  size_t passed = 0;
+  Swept swept;
   {
     MutexLock lock(mutex_);
     for (size_t n = std::min(objects_.size(), kPerSweep); n != 0; --n) {
@@ -79,18 +80,17 @@ size_t BusyObjects::SweepSome(const DrmFile* own, bool& met_busy) {
         taken.push_back(std::move(object));
       } else {
         objects_.push_back(std::move(object));
-        ++passed;
+        ++swept.count;
       }
     }
     for (const Object& object : taken) Taken(object.drm.get());
   }
-  met_busy = false;
   size_t asked = 0;
-  for (; asked < taken.size() && !met_busy; ++asked) {
-    met_busy = IsBusy(*taken[asked].drm, taken[asked].handle);
-    if (!met_busy) CloseNow(taken[asked]);
+  for (; asked < taken.size() && !swept.met_busy; ++asked) {
+    swept.met_busy = IsBusy(*taken[asked].drm, taken[asked].handle);
+    if (!swept.met_busy) CloseNow(taken[asked]);
   }
-  if (met_busy) {
+  if (swept.met_busy) {
     MutexLock lock(mutex_);
     Add(std::move(taken[asked - 1]), /*first=*/false);
     // The next sweep begins with the others.
@@ -98,7 +98,8 @@ size_t BusyObjects::SweepSome(const DrmFile* own, bool& met_busy) {
       Add(std::move(taken[i - 1]), /*first=*/true);
     }
   }
-  return passed + asked;
+  swept.count += asked;
+  return swept;
 }
 
 void BusyObjects::SweepMany(const DrmFile* own, size_t most) {
@@ -109,11 +110,11 @@ void BusyObjects::SweepMany(const DrmFile* own, size_t most) {
   }
   const auto start = std::chrono::steady_clock::now();
   while (rest > 0) {
-    bool met_busy = false;
-    const size_t passed = SweepSome(own, met_busy);
-    if (passed == 0) return;  // Others have them.
-    rest -= std::min(rest, passed);
-    if (met_busy && std::chrono::steady_clock::now() - start > kLongSweep) {
+    const Swept swept = SweepSome(own);
+    if (swept.count == 0) return;  // Others have them.
+    rest -= std::min(rest, swept.count);
+    if (swept.met_busy &&
+        std::chrono::steady_clock::now() - start > kLongSweep) {
       return;
     }
   }

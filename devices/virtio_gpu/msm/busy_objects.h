@@ -68,8 +68,7 @@ class BusyObjects {
   // none.
   void Sweep(const DrmFile* own = nullptr) {
     if (ABSL_PREDICT_FALSE(has_objects_.load(std::memory_order_relaxed))) {
-      bool met_busy = false;
-      SweepSome(own, met_busy);
+      SweepSome(own);
     }
   }
   // The same of many more, where there is no room: not with each command.
@@ -92,8 +91,11 @@ class BusyObjects {
   static constexpr size_t kPerLargeSweep = size_t{1} << 16;
 
   bool HasAnyOf(const DrmFile& drm);
-  // Returns how many it closed or put at the end.
-  size_t SweepSome(const DrmFile* own, bool& met_busy);
+  struct Swept {
+    size_t count = 0;  // Closed, or put at the end.
+    bool met_busy = false;
+  };
+  Swept SweepSome(const DrmFile* own);
   void SweepMany(const DrmFile* own, size_t most);
   void CloseNow(const Object& object);
   void Uncount(const Object& object);
