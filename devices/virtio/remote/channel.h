@@ -49,6 +49,10 @@ class Channel {
   absl::Status Send(std::span<const uint8_t> head,
                     std::span<const uint8_t> body, std::span<const int> fds,
                     TimeLimit limit) const;
+  // Of an error of Send; otherwise nothing was sent for want of something here.
+  static bool PeerFailed(const absl::Status& sent) {
+    return absl::IsUnavailable(sent) || absl::IsDeadlineExceeded(sent);
+  }
 
   // Errors: Unavailable where the peer is gone, DeadlineExceeded,
   // InvalidArgument for a packet of more than kMaxPacket bytes or more than

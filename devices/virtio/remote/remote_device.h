@@ -113,6 +113,11 @@ class RemoteDevice final : public VirtioDevice {
         services_channel_(std::move(services_channel)),
         control_(std::move(control)) {}
 
+  // What an epoll event is about: a queue's interrupt, or one of these.
+  static constexpr uint64_t kServices = kMaxRemoteQueues;
+  static constexpr uint64_t kStop = kMaxRemoteQueues + 1;
+  static constexpr uint64_t kControl = kMaxRemoteQueues + 2;
+
   absl::Status Describe();
   absl::Status MakeEvents();
   using Deadline = std::chrono::steady_clock::time_point;
@@ -134,7 +139,7 @@ class RemoteDevice final : public VirtioDevice {
   // From any thread: the first reason stays.
   void Lose(const absl::Status& why) const;
 
-  // This class's thread.
+  // This class's thread, in remote_device_service.cc.
   void Run();
   // False for the end of the device or of this.
   bool ServeEvents();
