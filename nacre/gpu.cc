@@ -40,6 +40,7 @@ absl::StatusOr<std::unique_ptr<GpuStack>> GpuStack::Create(const Gpu& config,
     simulator::SimulatorConfig simulator_config;
     simulator_config.chip = std::string(chip);
     simulator_config.time_model = TimeModelOf(config.time());
+    MakeRoom(config, simulator_config);
     ASSIGN_OR_RETURN(std::unique_ptr<simulator::SimulatedDevice> simulator,
                      simulator::SimulatedDevice::Create(simulator_config));
     stack->simulator_ = simulator.get();

@@ -92,4 +92,12 @@ msm::Limits MsmLimitsOf(const Gpu& config) {
   return limits;
 }
 
+void MakeRoom(const Gpu& config, simulator::SimulatorConfig& simulator) {
+  const msm::Limits limits = MsmLimitsOf(config);
+  simulator.memory_limit =
+      std::max(simulator.memory_limit, limits.max_object_bytes);
+  simulator.queue_limit =
+      std::max(simulator.queue_limit, limits.max_unfinished_bytes);
+}
+
 }  // namespace nacre

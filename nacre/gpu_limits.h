@@ -5,6 +5,7 @@
 #include "devices/virtio_gpu/limits.h"
 #include "devices/virtio_gpu/msm/limits.h"
 #include "proto/vm_config.pb.h"
+#include "simulator/simulated_device.h"
 
 namespace nacre {
 
@@ -17,6 +18,8 @@ absl::Status ValidateGpuLimits(const Gpu& config);
 // `config` is valid. Of the VMM's window and of the device, wherever each is.
 virtio_gpu::Limits DeviceLimitsOf(const Gpu& config);
 msm::Limits MsmLimitsOf(const Gpu& config);
+// Has none of a simulated GPU's own limits below those.
+void MakeRoom(const Gpu& config, simulator::SimulatorConfig& simulator);
 
 }  // namespace nacre
 

@@ -66,6 +66,17 @@ TEST(GpuLimitsTest, GoWhereTheyBelong) {
   EXPECT_EQ(msm.max_context_unfinished_bytes, 11u << 20);
 }
 
+TEST(GpuLimitsTest, ASimulatedGpuHasRoomForThem) {
+  for (const Gpu& config :
+       {Gpu(), Parse("buffers_mib: 1 unfinished_mib: 1"),
+        Parse("buffers_mib: 16777216 unfinished_mib: 16777216")}) {
+    simulator::SimulatorConfig simulator;
+    MakeRoom(config, simulator);
+    EXPECT_GE(simulator.memory_limit, MsmLimitsOf(config).max_object_bytes);
+    EXPECT_GE(simulator.queue_limit, MsmLimitsOf(config).max_unfinished_bytes);
+  }
+}
+
 // What no field names is in nobody's way.
 TEST(GpuLimitsTest, OthersGoWithThem) {
   const Gpu config = Parse("native_contexts: 65536 resources: 1048576");

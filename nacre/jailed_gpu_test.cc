@@ -224,6 +224,28 @@ TEST(JailedGpuLimitsTest, AreKeptOnBothSides) {
   EXPECT_EQ(call(virtio_gpu::MapRequest(2, kPage)), Type::kOkMapInfo);
 }
 
+// The simulated GPU has limits of its own, which are met by nobody before.
+TEST(JailedGpuLimitsTest, TheSimulatedGpuHasRoomForAllBuffers) {
+  constexpr uint32_t kGiB = 1 << 30;
+  Gpu config = Config();
+  config.mutable_limits()->set_buffers_mib(10 << 10);
+  config.mutable_limits()->set_context_buffers_mib(10 << 10);
+  const auto gpu = *JailedGpu::Create(config);
+  virtio::FakeDriver driver(&gpu->device());
+  ASSERT_TRUE(driver.Start().ok());
+  ASSERT_EQ(Call(driver, virtio_gpu::CreateContextRequest(
+                             kContext, msm::VIRTIO_GPU_CAPSET_DRM)),
+            Type::kOkNodata);
+  // Nobody touches them, so that they take no memory.
+  for (uint32_t id = 1; id <= 11; ++id) {
+    msm::CcmdStream stream;
+    stream.Add(msm::MSM_CCMD_GEM_NEW, {0, 0, kGiB, 0, msm::MSM_BO_WC, id});
+    EXPECT_EQ(Call(driver, virtio_gpu::SubmitRequest(kContext, stream.bytes())),
+              id <= 10 ? Type::kOkNodata : Type::kErrOutOfMemory)
+        << "GiB " << id;
+  }
+}
+
 TEST(JailedGpuCreateTest, ErrorsAreThoseOfTheDevice) {
   EXPECT_THAT(
       std::string(JailedGpu::Create(Config("sim:a999")).status().message()),

@@ -45,12 +45,15 @@ struct SimulatorConfig {
   uint64_t work_limit = uint64_t{1} << 27;
 
   // Bytes of GEM objects alive at once, over all files; GEM_NEW answers ENOMEM
-  // beyond. Stops a client that would take all of the host's memory.
+  // beyond. Stops a client that would take all of the host's memory. Below an
+  // msm::Limits::max_object_bytes it is the one that is met.
   uint64_t memory_limit = uint64_t{8} << 30;
 
   // Bytes that submissions which wait for the GPU take of the host's memory,
   // roughly, over all files, with what they depend on; GEM_SUBMIT answers
   // ENOMEM beyond. Stops a client that submits behind a submission that waits.
+  // The same of max_unfinished_bytes, which counts more for each submission,
+  // but not what it depends on.
   uint64_t queue_limit = uint64_t{1} << 30;
 
   // PAGE_SIZE of the kernel that the simulated driver would be in. The host's
