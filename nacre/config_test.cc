@@ -1,10 +1,15 @@
 #include "nacre/config.h"
 
+#include <cstdint>
 #include <filesystem>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "vmm/aarch64/placement.h"
+#include "vmm/guest_memory.h"
 
 namespace nacre {
 namespace {
@@ -36,6 +41,26 @@ TEST(ConfigTest, ExamplesAreRight) {
     const absl::StatusOr<VmConfig> config = LoadConfig(entry.path());
     ASSERT_TRUE(config.ok()) << config.status();
     EXPECT_TRUE(ValidateConfig(*config).ok()) << entry.path();
+    ++examples;
+  }
+  EXPECT_GT(examples, 0);
+}
+
+// Adrenos are in arm64 machines, whatever this one is.
+TEST(ConfigTest, ExamplesWithARenderNodeAreForArm64) {
+  constexpr uint64_t kAddressEnd = uint64_t{1} << 36;  // Low for a host.
+  int examples = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("testdata/config")) {
+    const VmConfig config = LoadConfig(entry.path()).value();
+    if (!config.gpu().device().starts_with("/dev/")) continue;
+    std::vector<vmm::GuestMemory::RegionSpec> ram;
+    for (const MemoryRegion& region : config.memory_region()) {
+      ram.push_back({region.guest_address(), region.size()});
+    }
+    EXPECT_EQ(vmm::aarch64::CheckMemoryLayout(ram, kAddressEnd),
+              absl::OkStatus())
+        << entry.path();
     ++examples;
   }
   EXPECT_GT(examples, 0);
