@@ -96,9 +96,10 @@ class Context {
   virtual void Cancel() = 0;
 
   // SUBMIT_3D: `commands` is a copy of the guest's bytes, ours to read. An
-  // error is counted and logged; how the guest learns of it is the dialect's.
-  // `fence_ring` is there where the request has a fence: the ring (0..63) of
-  // the FenceRing that follows. What a fence costs, others need not pay.
+  // error is counted, logged and SUBMIT_3D's error response; what else tells
+  // the guest is the dialect's. `fence_ring` is there where the request has a
+  // fence: the ring (0..63) of the FenceRing that follows. What a fence costs,
+  // others need not pay.
   virtual absl::Status Submit(std::span<const uint8_t> commands,
                               std::optional<uint8_t> fence_ring) = 0;
 

@@ -7,10 +7,10 @@
 namespace nacre::virtio_gpu {
 
 // How much of the host one guest may hold through its virtio-gpu device. Each
-// is checked before anything is allocated; going past one is an error response
-// (OUT_OF_MEMORY, or INVALID_PARAMETER where a single request is too large),
-// never an end of the VM. Once what held it is gone (unmapped, unreferenced,
-// destroyed, signalled, or all of it by a reset) it can be had again.
+// is checked before anything is allocated; going past one is an error response,
+// OUT_OF_MEMORY where no other is named, and never an end of the VM. Once what
+// held it is gone (unmapped, unreferenced, destroyed, signalled, or all of it
+// by a reset) it can be had again.
 struct Limits {
   // Host heap, by creating resources without end.
   size_t max_resources = 131072;
@@ -27,10 +27,10 @@ struct Limits {
   size_t max_total_mem_entries = 1 << 20;
   // Host heap and the device's time, by one huge SUBMIT_3D.
   uint32_t max_submit_bytes = 4 << 20;
-  // Integer overflow downstream, by an absurd blob.
+  // Integer overflow downstream, by an absurd blob. INVALID_PARAMETER.
   uint64_t max_blob_bytes = uint64_t{16} << 30;
   // Overflow of pixel arithmetic, by absurd dimensions; an embedder's stays
-  // below 1 << 31.
+  // below 1 << 31. INVALID_PARAMETER.
   uint32_t max_image_dimension = 16384;
   // Host memory, by 2D resources: their pixels live in our heap.
   uint64_t max_total_image_bytes = uint64_t{256} << 20;
@@ -52,7 +52,7 @@ struct Limits {
   // that the default is as many as there can be.
   size_t max_pending_fences = 512;
   // The host's disk, by doing wrong without end: lines of the log. What is not
-  // logged is counted.
+  // logged is counted; the guest sees no difference.
   uint32_t log_lines_per_second = 10;
 };
 

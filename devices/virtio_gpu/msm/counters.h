@@ -9,8 +9,8 @@
 
 namespace nacre::msm {
 
-// What all msm contexts of a device did, for the VMM's summary and control
-// socket. Written and read from any thread, each field by itself.
+// What all msm contexts of a device did, for the VMM's summary. Written and
+// read from any thread, each field by itself.
 struct Counters {
   // By msm_ccmd; [0] counts commands of no known kind.
   std::array<SharedCounter, MSM_CCMD_LAST> ccmds;

@@ -20,9 +20,11 @@ namespace nacre::msm {
 //
 // Errors are what the kernel answers, made by ErrnoStatus, so that
 // StatusErrno(status) is the errno to give to the guest. No call waits for the
-// GPU, but GemCpuPrep for a moment. A DrmFile is used by one thread at a time,
-// but for GetParam, which any thread may call meanwhile; different ones of one
-// device at the same time.
+// GPU, but GemCpuPrep for a moment and, from Linux 6.17 on, GemClose and a
+// file's destructor for work on the objects: BusyObjects puts both off until
+// that is done. A DrmFile is used by one thread at a time, but for GetParam,
+// which any thread may call meanwhile; different ones of one device at the same
+// time.
 
 // Where to mmap a GEM object, from its start, all of it or less: a real node
 // refuses places within. `fd` is borrowed and stays valid as long as the handle
@@ -45,7 +47,7 @@ struct SubmitRequest {
 };
 
 // An open render node: its GEM handles, one GPU address space, its
-// submitqueues. Destroying it closes all of them without waiting.
+// submitqueues. Destroying it closes all of them.
 class DrmFile {
  public:
   virtual ~DrmFile() = default;
