@@ -122,8 +122,8 @@ absl::StatusOr<Command> ParseCommandLine(int argc, const char* const* argv) {
   CLI::App app(
       "Boots a Linux guest on KVM with Nacre's virtio-gpu device.\n"
       "Exit code: 0 the guest powered off; 1 the guest reported a failure; 2 "
-      "wrong flags, config or files; 3 the guest crashed; 4 an internal "
-      "error; 5 told to stop.",
+      "wrong flags, config or files, or a host that lacks what they need; 3 "
+      "the guest crashed; 4 an internal error; 5 told to stop.",
       "nacre");
   Flags flags;
   Declare(app, flags);

@@ -26,8 +26,9 @@ namespace nacre {
 // the guest goes on, and an error in the log says why.
 class JailedGpu final : public GpuBackend {
  public:
-  // `config` has a jail that is not "off". Errors: as GpuStack::Create; the
-  // errno where "required" cannot be had.
+  // `config` has a jail that is not "off". Errors: as GpuStack::Create;
+  // FailedPrecondition where it is "required" and there are no namespaces;
+  // jail::Process::Start's and jail::Confine's.
   static absl::StatusOr<std::unique_ptr<JailedGpu>> Create(const Gpu& config);
   // Ends the process, and waits for it.
   ~JailedGpu() override;

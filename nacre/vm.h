@@ -11,7 +11,8 @@ namespace nacre {
 enum ExitCode : int {
   kExitOk = 0,             // The guest powered off and reported no failure.
   kExitGuestReported = 1,  // It powered off and reported one.
-  kExitBadInput = 2,       // Flags, config or files; nothing was started.
+  kExitBadInput = 2,       // Flags, config or files, or a host that lacks what
+                           // they need; nothing was started.
   kExitGuestCrashed = 3,   // Triple fault and the like.
   kExitInternalError = 4,  // The hypervisor or this program failed.
   kExitStopped = 5,        // We were told to stop (SIGINT, SIGTERM, Ctrl-A x).
