@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "base/shrink.h"
 #include "base/status_macros.h"
 #include "devices/virtio_gpu/error.h"
 #include "glog/logging.h"
@@ -17,6 +18,7 @@ void EraseId(Resource& resource, uint32_t ctx_id) {
   CHECK(it != ids.rend());
   *it = ids.back();
   ids.pop_back();
+  ShrinkIfSparse(ids);
 }
 
 }  // namespace
@@ -80,6 +82,7 @@ void ContextTable::Detach(Entry& entry, Resource& resource) {
     relay_.Call([&] { entry.context->DetachResource(resource.id); });
   }
   entry.resources.erase(resource.id);
+  ShrinkIfSparse(entry.resources);
   EraseId(resource, entry.id);
   --attachments_;
 }

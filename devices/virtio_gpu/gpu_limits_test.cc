@@ -211,6 +211,32 @@ TEST(GpuLimitsTest, CapsContextsAndAttachments) {
   EXPECT_EQ(attach(3, 2), Type::kOkNodata);
 }
 
+// Nor do they take room where they no longer are.
+TEST(GpuLimitsTest, DetachedResourcesLeaveNothingBehind) {
+  constexpr uint32_t kMany = 128;
+  constexpr int64_t kMaxBytes = 128;  // Of each context and resource.
+  VirtioGpu::Config config = SmallConfig();
+  config.limits.max_contexts = config.limits.max_resources = kMany;
+  config.limits.max_attachments = kMany * kMany;
+  GpuDriver g(config);
+  for (uint32_t id = 1; id <= kMany; ++id) {
+    g.CreateContext(id);
+    ASSERT_EQ(g.Call(Create2d(id, 1, 1)), Type::kOkNodata);
+  }
+  const auto call_all = [&g](Type type) {
+    for (uint32_t context = 1; context <= kMany; ++context) {
+      for (uint32_t id = 1; id <= kMany; ++id) {
+        ASSERT_EQ(g.Call(ResourceRequest(type, id).Context(context)),
+                  Type::kOkNodata);
+      }
+    }
+  };
+  const int64_t held = HeapBytes();
+  call_all(Type::kCtxAttachResource);
+  call_all(Type::kCtxDetachResource);
+  EXPECT_LE(HeapBytes() - held, 2 * kMany * kMaxBytes);
+}
+
 TEST(GpuLimitsTest, CapsMemoryEntriesOfOneAndOfAll) {
   GpuDriver g(SmallConfig());
   const uint64_t page = g.driver().ram().Allocate(kPage);

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/checked.h"
 #include "base/errno_status.h"
+#include "base/shrink.h"
 #include "base/status_macros.h"
 
 namespace nacre::msm {
@@ -29,7 +30,10 @@ GemObject::GemObject(std::shared_ptr<GemFile> file, Origin origin,
 }
 
 GemObject::~GemObject() {
-  if (in_shared_) file_->shared_.erase(handle_);
+  if (in_shared_) {
+    file_->shared_.erase(handle_);
+    ShrinkIfSparse(file_->shared_);
+  }
   if (mapped_for_upload_) file_->uploads_.Drop(handle_);
   if (origin_ == Origin::kCreated) file_->object_bytes_ -= size_;
   // Of one that others have open, too, GEM_SUBMIT may have chosen an address.

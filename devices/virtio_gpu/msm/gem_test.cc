@@ -2,9 +2,14 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "base/errno_status.h"
+#include "base/fd.h"
 #include "base/page_size.h"
+#include "base/testing/allocations.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 #include "gtest/gtest.h"
 
@@ -108,6 +113,28 @@ TEST_F(GemTest, AHandleUsedAgainIsAnotherObject) {
   ASSERT_EQ(second->handle(), handle);
   const Fd dmabuf = *second->Export();
   EXPECT_EQ(*file_->Import(dmabuf.get(), kPage), second);
+}
+
+// A guest has many files, and attaches the same objects to one after the other.
+TEST_F(GemTest, ClosedImportsLeaveNothingBehind) {
+  constexpr int kMany = 200;
+  constexpr int64_t kMaxBytes = 512;
+  std::vector<std::shared_ptr<GemObject>> objects;
+  std::vector<Fd> dmabufs;
+  for (int i = 0; i < kMany; ++i) {
+    objects.push_back(*file_->New(kPage, MSM_BO_WC, 0));
+    dmabufs.push_back(*objects.back()->Export());
+  }
+  const auto importer = std::make_shared<GemFile>(
+      *OpenCounted(device_, counters_), device_, busy_, counters_);
+  const int64_t before = HeapBytes();
+  {
+    std::vector<std::shared_ptr<GemObject>> imports;
+    for (const Fd& dmabuf : dmabufs) {
+      imports.push_back(*importer->Import(dmabuf.get(), kPage));
+    }
+  }
+  EXPECT_LE(HeapBytes() - before, kMaxBytes);
 }
 
 TEST_F(GemTest, AnObjectKeepsItsFile) {
