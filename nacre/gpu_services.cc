@@ -24,20 +24,37 @@ bool IsMemfdThatCannotShrink(int file) {
 
 }  // namespace
 
+GpuServices::~GpuServices() { ClearRegion().IgnoreError(); }
+
 absl::Status GpuServices::MapRegion(uint64_t offset, uint64_t size,
                                     uint64_t file_offset, int file) {
-  RETURN_IF_ERROR(CheckFile(file, file_offset, size));
-  return window_.Map(offset, size, {.fd = file, .offset = file_offset});
-}
-
-absl::Status GpuServices::CheckFile(int file, uint64_t offset,
-                                    uint64_t size) const {
   struct stat status;
   if (fstat(file, &status) != 0) return ErrnoStatus("fstat");
-  if (S_ISCHR(status.st_mode) && node_number_ &&
-      status.st_rdev == *node_number_) {
-    return absl::OkStatus();
+  RETURN_IF_ERROR(CheckFile(status, file, file_offset, size));
+  SlowFd node;
+  if (IsNode(status)) {
+    if (PendingSlowCloses() >= kMaxPendingCloses) {
+      return absl::ResourceExhaustedError(absl::StrFormat(
+          "%u descriptors of the render node wait for the GPU to be closed",
+          kMaxPendingCloses));
+    }
+    node = SlowFd(Fd(fcntl(file, F_DUPFD_CLOEXEC, 0)));
+    if (!node.valid()) return ErrnoStatus("fcntl(F_DUPFD_CLOEXEC)");
   }
+  RETURN_IF_ERROR(
+      window_.Map(offset, size, {.fd = file, .offset = file_offset}));
+  if (node.valid()) mapped_nodes_[offset] = std::move(node);
+  return absl::OkStatus();
+}
+
+bool GpuServices::IsNode(const struct stat& status) const {
+  return S_ISCHR(status.st_mode) && node_number_ &&
+         status.st_rdev == *node_number_;
+}
+
+absl::Status GpuServices::CheckFile(const struct stat& status, int file,
+                                    uint64_t offset, uint64_t size) const {
+  if (IsNode(status)) return absl::OkStatus();
   if (!S_ISREG(status.st_mode) || !IsMemfdThatCannotShrink(file)) {
     return absl::PermissionDeniedError(
         "only a memfd sealed against shrinking, or the render node, may be "
@@ -51,15 +68,22 @@ absl::Status GpuServices::CheckFile(int file, uint64_t offset,
 }
 
 absl::Status GpuServices::UnmapRegion(uint64_t offset) {
-  return window_.Unmap(offset);
+  RETURN_IF_ERROR(window_.Unmap(offset));
+  mapped_nodes_.erase(offset);
+  return absl::OkStatus();
 }
 
-absl::Status GpuServices::ClearRegion() { return window_.Clear(); }
+absl::Status GpuServices::ClearRegion() {
+  RETURN_IF_ERROR(window_.Clear());
+  mapped_nodes_.clear();
+  return absl::OkStatus();
+}
 
 absl::StatusOr<Fd> GpuServices::OpenNode() {
   if (node_.empty()) {
     return absl::FailedPreconditionError("a simulated GPU has no render node");
   }
+  RETURN_IF_ERROR(StartSlowCloser());
   ASSIGN_OR_RETURN(Fd fd, msm::OpenRenderNode(node_));
   struct stat status;
   if (fstat(fd.get(), &status) != 0) return ErrnoStatus("fstat");

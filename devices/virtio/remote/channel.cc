@@ -54,8 +54,8 @@ struct ControlBuffer {
 };
 
 // Takes them out of a received message, so that none gets lost.
-std::vector<Fd> TakeFds(msghdr& message) {
-  std::vector<Fd> fds;
+std::vector<SlowFd> TakeFds(msghdr& message) {
+  std::vector<SlowFd> fds;
   for (cmsghdr* control = CMSG_FIRSTHDR(&message); control != nullptr;
        control = CMSG_NXTHDR(&message, control)) {
     if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS) {
@@ -65,7 +65,7 @@ std::vector<Fd> TakeFds(msghdr& message) {
     for (size_t i = 0; i < count; ++i) {
       int fd = -1;
       std::memcpy(&fd, CMSG_DATA(control) + i * sizeof(int), sizeof(int));
-      fds.emplace_back(fd);
+      fds.emplace_back(Fd(fd));
     }
   }
   return fds;
@@ -146,7 +146,7 @@ absl::StatusOr<Channel::Packet> Channel::Receive(size_t max_fds,
       }
       continue;
     }
-    std::vector<Fd> fds = TakeFds(message);
+    std::vector<SlowFd> fds = TakeFds(message);
     // A packet has a header; an empty one is how the end reads.
     if (size == 0) return PeerIsGone();
     // The buffer has room for all that a packet can have. The process need not.

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/fd.h"
+#include "base/slow_fd.h"
 
 namespace nacre::virtio {
 
@@ -35,7 +36,7 @@ class Channel {
 
   struct Packet {
     std::span<const uint8_t> bytes;  // Until the next Receive.
-    std::vector<Fd> fds;
+    std::vector<SlowFd> fds;
     // There were some, for which this process has no room: `fds` is empty.
     bool fds_lost = false;
   };
@@ -69,7 +70,7 @@ class Channel {
   void Shutdown() const;
 
  private:
-  Fd socket_;
+  SlowFd socket_;  // Files may be under way in it.
   std::vector<uint8_t> buffer_;
 };
 

@@ -130,21 +130,21 @@ absl::Status DeviceServer::WriteConfig(std::span<const uint8_t> body) {
 }
 
 absl::Status DeviceServer::TakeMemory(std::span<const uint8_t> body,
-                                      std::vector<Fd> fds) {
+                                      std::vector<SlowFd> fds) {
   if (active_) return Malformed("kShareMemory while active");
   ByteReader reader(body);
   std::vector<vmm::GuestMemory::SharedRegion> regions;
-  for (Fd& fd : fds) {
+  for (SlowFd& fd : fds) {
     const auto entry = reader.Read<SharedMemoryEntry>();
     if (!entry) return Malformed("kShareMemory");
-    regions.push_back({entry->guest_address, entry->size, std::move(fd)});
+    regions.push_back({entry->guest_address, entry->size, fd.Take()});
   }
   ASSIGN_OR_RETURN(memory_, vmm::GuestMemory::Import(std::move(regions)));
   return absl::OkStatus();
 }
 
 absl::Status DeviceServer::Activate(std::span<const uint8_t> body,
-                                    std::vector<Fd> fds) {
+                                    std::vector<SlowFd> fds) {
   ByteReader reader(body);
   const auto header = reader.Read<ActivateHeader>();
   if (!header || active_ || !memory_) return Malformed("kActivate");
@@ -168,8 +168,8 @@ absl::Status DeviceServer::Activate(std::span<const uint8_t> body,
                            .indirect = queue->indirect != 0}));
     activation.queues.push_back({.index = queue->index,
                                  .queue = std::move(virtqueue),
-                                 .kick = EventFd(std::move(fds[i]))});
-    interrupts_[queue->index].emplace(std::move(fds[i + 1]));
+                                 .kick = EventFd(fds[i].Take())});
+    interrupts_[queue->index].emplace(fds[i + 1].Take());
   }
   active_ = true;
   const absl::Status activated = device_->Activate(std::move(activation));

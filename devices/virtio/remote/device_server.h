@@ -61,8 +61,9 @@ class DeviceServer : private DriverNotifier {
   absl::StatusOr<std::vector<uint8_t>> ReadConfig(
       std::span<const uint8_t> body);
   absl::Status WriteConfig(std::span<const uint8_t> body);
-  absl::Status TakeMemory(std::span<const uint8_t> body, std::vector<Fd> fds);
-  absl::Status Activate(std::span<const uint8_t> body, std::vector<Fd> fds);
+  absl::Status TakeMemory(std::span<const uint8_t> body,
+                          std::vector<SlowFd> fds);
+  absl::Status Activate(std::span<const uint8_t> body, std::vector<SlowFd> fds);
   void Reset();
   void ReportCounters();
 

@@ -44,7 +44,7 @@ absl::StatusOr<ServiceMessage> ParseServiceMessage(Channel::Packet packet) {
     case MessageType::kMapRegion:
       if (const auto body = Whole<MapRegionBody>(reader)) {
         return MapRegion{body->offset, body->size, body->file_offset,
-                         packet.fds_lost ? Fd() : std::move(packet.fds[0])};
+                         packet.fds_lost ? SlowFd() : std::move(packet.fds[0])};
       }
       return malformed();
     case MessageType::kUnmapRegion:

@@ -125,7 +125,7 @@ struct MapRegion {
   uint64_t offset = 0;
   uint64_t size = 0;
   uint64_t file_offset = 0;
-  Fd file;  // Invalid where it was lost.
+  SlowFd file;  // Invalid where it was lost.
 };
 struct UnmapRegion {
   uint64_t offset = 0;
@@ -157,7 +157,7 @@ absl::StatusOr<ServiceMessage> ParseServiceMessage(Channel::Packet packet);
 struct Reply {
   absl::Status status;
   std::span<const uint8_t> body;  // Until the channel's next Receive.
-  std::vector<Fd> fds;
+  std::vector<SlowFd> fds;
 };
 
 absl::Status SendMessage(const Channel& channel, MessageType type,

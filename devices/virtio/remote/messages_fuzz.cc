@@ -24,7 +24,7 @@ Channel::Packet PacketOf(std::span<const uint8_t> bytes, size_t fds,
                          bool fds_lost = false) {
   Channel::Packet packet{bytes, {}, fds_lost};
   for (size_t i = 0; i < fds; ++i) {
-    packet.fds.emplace_back(open("/dev/null", O_RDWR | O_CLOEXEC));
+    packet.fds.emplace_back(Fd(open("/dev/null", O_RDWR | O_CLOEXEC)));
   }
   return packet;
 }

@@ -60,9 +60,14 @@ absl::StatusOr<std::unique_ptr<RemoteDevice>> RemoteDevice::Create(
 }
 
 RemoteDevice::~RemoteDevice() {
-  if (!thread_.joinable()) return;
-  stop_->Signal();
-  thread_.Join();
+  if (thread_.joinable()) {
+    stop_->Signal();
+    thread_.Join();
+  }
+  // The end of the sockets may come later: see SlowFd.
+  services_channel_.Shutdown();
+  MutexLock lock(control_mutex_);
+  control_.Shutdown();
 }
 
 absl::Status RemoteDevice::MakeEvents() {

@@ -144,7 +144,7 @@ class Process {
                   : ConfigAccess();
     if (question_ != MessageType::kActivate) return;
     events_.clear();
-    for (Fd& fd : packet.fds) events_.emplace_back(std::move(fd));
+    for (SlowFd& fd : packet.fds) events_.emplace_back(fd.Take());
   }
 
   template <WireType T>

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,8 @@
 #include "base/bytes.h"
 #include "base/mapping.h"
 #include "base/mutex.h"
+#include "base/slow_fd.h"
+#include "base/testing/lingering_socket.h"
 #include "devices/virtio/remote/channel.h"
 #include "devices/virtio/remote/device_services.h"
 #include "devices/virtio/remote/messages.h"
@@ -37,6 +40,7 @@ class CountingServices final : public DeviceServices {
  public:
   absl::Status MapRegion(uint64_t, uint64_t, uint64_t, int) override {
     ++calls;
+    if (on_map) on_map();
     return absl::OkStatus();
   }
   absl::Status UnmapRegion(uint64_t) override { return absl::OkStatus(); }
@@ -46,6 +50,7 @@ class CountingServices final : public DeviceServices {
   }
   absl::StatusOr<Fd> OpenNode() override { return CreateMemfd("node", 4096); }
 
+  std::function<void()> on_map;
   std::atomic<int> calls = 0;
   std::atomic<int> clears = 0;
 };
@@ -247,6 +252,31 @@ TEST_F(HostileDeviceTest, AnActivationHasOneTimeLimit) {
   EXPECT_FALSE(driver.Start().ok());
   EXPECT_TRUE(absl::IsDeadlineExceeded(WaitLost()));
   EXPECT_LE(questions, 2);
+}
+
+// Attack: the last descriptor of a file whose close waits, as a render node's
+// does. The one after it is refused, with the device, and one is left in the
+// socket.
+TEST_F(HostileDeviceTest, NobodyWaitsForFilesToBeClosed) {
+  ASSERT_TRUE(StartSlowCloser().ok());
+  std::array<LingeringSocket, 3> files = {
+      MakeLingeringSocket(), MakeLingeringSocket(), MakeLingeringSocket()};
+  std::promise<void> closed;
+  services_.on_map = [&] { closed.get_future().wait(); };
+  Answer({});
+  ASSERT_TRUE(Connect().ok());
+  for (const LingeringSocket& file : files) {
+    const int fd = file.socket.get();
+    Send(&file == files.data() ? MessageType::kMapRegion
+                               : MessageType::kUnmapRegion,
+         AsBytes(MapRegionBody{}), std::span(&fd, 1));
+  }
+  for (LingeringSocket& file : files) file.socket.Reset();
+  closed.set_value();
+  EXPECT_TRUE(absl::IsInvalidArgument(WaitLost()));
+  EXPECT_EQ(services_.calls, 1);
+  remote_.reset();
+  EXPECT_GE(PendingSlowCloses(), 1u);
 }
 
 // Attack: descriptors under way, which count for the user until they are read.

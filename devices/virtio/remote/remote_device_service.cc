@@ -115,10 +115,12 @@ absl::Status RemoteDevice::Serve(ClearRegion&) {
 }
 
 absl::Status RemoteDevice::Serve(OpenNode&) {
-  const absl::StatusOr<Fd> node =
+  absl::StatusOr<Fd> opened =
       AskServices([](DeviceServices& services) { return services.OpenNode(); });
-  if (!node.ok()) return Answer(node.status(), {});
-  const int fd = node->get();
+  if (!opened.ok()) return Answer(opened.status(), {});
+  // The device may have used and closed its own by the time it is sent.
+  const SlowFd node(*std::move(opened));
+  const int fd = node.get();
   const absl::Status sent = Answer(absl::OkStatus(), std::span(&fd, 1));
   if (sent.ok() || Channel::PeerFailed(sent)) return sent;
   // What others of this user have under way in sockets is no fault of the

@@ -49,7 +49,7 @@ absl::StatusOr<Fd> ServiceClient::Ask(MessageType type,
   ASSIGN_OR_RETURN(Reply reply, virtio::Ask(channel_, type, body, fds, max_fds,
                                             /*limit=*/std::nullopt));
   RETURN_IF_ERROR(reply.status);
-  return reply.fds.empty() ? Fd() : std::move(reply.fds[0]);
+  return reply.fds.empty() ? Fd() : reply.fds[0].Take();
 }
 
 void ServiceClient::Report(MessageType type, std::span<const uint8_t> body) {
