@@ -30,9 +30,13 @@ absl::Status IoEvents::UnbindKick(uint64_t guest_address, uint32_t size,
     return absl::NotFoundError(
         absl::StrFormat("no kick is bound at %#x", guest_address));
   }
-  // Where KVM has no memory for a shorter list of an address space's bindings,
-  // it drops them all (virt/kvm/kvm_main.c, kvm_io_bus_unregister_dev): writes
-  // there are exits from then on, and this one is gone as well.
+  // Where KVM has no memory for a shorter list of what it answers in an address
+  // space, it drops all of that, and returns no error (virt/kvm/kvm_main.c,
+  // kvm_io_bus_unregister_dev, up to Linux 6.12 at least): writes to our
+  // bindings are exits from then on, and this one is gone as well. Gone are
+  // also, until the guest reboots, the registers of its IOAPIC or GIC. To leave
+  // bindings where a BAR has been would save few guests from that, and take the
+  // writes to whatever the guest has there next.
   const absl::Status status = Set(binding, KVM_IOEVENTFD_FLAG_DEASSIGN);
   if (!status.ok() && StatusErrno(status) != ENOENT) return status;
   bindings_.erase(it);
