@@ -49,14 +49,14 @@ class KvmVcpu {
 
   // Runs the guest, its I/O answered by the buses, until RequestStop or
   // something that only the whole machine can answer. Counts exits. Where the
-  // guest touched a window's page that the host cannot give, gives it another
-  // one (see MemorySlots::RestoreWindowPage); where KVM does not say which page
+  // guest touched memory that is mapped without access, calls `wait_for_memory`
+  // if there is one and tries again if that returns true. Where the host has no
+  // memory, which KVM also says as if a page could not be given, or no thread
+  // for KVM, tries again for a moment (HostShortage). Where after that moment
+  // it was a window's page that the host cannot give, gives the guest another
+  // one (see MemorySlots::ReplaceWindowPage); where KVM does not say which page
   // it was, as on aarch64 and before Linux 6.8, all of that kind
-  // (RestoreWindows). Where it touched memory that is mapped without access,
-  // calls `wait_for_memory` if there is one and tries again if that returns
-  // true. Where the host has no memory, which KVM also says as if a page could
-  // not be given, or no thread for KVM, tries again for a moment
-  // (HostShortage).
+  // (ReplaceLostPages).
   Outcome Run(IoBus& ports, IoBus& mmio, ExitCounters& counters,
               const std::function<bool()>& wait_for_memory = nullptr);
 

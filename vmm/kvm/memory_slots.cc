@@ -61,20 +61,24 @@ absl::Status MemorySlots::RemoveWindow(uint64_t guest_address) {
   return absl::OkStatus();
 }
 
-bool MemorySlots::RestoreWindowPage(uint64_t guest_address,
-                                    bool give_up) const {
+bool MemorySlots::MakeWindowPage(uint64_t guest_address) const {
   MutexLock lock(mutex_);
   const std::optional<uint64_t> page =
       WindowMemory({AlignDown(guest_address, page_size_), page_size_});
-  if (!page) return false;
-  if (!give_up && HostCanGive(*page, page_size_)) return true;
-  return PutZeroes({*page, page_size_});
+  return page && HostCanGive(*page, page_size_);
 }
 
-bool MemorySlots::RestoreWindows(uint64_t& seen,
-                                 const std::atomic<bool>& stop) const {
-  MutexLock restore_lock(restore_mutex_);
-  if (std::exchange(seen, restorations_) != restorations_) return true;
+bool MemorySlots::ReplaceWindowPage(uint64_t guest_address) const {
+  MutexLock lock(mutex_);
+  const std::optional<uint64_t> page =
+      WindowMemory({AlignDown(guest_address, page_size_), page_size_});
+  return page && PutZeroes({*page, page_size_});
+}
+
+bool MemorySlots::ReplaceLostPages(uint64_t& seen,
+                                   const std::atomic<bool>& stop) const {
+  MutexLock replace_lock(replace_mutex_);
+  if (std::exchange(seen, replacements_) != replacements_) return true;
   std::map<uint64_t, Slot> slots;
   {
     MutexLock lock(mutex_);
@@ -85,17 +89,18 @@ bool MemorySlots::RestoreWindows(uint64_t& seen,
     if (!slot.is_window) continue;
     for (const AddressRange& uncertain :
          UncertainMemory({slot.host_address, slot.size})) {
-      any |=
-          RestoreRange(guest_address + (uncertain.address - slot.host_address),
-                       uncertain, stop);
+      any |= ReplaceLostPagesOf(
+          guest_address + (uncertain.address - slot.host_address), uncertain,
+          stop);
     }
   }
-  if (any) seen = ++restorations_;
+  if (any) seen = ++replacements_;
   return any;
 }
 
-bool MemorySlots::RestoreRange(uint64_t guest_address, AddressRange memory,
-                               const std::atomic<bool>& stop) const {
+bool MemorySlots::ReplaceLostPagesOf(uint64_t guest_address,
+                                     AddressRange memory,
+                                     const std::atomic<bool>& stop) const {
   const uint64_t most = kMostPagesAtOnce * page_size_;
   bool any = false;
   AddressRange lost = {memory.address, 0};

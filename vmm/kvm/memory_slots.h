@@ -34,25 +34,30 @@ class MemorySlots final : public MemoryWindows {
   absl::Status RemoveWindow(uint64_t guest_address) override;
 
   // After a fault of KVM's at a guest address: has the host make the page that
-  // a window has there or, with `give_up` and where the host cannot, puts
-  // zeroed memory in its place, until the window's owner maps there anew. A
-  // guest that touches a window must not end its machine by that, whatever the
-  // file of a GPU's driver behind it does. False for an address in no window,
-  // and where the host has no memory at all.
-  bool RestoreWindowPage(uint64_t guest_address, bool give_up) const;
+  // a window has there, and says whether it could. False for an address in no
+  // window.
+  bool MakeWindowPage(uint64_t guest_address) const;
 
-  // After a fault of KVM's at an address that it does not tell: the same for
-  // every page that the windows have of mapped files, or that are gone; says
-  // whether there is zeroed memory now in place of any. Other pages of files
-  // are made, where they were not: as many as the guest has mapped.
+  // Puts zeroed memory in place of the page that a window has there, until the
+  // window's owner maps there anew: what the page had is lost. A guest that
+  // touches a window must not end its machine by that, whatever the file of a
+  // GPU's driver behind it does. False for an address in no window, and where
+  // the host lets nothing be mapped.
+  bool ReplaceWindowPage(uint64_t guest_address) const;
+
+  // After faults of KVM's at an address that it does not tell: the same for
+  // every page that the windows have of mapped files, or that are gone, and
+  // that the host cannot give; says whether there is zeroed memory now in place
+  // of any. Other pages of files are made, where they were not: as many as the
+  // guest has mapped.
   //
   // One to ten microseconds a page of the caller's thread, a vCPU's, and one
   // vCPU after the other: a guest that has pages go again and again takes its
-  // own time. `seen` is the caller's, 0 at first: where others have restored
+  // own time. `seen` is the caller's, 0 at first: where others have replaced
   // something since it was here that counts as done, and nothing is looked at.
   // Leaves the rest once `stop` is true. No lock is held meanwhile that the
   // windows' owners wait for.
-  bool RestoreWindows(uint64_t& seen, const std::atomic<bool>& stop) const;
+  bool ReplaceLostPages(uint64_t& seen, const std::atomic<bool>& stop) const;
 
   // From now on `vm` (borrowed) has the slots, present and future.
   absl::Status MoveTo(int vm);
@@ -73,15 +78,15 @@ class MemorySlots final : public MemoryWindows {
   // addresses, is not all in one window.
   std::optional<uint64_t> WindowMemory(AddressRange range) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // RestoreWindows for what a window has, or had, at a guest address.
-  bool RestoreRange(uint64_t guest_address, AddressRange memory,
-                    const std::atomic<bool>& stop) const;
+  // ReplaceLostPages for what a window has, or had, at a guest address.
+  bool ReplaceLostPagesOf(uint64_t guest_address, AddressRange memory,
+                          const std::atomic<bool>& stop) const;
   uint32_t FreeId() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint64_t page_size_;
-  mutable Mutex restore_mutex_;  // Before mutex_.
-  // How often RestoreWindows restored something.
-  mutable uint64_t restorations_ ABSL_GUARDED_BY(restore_mutex_) = 0;
+  mutable Mutex replace_mutex_;  // Before mutex_.
+  // How often ReplaceLostPages replaced something.
+  mutable uint64_t replacements_ ABSL_GUARDED_BY(replace_mutex_) = 0;
   mutable Mutex mutex_;
   int vm_ ABSL_GUARDED_BY(mutex_) = -1;
   std::map<uint64_t, Slot> slots_ ABSL_GUARDED_BY(mutex_);  // By guest address.

@@ -46,7 +46,8 @@ std::optional<Outcome> RunErrors::Take(int error) {
       return OnEagain();
     case EFAULT:
       if (page_faults_.Mend(FaultAddress(run_))) return std::nullopt;
-      // KVM says so, too, where the host has no memory for a page.
+      // KVM says so, too, where the host has no memory for a page; and of most
+      // GPU drivers' pages nothing tells why they are not to be had.
       return OnNoMemory(error);
     case ENOMEM:
       return OnNoMemory(error);
@@ -81,6 +82,10 @@ std::optional<Outcome> RunErrors::OnNoMemory(int error) {
   memory_short_at_ = now;
   if (memory_.Wait()) return std::nullopt;
   if (error == EFAULT) {
+    if (page_faults_.GiveUp(FaultAddress(run_))) {
+      memory_.End();
+      return std::nullopt;
+    }
     return InternalError(
         "the guest touched memory that this process cannot give it: the "
         "host has none left, or it is mapped without access or beyond the "

@@ -18,6 +18,10 @@
 namespace nacre::vmm::x86_64 {
 namespace {
 
+// As aarch64's KVM and x86-64's before Linux 6.8 do.
+constexpr HostFault::Plan kFaultSomewhere = {
+    .first = 0, .repeatedly = true, .error = EFAULT, .request = KVM_RUN};
+
 // A window, the first page of which has a file behind it that ends there, the
 // second one nothing of that file, and the third may not be accessed.
 class KvmWindowPagesTest : public KvmGuestTest {
@@ -37,9 +41,25 @@ class KvmWindowPagesTest : public KvmGuestTest {
                    MAP_SHARED | MAP_FIXED, blob_.get(), 0),
               window_.data());
   }
-  bool Restore(uint64_t offset, bool give_up = false) {
-    return guest_->vm().memory_slots().RestoreWindowPage(kOutside + offset,
-                                                         give_up);
+  // The guest reads the first page, and KVM_RUN faults as often before that.
+  Outcome RunWithFaults(int faults) {
+    KvmVcpu& vcpu = guest_->Load(LoadAl(kOutside) + OutAl(kPort) + kDone);
+    std::optional<HostFault> fault(kFaultSomewhere);
+    return vcpu.Run(guest_->ports(), guest_->mmio(), guest_->counters(), [&] {
+      if (--faults == 0) fault.reset();
+      return false;
+    });
+  }
+  bool Make(uint64_t offset) {
+    return guest_->vm().memory_slots().MakeWindowPage(kOutside + offset);
+  }
+  bool Replace(uint64_t offset) {
+    return guest_->vm().memory_slots().ReplaceWindowPage(kOutside + offset);
+  }
+  uint8_t InBlob(uint64_t offset) {
+    uint8_t byte = 0;
+    EXPECT_EQ(pread(blob_.get(), &byte, 1, static_cast<off_t>(offset)), 1);
+    return byte;
   }
 
   const Mapping window_ = Mapping::Anonymous(3 * kPage, kPage).value();
@@ -58,36 +78,33 @@ TEST_F(KvmWindowPagesTest, APageThatCannotBeHadEndsNoMachine) {
   EXPECT_EQ(port_.value, 7u);  // What can be had is as it was.
 }
 
-// As aarch64's KVM and x86-64's before Linux 6.8 do.
-constexpr HostFault::Plan kFaultSomewhere = {
-    .first = 0, .error = EFAULT, .request = KVM_RUN};
-
 TEST_F(KvmWindowPagesTest, WhereKvmDoesNotSayWhichPageItEndsNoMachine) {
-  const Code code = LoadAl(kOutside) + OutAl(kPort) + kDone;
-  {
-    const HostFault fault(kFaultSomewhere);
-    const Outcome outcome = Run(code);
-    ASSERT_EQ(outcome.kind, Outcome::Kind::kStopped) << outcome.message;
-    EXPECT_EQ(port_.value, 7u);
-  }
+  const Outcome outcome = RunWithFaults(8);
+  ASSERT_EQ(outcome.kind, Outcome::Kind::kStopped) << outcome.message;
+  EXPECT_EQ(port_.value, 7u);
   for (const uint64_t page : {kPage, 2 * kPage}) {
     EXPECT_EQ(window_.data()[page], 0);
     window_.data()[page] = 1;
   }
   // What can be had is still the file's.
   window_.data()[1] = 8;
-  uint8_t byte = 0;
-  EXPECT_EQ(pread(blob_.get(), &byte, 1, 1), 1);
-  EXPECT_EQ(byte, 8);
+  EXPECT_EQ(InBlob(1), 8);
+}
+
+TEST_F(KvmWindowPagesTest, NorIsAPageLostThereForAMomentWithoutMemory) {
+  const Outcome outcome = RunWithFaults(7);
+  ASSERT_EQ(outcome.kind, Outcome::Kind::kStopped) << outcome.message;
+  EXPECT_EQ(port_.value, 7u);
+  ASSERT_EQ(ftruncate(blob_.get(), 2 * kPage), 0);
+  window_.data()[kPage] = 8;
+  EXPECT_EQ(InBlob(kPage), 8);
 }
 
 // A guest whose kicks and interrupts are events may have no other exits.
 TEST_F(KvmWindowPagesTest, NorDoesItWherePagesGoAgainAndAgain) {
-  constexpr int kTimes = 10;
+  constexpr int kTimes = 100;
   KvmVcpu& vcpu = guest_->Load(kDone);
-  HostFault::Plan plan = kFaultSomewhere;
-  plan.repeatedly = true;
-  const HostFault fault(plan);
+  const HostFault fault(kFaultSomewhere);
   int times = 0;
   const Outcome outcome =
       vcpu.Run(guest_->ports(), guest_->mmio(), guest_->counters(), [&] {
@@ -100,52 +117,43 @@ TEST_F(KvmWindowPagesTest, NorDoesItWherePagesGoAgainAndAgain) {
 }
 
 TEST_F(KvmWindowPagesTest, AFaultThatRemainsEndsTheRun) {
-  HostFault::Plan plan = kFaultSomewhere;
-  plan.repeatedly = true;
-  const HostFault fault(plan);
+  const HostFault fault(kFaultSomewhere);
   const Outcome outcome = Run(kDone);
   EXPECT_EQ(outcome.kind, Outcome::Kind::kInternalError);
-  EXPECT_LT(fault.calls(), 20u);
+  EXPECT_LT(fault.calls(), 50u);
 }
 
 // KVM says so, too, where the host has no memory for a page of RAM.
 TEST_F(KvmWindowPagesTest, AFaultThatRemainsForAMomentDoesNot) {
-  constexpr int kTimes = 10;
-  KvmVcpu& vcpu = guest_->Load(MovAl(7) + OutAl(kPort) + kDone);
-  HostFault::Plan plan = kFaultSomewhere;
-  plan.repeatedly = true;
-  std::optional<HostFault> fault(plan);
-  int times = 0;
-  const Outcome outcome =
-      vcpu.Run(guest_->ports(), guest_->mmio(), guest_->counters(), [&] {
-        if (++times == kTimes) fault.reset();
-        return false;
-      });
+  const Outcome outcome = RunWithFaults(10);
   EXPECT_EQ(outcome.kind, Outcome::Kind::kStopped) << outcome.message;
   EXPECT_EQ(port_.value, 7u);
 }
 
-TEST_F(KvmWindowPagesTest, APageThatCanBeHadIsKept) {
-  EXPECT_TRUE(Restore(0));
+TEST_F(KvmWindowPagesTest, ToMakeAPageChangesNone) {
+  EXPECT_TRUE(Make(0));
+  for (const uint64_t page : {kPage, 2 * kPage}) EXPECT_FALSE(Make(page + 5));
+  {
+    const HostFault no_memory({.first = 0, .error = ENOMEM});
+    EXPECT_FALSE(Make(0));
+    EXPECT_EQ(no_memory.failed(), "madvise(0)");
+  }
   EXPECT_EQ(window_.data()[0], 7);
-  // As the owner of the window would map it anew.
   ASSERT_EQ(ftruncate(blob_.get(), 2 * kPage), 0);
-  EXPECT_TRUE(Restore(kPage + 5));
+  EXPECT_TRUE(Make(kPage + 5));
   window_.data()[kPage] = 3;
-  uint8_t byte = 0;
-  EXPECT_EQ(pread(blob_.get(), &byte, 1, kPage), 1);
-  EXPECT_EQ(byte, 3);
+  EXPECT_EQ(InBlob(kPage), 3);
 }
 
-TEST_F(KvmWindowPagesTest, OneThatCannotBecomesZeroes) {
+TEST_F(KvmWindowPagesTest, OneThatIsReplacedHasZeroes) {
   for (const uint64_t page : {kPage, 2 * kPage}) {
-    EXPECT_TRUE(Restore(page + 5));
+    EXPECT_TRUE(Replace(page + 5));
     EXPECT_EQ(window_.data()[page], 0);
     window_.data()[page] = 1;
   }
   EXPECT_EQ(window_.data()[0], 7);
-  // KVM has no use for it though the host has it.
-  EXPECT_TRUE(Restore(0, /*give_up=*/true));
+  // KVM may have no use for one that the host has.
+  EXPECT_TRUE(Replace(0));
   EXPECT_EQ(window_.data()[0], 0);
 }
 
@@ -171,20 +179,20 @@ TEST_F(KvmGuestTest, NothingButWhatIsLostIsReplaced) {
   const MemorySlots& slots = guest_->vm().memory_slots();
   std::atomic<bool> stop = false;
   uint64_t seen = 0;
-  EXPECT_FALSE(slots.RestoreWindows(seen, stop));  // There is none.
+  EXPECT_FALSE(slots.ReplaceLostPages(seen, stop));  // There is none.
   ASSERT_TRUE(guest_->vm()
                   .memory_slots()
                   .AddWindow(TinyGuest::kMemorySize << 4, window.bytes())
                   .ok());
   stop = true;
-  EXPECT_FALSE(slots.RestoreWindows(seen, stop));
+  EXPECT_FALSE(slots.ReplaceLostPages(seen, stop));
   stop = false;
-  ASSERT_TRUE(slots.RestoreWindows(seen, stop));
-  EXPECT_FALSE(slots.RestoreWindows(seen, stop));
+  ASSERT_TRUE(slots.ReplaceLostPages(seen, stop));
+  EXPECT_FALSE(slots.ReplaceLostPages(seen, stop));
   // Another vCPU, that met one of them too, has it done for it, once.
   uint64_t seen_by_other = 0;
-  EXPECT_TRUE(slots.RestoreWindows(seen_by_other, stop));
-  EXPECT_FALSE(slots.RestoreWindows(seen_by_other, stop));
+  EXPECT_TRUE(slots.ReplaceLostPages(seen_by_other, stop));
+  EXPECT_FALSE(slots.ReplaceLostPages(seen_by_other, stop));
   for (const uint64_t page : {1, 256, 257, 600, 702, 999}) {
     EXPECT_EQ(window.data()[page * kPage], 0) << page;
   }
@@ -203,23 +211,23 @@ TEST_F(KvmWindowPagesTest, MappingsThatCannotBePopulatedAreToldByATouch) {
   constexpr HostFault::Plan kRefused = {.first = 0, .error = EINVAL};
   {
     const HostFault fault(kRefused);
-    EXPECT_TRUE(Restore(0));
+    EXPECT_TRUE(Make(0));
     EXPECT_EQ(fault.failed(), "madvise(0)");
   }
-  EXPECT_EQ(window_.data()[0], 7);
   {
     const HostFault fault(kRefused);
-    EXPECT_TRUE(Restore(kPage));
+    EXPECT_FALSE(Make(kPage));
   }
-  EXPECT_EQ(window_.data()[kPage], 0);
+  EXPECT_EQ(window_.data()[0], 7);
 }
 
 TEST_F(KvmWindowPagesTest, RamAndWhatIsOutsideIsLeftAlone) {
-  MemorySlots& slots = guest_->vm().memory_slots();
-  EXPECT_FALSE(slots.RestoreWindowPage(0, false));
-  EXPECT_FALSE(slots.RestoreWindowPage(kOutside - 1, false));
-  EXPECT_FALSE(slots.RestoreWindowPage(kOutside + 3 * kPage, false));
-  EXPECT_FALSE(slots.RestoreWindowPage(UINT64_MAX, false));
+  const MemorySlots& slots = guest_->vm().memory_slots();
+  for (const uint64_t address :
+       {uint64_t{0}, kOutside - 1, kOutside + 3 * kPage, UINT64_MAX}) {
+    EXPECT_FALSE(slots.MakeWindowPage(address)) << address;
+    EXPECT_FALSE(slots.ReplaceWindowPage(address)) << address;
+  }
 }
 
 }  // namespace
