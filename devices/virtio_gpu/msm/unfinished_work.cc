@@ -50,9 +50,10 @@ UnfinishedWork::Taken UnfinishedWork::Take(Share& share, uint32_t ring,
   }
   if (Reserve(share, bytes, most)) return {bytes, false};
   if (!FitsContext(share, bytes) || share.has_looked_at_all) return {};
-  share.has_looked_at_all = true;
   Sweep(shares_.size());
-  return {Reserve(share, bytes, most) ? bytes : 0, false};
+  if (Reserve(share, bytes, most)) return {bytes, false};
+  share.has_looked_at_all = true;
+  return {};
 }
 
 void UnfinishedWork::GiveBack(Share& share, uint64_t bytes) {

@@ -229,6 +229,25 @@ TEST_F(UnfinishedWorkTest, WhoIsRefusedHasLookedAtAll) {
   EXPECT_TRUE(program.Add(8 * kStep));
 }
 
+// Many contexts wait with little work, and what takes the rest is finished each
+// time.
+TEST_F(UnfinishedWorkTest, ALookAtAllThatFindsSomeIsNotTheLast) {
+  limits_.max_context_unfinished_bytes = limits_.max_unfinished_bytes =
+      64 * kStep;
+  std::deque<Program> waiting;
+  for (int i = 0; i < 3; ++i) EndMany(waiting);
+  Program program(all_);
+  for (int i = 0; i < 4; ++i) {
+    Program other(all_);
+    EXPECT_TRUE(other.Add(
+        static_cast<uint32_t>(limits_.max_unfinished_bytes - held())));
+    other.FinishAll();
+    EXPECT_TRUE(program.Add(kStep)) << i;
+    program.FinishAll();
+    all_.SweepAll();
+  }
+}
+
 TEST_F(UnfinishedWorkTest, WorkCountsWhenItsContextHasEnded) {
   Program one(all_);
   EXPECT_TRUE(one.Add(1024));
