@@ -127,6 +127,9 @@ absl::StatusOr<std::shared_ptr<GemObject>> MsmContext::GrowToGuestPages(
   if (!is_rounded || object->size() == blob_size) return object;
   const uint32_t flags = object->flags();
   const uint64_t iova = object->iova();
+  // It is idle: no submit could name it. In a file with a busy object that is
+  // only known if asked, and else it would be kept, with its address.
+  object->ReleaseIdleIova();
   object.reset();
   // Mesa aligns addresses to the guest's pages, so that there is room.
   absl::StatusOr<std::shared_ptr<GemObject>> grown =

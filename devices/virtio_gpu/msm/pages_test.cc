@@ -67,6 +67,20 @@ TEST_P(PagesTest, AGrownBufferKeepsItsAddressAndFlags) {
   EXPECT_EQ(counters().object_bytes.value(), guest_page_);
 }
 
+// Of a file with an object that the GPU works on, others are not closed at once
+// either.
+TEST_P(PagesTest, ABufferGrowsBesideABusyOneThatWasClosed) {
+  const uint32_t busy = *guest_->NewBuffer(1, kIova + guest_page_);
+  ASSERT_TRUE(
+      guest_->Submit({.bos = {{MSM_SUBMIT_BO_WRITE, busy, 0}}, .cmds = {}})
+          .ok());
+  guest_->CloseBuffer(busy);
+  const absl::StatusOr<uint32_t> buffer = guest_->NewBuffer(1, kIova);
+  EXPECT_TRUE(buffer.ok()) << buffer.status();
+  EXPECT_EQ(guest_->async_error(), 0u);
+  device_.FinishAll();
+}
+
 TEST_P(PagesTest, NeighboursOnTheGpuDoNotOverlap) {
   for (uint64_t i = 0; i < 8; ++i) {
     ASSERT_TRUE(guest_->NewBuffer(1, kIova + i * guest_page_).ok()) << i;
