@@ -23,15 +23,32 @@ bool BusyObjects::HasAnyOf(const DrmFile& drm) {
 
 void BusyObjects::Close(Object object) {
   // A program that has left one busy object has most often left many.
-  if (!object.known_idle &&
-      (HasAnyOf(*object.drm) || IsBusy(*object.drm, object.handle))) {
-    if (!object.is_counted) counters_.object_bytes.Add(object.size);
-    object.is_counted = true;
-    MutexLock lock(mutex_);
-    Add(std::move(object), /*first=*/false);
-    return;
+  const bool asks = object.known_idle || !HasAnyOf(*object.drm);
+  if (asks && CloseIfIdle(object)) return;
+  object.known_idle = false;
+  if (!object.is_counted) counters_.object_bytes.Add(object.size);
+  object.is_counted = true;
+  MutexLock lock(mutex_);
+  Add(std::move(object), /*first=*/false);
+}
+
+// Attack stopped: threads that wait in GEM_CLOSE for hours of work. A context
+// submits those without the object, and then for a tenth of a second a
+// GEM_SUBMIT with it, which has no fence of the object's yet; in that time
+// another context lets go of it.
+bool BusyObjects::CloseIfIdle(const Object& object) {
+  if (!object.known_idle && IsBusy(*object.drm, object.handle)) return false;
+  if (!object.is_shared) {
+    CloseNow(object);
+    return true;
   }
-  CloseNow(object);
+  if (!submits_of_shared_.TryLock()) return false;
+  // Asked again: others do not wait for the first answer, which may take a
+  // tick.
+  const bool is_idle = !IsBusy(*object.drm, object.handle);
+  if (is_idle) CloseNow(object);
+  submits_of_shared_.Unlock();
+  return is_idle;
 }
 
 void BusyObjects::CloseNow(const Object& object) {
@@ -87,8 +104,7 @@ BusyObjects::Swept BusyObjects::SweepSome(const DrmFile* own) {
   }
   size_t asked = 0;
   for (; asked < taken.size() && !swept.met_busy; ++asked) {
-    swept.met_busy = IsBusy(*taken[asked].drm, taken[asked].handle);
-    if (!swept.met_busy) CloseNow(taken[asked]);
+    swept.met_busy = !CloseIfIdle(taken[asked]);
   }
   if (swept.met_busy) {
     MutexLock lock(mutex_);

@@ -29,6 +29,13 @@ namespace nacre::msm {
 // - from 6.17 on (msm 1.13) GEM_CLOSE, and close() of the file, wait for the
 //   work.
 //
+// Of an object that several contexts have, another one may submit work between
+// the question and GEM_CLOSE. So it is closed only while no GEM_SUBMIT can name
+// it, and is taken for busy otherwise: nobody waits for another's GEM_SUBMIT,
+// which may take its time, and that waits for a few calls that do not wait. To
+// be one for all files that may have an object: those of one device's contexts,
+// as dma-bufs go nowhere else.
+//
 // To ask of a busy object may take a tick of the kernel's clock, 1 to 10 ms
 // (DrmFile::GemCpuPrep): few are asked of, as others most likely answer the
 // same.
@@ -49,6 +56,8 @@ class BusyObjects {
     bool is_counted = false;
     // Its context has asked, and made nothing of it since.
     bool known_idle = false;
+    // Other files may have it, or have had it.
+    bool is_shared = false;
   };
 
   // An object is in `counters` until it is closed.
@@ -59,6 +68,11 @@ class BusyObjects {
   BusyObjects& operator=(const BusyObjects&) = delete;
 
   static bool IsBusy(DrmFile& drm, uint32_t handle);
+
+  // To be shared in a GEM_SUBMIT of a file that has an object of several.
+  SharedMutex& submits_of_shared() ABSL_LOCK_RETURNED(submits_of_shared_) {
+    return submits_of_shared_;
+  }
 
   // Now, or in a later Sweep. To be called by the object's context.
   void Close(Object object);
@@ -97,6 +111,7 @@ class BusyObjects {
   };
   Swept SweepSome(const DrmFile* own);
   void SweepMany(const DrmFile* own, size_t most);
+  bool CloseIfIdle(const Object& object);
   void CloseNow(const Object& object);
   void Uncount(const Object& object);
   // As the first one of the list, or as the last.
@@ -105,6 +120,8 @@ class BusyObjects {
   void Taken(const DrmFile* drm) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Counters& counters_;
+  // Not to be had with `mutex_`.
+  SharedMutex submits_of_shared_;
   std::atomic<bool> has_objects_{false};
   Mutex mutex_;
   std::deque<Object> objects_ ABSL_GUARDED_BY(mutex_);

@@ -211,7 +211,7 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSetNameCcmd& ccmd) {
 
 inline absl::Status MsmContext::Submit(const SubmitRequest& request,
                                        uint32_t ring, uint32_t bytes) {
-  absl::StatusOr<Fd> fence = file_->drm().GemSubmit(request);
+  absl::StatusOr<Fd> fence = file_->Submit(request);
   if (ABSL_PREDICT_FALSE(!fence.ok())) {
     return OnRefusedSubmit(ring, bytes, fence.status());
   }

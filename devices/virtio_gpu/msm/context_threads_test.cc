@@ -1,4 +1,5 @@
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -74,6 +75,44 @@ TEST(ContextThreadsTest, ContextsWorkAtTheSameTime) {
   EXPECT_EQ(counters.objects.value(), 0u);
   EXPECT_EQ(counters.object_bytes.value(), 0u);
   EXPECT_EQ(counters.files.value(), 0u);
+}
+
+TEST(ContextThreadsTest, ContextsSubmitAndLetGoOfWhatTheyShare) {
+  constexpr uint32_t kBuffers = 100;
+  NullDrmDevice device(NullDrmDevice::Fences::kSignalled);
+  const auto type = *MsmContextType::Create(device);
+  Guest maker(*type);
+  std::vector<uint32_t> buffers;
+  std::deque<Guest> guests;
+  for (int i = 0; i < kThreads; ++i) guests.emplace_back(*type);
+  for (uint32_t i = 0; i < kBuffers; ++i) {
+    buffers.push_back(*maker.NewBuffer(HostPageSize(), 0, MSM_BO_WC,
+                                       /*shareable=*/true));
+    for (Guest& guest : guests) {
+      ASSERT_TRUE(guest.context()
+                      .AttachResource(buffers.back(), maker.blob(buffers[i]))
+                      .ok());
+    }
+  }
+  std::vector<std::thread> threads;
+  for (Guest& guest : guests) {
+    threads.emplace_back([&] {
+      for (uint32_t i = 0; i < kBuffers; ++i) {
+        EXPECT_TRUE(guest
+                        .Submit({.fence = i + 1,
+                                 .bos = {{MSM_SUBMIT_BO_WRITE, buffers[i], 0}},
+                                 .cmds = {}})
+                        .ok());
+        guest.context().DetachResource(buffers[i]);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(type->counters().submits.value(), kThreads * kBuffers);
+  // What was kept, as somebody was in a GEM_SUBMIT.
+  guests.clear();
+  type->ReleaseIdle();
+  EXPECT_EQ(type->counters().objects.value(), kBuffers);
 }
 
 // However many ask at once.

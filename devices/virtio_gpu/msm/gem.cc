@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/checked.h"
 #include "base/errno_status.h"
+#include "base/mutex.h"
 #include "base/shrink.h"
 #include "base/status_macros.h"
 
@@ -45,8 +46,8 @@ GemObject::~GemObject() {
        .size = size_,
        .is_counted = origin_ == Origin::kCreated,
        // Others may have given work to what was exported.
-       .known_idle =
-           was_idle_ && (origin_ == Origin::kImported || !in_shared_)});
+       .known_idle = was_idle_ && (origin_ == Origin::kImported || !in_shared_),
+       .is_shared = in_shared_});
 }
 
 CpuCaching GemObject::caching() const {
@@ -152,6 +153,11 @@ GemFile::GemFile(std::shared_ptr<DrmFile> drm, const DrmDevice& device,
       busy_(busy),
       counters_(counters),
       limits_(limits) {}
+
+absl::StatusOr<Fd> GemFile::SubmitShared(const SubmitRequest& request) {
+  const SharedLock lock(busy_.submits_of_shared());
+  return drm_->GemSubmit(request);
+}
 
 absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
                                                         uint32_t flags,

@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -69,7 +71,7 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
   bool may_have_iova_ = false;
   bool mapped_for_upload_ = false;
   bool was_idle_ = false;   // When it was detached.
-  bool in_shared_ = false;  // Listed in GemFile::shared_.
+  bool in_shared_ = false;  // Listed in GemFile::shared_, from then on.
 };
 
 // A file of `device`, in `counters` as long as it is open. ResourceExhausted
@@ -100,6 +102,11 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   // says.
   absl::StatusOr<std::shared_ptr<GemObject>> New(uint64_t size, uint32_t flags,
                                                  uint64_t iova);
+  // GEM_SUBMIT of the file's objects.
+  absl::StatusOr<Fd> Submit(const SubmitRequest& request) {
+    if (ABSL_PREDICT_FALSE(!shared_.empty())) return SubmitShared(request);
+    return drm_->GemSubmit(request);
+  }
   // The object behind a dma-buf of `size` bytes; InvalidArgument where the
   // driver knows of fewer. One that is open in this file is not made twice, as
   // the kernel gives no second handle for it either.
@@ -108,6 +115,8 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
  private:
   friend class GemObject;
 
+  ABSL_ATTRIBUTE_NOINLINE absl::StatusOr<Fd> SubmitShared(
+      const SubmitRequest& request);
   // Counts a handle, and the bytes of a new object; false where there is no
   // room for them.
   bool Reserve(uint64_t bytes);
