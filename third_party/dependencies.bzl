@@ -1,15 +1,28 @@
 """The libraries that Nacre is built with."""
 
+load("//bazel:stubs.bzl", "coverage_stub", "rules_stub")
 load("//third_party:system.bzl", "pkg_config_libs", "plain_library", "system_protobuf")
+
+def _unless_declared(rule, name, **attributes):
+    if name not in native.existing_rules():
+        rule(name = name, **attributes)
 
 def nacre_dependencies():
     """Declares Debian's libraries under upstream's labels.
 
-    For Nacre's WORKSPACE and for that of whoever embeds it.
+    For Nacre's WORKSPACE and for that of whoever embeds it. Of these
+    repositories, one that the WORKSPACE has declared before stays.
     """
 
+    # What Bazel would download.
+    _unless_declared(rules_stub, name = "rules_cc")
+    _unless_declared(rules_stub, name = "rules_java")
+    _unless_declared(rules_stub, name = "rules_proto")
+    _unless_declared(coverage_stub, name = "remote_coverage_tools")
+
     # Upstream's labels on Debian's libraries.
-    pkg_config_libs(
+    _unless_declared(
+        pkg_config_libs,
         name = "com_google_absl",
         targets = {
             "absl/base:core_headers": "absl_core_headers",
@@ -30,7 +43,8 @@ def nacre_dependencies():
         },
     )
 
-    pkg_config_libs(
+    _unless_declared(
+        pkg_config_libs,
         name = "com_google_googletest",
         targets = {
             ":gtest": "gmock gtest",
@@ -38,43 +52,50 @@ def nacre_dependencies():
         },
     )
 
-    pkg_config_libs(
+    _unless_declared(
+        pkg_config_libs,
         name = "com_github_google_benchmark",
         targets = {":benchmark": "benchmark"},
     )
 
-    pkg_config_libs(
+    _unless_declared(
+        pkg_config_libs,
         name = "cli11",
         targets = {":cli11": "CLI11"},
     )
 
     # --static: glog's own dependencies are named too, so that a fully static
     # binary links; a shared one drops what it does not use.
-    pkg_config_libs(
+    _unless_declared(
+        pkg_config_libs,
         name = "glog",
         targets = {":glog": "--static libglog liblzma"},
     )
 
-    pkg_config_libs(
+    _unless_declared(
+        pkg_config_libs,
         name = "libdrm",
         targets = {":libdrm": "--static libdrm"},
     )
 
     # System call filters.
-    pkg_config_libs(
+    _unless_declared(
+        pkg_config_libs,
         name = "libseccomp",
         targets = {":libseccomp": "libseccomp"},
     )
 
     # Device trees.
-    plain_library(
+    _unless_declared(
+        plain_library,
         name = "libfdt",
         library = "fdt",
     )
 
     # What the programs run inside the guest link with (Mesa supplies the
     # libraries there).
-    pkg_config_libs(
+    _unless_declared(
+        pkg_config_libs,
         name = "khronos",
         targets = {
             ":egl": "egl",
@@ -83,4 +104,4 @@ def nacre_dependencies():
         },
     )
 
-    system_protobuf(name = "com_google_protobuf")
+    _unless_declared(system_protobuf, name = "com_google_protobuf")
