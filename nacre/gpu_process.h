@@ -9,7 +9,14 @@
 namespace nacre {
 
 // The process that JailedGpu starts: this program with one argument, which is
-// not for users.
+// not for users. The first that main does is
+//
+//   if (argc == 2) {
+//     if (const auto options = nacre::ParseGpuProcessArgument(argv[1])) {
+//       nacre::MakeRoomForDescriptors();
+//       nacre::RunGpuProcess(*options);
+//     }
+//   }
 struct GpuProcessOptions {
   bool namespaces = false;   // jail::Process gave it some.
   bool render_node = false;  // Its GPU is not a simulated one.

@@ -24,9 +24,16 @@ namespace nacre {
 // GPU's driver in user space is that process, see SECURITY.md. Should it end,
 // the guest's driver is told that its device needs a reset, which then fails;
 // the guest goes on, and an error in the log says why.
+//
+// The process is this program again, from /proc/self/exe, with one argument and
+// next to no environment (jail::Process): main looks for that argument before
+// anything else (gpu_process.h). It is killed when the thread that called
+// Create ends. SIGCHLD must not be ignored, and nobody else may reap the
+// process, or its end is not seen.
 class JailedGpu final : public GpuBackend {
  public:
-  // `config` has a jail that is not "off". Errors: as GpuStack::Create;
+  // `config` has what proto/vm_config.proto allows (ValidateConfig checks it),
+  // and a jail that is not "off". Errors: as GpuStack::Create;
   // FailedPrecondition where it is "required" and there are no namespaces;
   // jail::Process::Start's and jail::Confine's.
   static absl::StatusOr<std::unique_ptr<JailedGpu>> Create(const Gpu& config);

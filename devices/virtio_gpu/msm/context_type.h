@@ -20,10 +20,10 @@ namespace nacre::msm {
 
 struct MsmConfig {
   // The hypervisor makes every access of a guest to RAM a cached one, however
-  // the guest maps it: KVM on arm64 CPUs with FEAT_S2FWB (from Armv8.4 on). A
-  // GPU does not find in memory what such a guest wrote to a write-combined
-  // object, so those become CACHED_COHERENT, which native programs use wherever
-  // they read much.
+  // the guest maps it: KVM on arm64 CPUs with FEAT_S2FWB (from Armv8.4 on);
+  // vmm/guest_caching.h asks KVM. A GPU does not find in memory what such a
+  // guest wrote to a write-combined object, so those become CACHED_COHERENT,
+  // which native programs use wherever they read much.
   bool guests_always_cached = false;
   Limits limits = {};
 };
