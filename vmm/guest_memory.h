@@ -98,12 +98,15 @@ class GuestMemory {
   // Errors: InvalidArgument for no region, unaligned, empty, wrapping or
   // overlapping ones; the errno of memfd_create or mmap. Regions are aligned
   // to 2 MiB in this process and marked MADV_HUGEPAGE, since nested page
-  // faults are the largest cost of a boot.
+  // faults are the largest cost of a boot. host_regions are for the hypervisor.
   static absl::StatusOr<GuestMemory> Create(
       std::span<const RegionSpec> regions);
 
-  // The same memory in another process, to which Share's result was sent. Not
-  // for a hypervisor: it has no host_regions. Errors: as Create; and
+  // The same memory in another process, to which Share's result was sent; or
+  // RAM of a hypervisor that shows it to its vCPUs itself, from a mapping of
+  // its own: this has no host_regions. A region begins with its file's first
+  // byte. The file never shrinks (a memfd with F_SEAL_SHRINK): an access to
+  // what it no longer has would end the process. Errors: as Create; and
   // InvalidArgument for a file that is smaller than its region.
   static absl::StatusOr<GuestMemory> Import(std::vector<SharedRegion> regions);
 

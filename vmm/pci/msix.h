@@ -28,8 +28,9 @@ class Msix {
   static constexpr uint32_t kEntrySize = 16;
   static constexpr uint16_t kMaxVectors = 2048;
 
-  // `controller` and what it makes outlive this. Errors: InvalidArgument for a
-  // number of vectors that is not 1 to kMaxVectors; those of CreateMsiLine.
+  // `controller` outlives this, which owns the lines that it makes. Errors:
+  // InvalidArgument for a number of vectors that is not 1 to kMaxVectors; those
+  // of CreateMsiLine.
   static absl::StatusOr<std::unique_ptr<Msix>> Create(MsiController* controller,
                                                       uint32_t requester_id,
                                                       uint16_t vectors);
