@@ -40,8 +40,9 @@ class Session;
 // Trusts its driver with nothing: whatever a guest sends ends in an error
 // response and a counter, or in NEEDS_RESET where the ring itself is broken.
 //
-// Threads: between Activate and Reset one thread executes commands, one stands
-// by in case that a call of a context blocks it, and one watches fence fds (see
+// Threads: between Activate and Reset one thread executes commands and one
+// stands by in case that a call of a context blocks it; while calls do, there
+// are more of them, Relay::kMaxThreads at most. One more watches fence fds (see
 // session.h). The methods here are for the transport, one at a time; stats()
 // for anyone.
 class VirtioGpu : public virtio::VirtioDevice {
