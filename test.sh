@@ -80,6 +80,7 @@ if ((unit)); then
   check "a guest's second try is told" "$root_dir/guest/retry_test.sh"
   run_part "unit tests" "$root_dir/tools/run_bazel_tests.sh" "$results" \
     "${configurations[@]}"
+  check "an embedder builds and runs" "$root_dir/tools/embedder_test.sh"
   run_part "unit tests as nobody" "$root_dir/tools/unprivileged_test.sh" \
     "$results"
 fi

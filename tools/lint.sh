@@ -16,11 +16,13 @@ if [[ $(uname -m) != aarch64 ]]; then
   others=(-- --config=aarch64)
 fi
 cd "$root_dir"
+# Examples are workspaces of their own.
+sources=('*.cc' ':!examples')
 case ${1-} in
-  --all) mapfile -t files < <(git ls-files '*.cc') ;;
+  --all) mapfile -t files < <(git ls-files "${sources[@]}") ;;
   '') mapfile -t files < <({
-    git diff --name-only main -- '*.cc'
-    git ls-files --others --exclude-standard '*.cc'
+    git diff --name-only main -- "${sources[@]}"
+    git ls-files --others --exclude-standard "${sources[@]}"
   } | sort -u) ;;
   *) files=("$@") ;;
 esac
