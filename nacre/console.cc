@@ -1,7 +1,7 @@
 #include "nacre/console.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -19,7 +19,7 @@ constexpr uint8_t kQuit = 'x';
 }  // namespace
 
 Console::Console(int fd, vmm::EventLoop& loop, Sink sink)
-    : fd_(fd), loop_(loop), sink_(std::move(sink)) {}
+    : fd_(fd), input_(fd, O_RDONLY), loop_(loop), sink_(std::move(sink)) {}
 
 absl::StatusOr<std::unique_ptr<Console>> Console::Create(int fd,
                                                          vmm::EventLoop& loop,
@@ -49,7 +49,7 @@ Console::~Console() {
 
 void Console::OnReadable() {
   std::array<uint8_t, 256> buffer;
-  const ssize_t size = read(fd_, buffer.data(), buffer.size());
+  const ssize_t size = input_.Read(buffer);
   if (size < 0 && (errno == EINTR || errno == EAGAIN)) return;
   if (size <= 0) {
     // The end of the input: level-triggered, it would wake us for ever.

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "absl/status/statusor.h"
+#include "nacre/nonblocking_fd.h"
 #include "vmm/event_loop.h"
 
 namespace nacre {
@@ -45,6 +46,9 @@ class Console {
   void Feed(std::span<const uint8_t> bytes);
 
   const int fd_;
+  // Others may read the same thing, and be first: the loop's thread, which the
+  // program's end needs, must not wait for more.
+  const NonblockingFd input_;
   vmm::EventLoop& loop_;
   const Sink sink_;
   bool watching_ = false;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <pty.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -72,7 +73,8 @@ TEST_F(ConsoleTest, ATerminalThatCannotBeWatchedIsAnErrorAndAsItWas) {
   termios before;
   ASSERT_EQ(tcgetattr(slave, &before), 0);
   for (const int error : {ENOMEM, ENOSPC}) {
-    const HostFault fault({.first = 0, .error = error});
+    // Behind the three of opening it again.
+    const HostFault fault({.first = 3, .error = error});
     EXPECT_EQ(
         StatusErrno(Console::Create(slave, *loop_,
                                     [](auto bytes) { return bytes.size(); })
@@ -84,6 +86,62 @@ TEST_F(ConsoleTest, ATerminalThatCannotBeWatchedIsAnErrorAndAsItWas) {
   ASSERT_EQ(tcgetattr(slave, &after), 0);
   EXPECT_EQ(after.c_lflag, before.c_lflag);
   EXPECT_EQ(after.c_iflag, before.c_iflag);
+}
+
+// As two that were started with one standard input: what is there wakes both,
+// and is gone when the second one reads. Hangs where that one waits for more.
+class SharedConsoleTest : public ConsoleTest {
+ protected:
+  // `fd` and another descriptor of the same are read, `text` arrives.
+  void Share(int fd, int writer, const std::string& text) {
+    const Fd other(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    const std::unique_ptr<Console> first = Connect(fd);
+    const std::unique_ptr<Console> second = Connect(other.get());
+    ASSERT_EQ(write(writer, text.data(), text.size()),
+              static_cast<ssize_t>(text.size()));
+    loop_->Run();
+    EXPECT_EQ(received_, text);
+    // Those who started us, and other programs, go on waiting for input.
+    EXPECT_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+  }
+};
+
+TEST_F(SharedConsoleTest, APipe) {
+  int fds[2];
+  ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+  const Fd reader(fds[0]), writer(fds[1]);
+  Share(reader.get(), writer.get(), "!");
+}
+
+TEST_F(SharedConsoleTest, ASocket) {
+  int fds[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+  const Fd reader(fds[0]), writer(fds[1]);
+  Share(reader.get(), writer.get(), "!");
+}
+
+TEST_F(SharedConsoleTest, ATerminal) {
+  int master = -1;
+  int slave = -1;
+  ASSERT_EQ(openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
+  const Fd master_fd(master), slave_fd(slave);
+  Share(slave, master, "!");
+}
+
+// Another user's, for instance.
+TEST_F(SharedConsoleTest, APipeThatCannotBeOpenedAgain) {
+  int fds[2];
+  ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+  const Fd reader(fds[0]), writer(fds[1]);
+  std::unique_ptr<Console> console;
+  {
+    const HostFault fault({.first = 1, .error = EACCES});
+    console = Connect(reader.get());
+    EXPECT_EQ(fault.failed(), "open(0)");
+  }
+  ASSERT_EQ(write(writer.get(), "hi!", 3), 3);
+  loop_->Run();
+  EXPECT_EQ(received_, "hi!");
 }
 
 TEST_F(ConsoleTest, InputWithoutAnEndIsNotNeeded) {
