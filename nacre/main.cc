@@ -5,15 +5,16 @@
 #include <signal.h>
 
 #include <cstdio>
-#include <string>
 #include <variant>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "base/descriptor_room.h"
 #include "base/standard_streams.h"
 #include "glog/logging.h"
 #include "nacre/flags.h"
 #include "nacre/gpu_process.h"
+#include "nacre/stderr_log.h"
 #include "nacre/summary.h"
 #include "nacre/vm.h"
 #include "vmm/probe.h"
@@ -35,8 +36,8 @@ ExitCode CodeFor(const absl::Status& status) {
   }
 }
 
-ExitCode Complain(const absl::Status& status) {
-  std::fprintf(stderr, "nacre: %s\n", std::string(status.message()).c_str());
+ExitCode Complain(const absl::Status& status, StderrLog& log) {
+  log.Print(absl::StrCat("nacre: ", status.message(), "\n"));
   return CodeFor(status);
 }
 
@@ -68,24 +69,26 @@ void PrepareProcess() {
   ReturnLargeAllocations();
 }
 
-int Run(const VmConfig& config) {
+int Run(const VmConfig& config, StderrLog& log) {
   PrepareProcess();
   // Before the guest runs: a wrong path is the user's to put right.
   if (!config.summary_path().empty()) {
     if (absl::Status status = WriteSummary({}, config.summary_path());
         !status.ok()) {
-      return Complain(status);
+      return Complain(status, log);
     }
   }
   const absl::StatusOr<VmSummary> summary = RunGuest(config);
-  if (!summary.ok()) return Complain(summary.status());
-  std::fputs(SummaryText(*summary).c_str(), stderr);
+  if (!summary.ok()) return Complain(summary.status(), log);
+  // First what waits for nobody.
+  absl::Status written;
   if (!config.summary_path().empty()) {
-    if (absl::Status status = WriteSummary(*summary, config.summary_path());
-        !status.ok()) {
-      Complain(status);
-      return kExitInternalError;
-    }
+    written = WriteSummary(*summary, config.summary_path());
+  }
+  log.Print(SummaryText(*summary));
+  if (!written.ok()) {
+    Complain(written, log);
+    return kExitInternalError;
   }
   return static_cast<int>(summary->exit_code());
 }
@@ -97,8 +100,9 @@ int Main(int argc, char** argv) {
       RunGpuProcess(*options);
     }
   }
+  StderrLog log;
   const absl::StatusOr<Command> command = ParseCommandLine(argc, argv);
-  if (!command.ok()) return Complain(command.status());
+  if (!command.ok()) return Complain(command.status(), log);
   if (const auto* help = std::get_if<ShowHelp>(&*command)) {
     std::fputs(help->text.c_str(), stdout);
     return kExitOk;
@@ -108,7 +112,7 @@ int Main(int argc, char** argv) {
     std::printf("%s\n", probe.message.c_str());
     return probe.result == vmm::KvmProbe::Result::kOk ? 0 : 1;
   }
-  return Run(std::get<RunVm>(*command).config);
+  return Run(std::get<RunVm>(*command).config, log);
 }
 
 }  // namespace
@@ -116,7 +120,7 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   nacre::OpenStandardStreams();
-  FLAGS_logtostderr = true;
+  FLAGS_logtostderr = true;  // Until there is a StderrLog.
   google::InitGoogleLogging(argv[0]);
   return nacre::Main(argc, argv);
 }

@@ -20,7 +20,8 @@ namespace nacre::jail {
 // file, too.
 class LogRelay {
  public:
-  // `log` is called on the thread. `per_second` as ForeignLines has it.
+  // `log` is called on the thread, and waits for nobody: else that process
+  // would, and so would the end of this. `per_second` as ForeignLines has it.
   static absl::StatusOr<std::unique_ptr<LogRelay>> Create(
       std::function<void(const std::string&)> log,
       int per_second = ForeignLines::kPerSecond);
