@@ -1,7 +1,6 @@
 #ifndef NACRE_DEVICES_VIRTIO_GPU_DISPATCHER_H_
 #define NACRE_DEVICES_VIRTIO_GPU_DISPATCHER_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -35,7 +34,6 @@ class Dispatcher {
   Dispatcher(const Executor::Environment& environment, Quota& pending_fences,
              Relay& relay);
 
-  size_t num_contexts() const { return executor_.num_contexts(); }
   // See Executor. Any thread.
   void Cancel() { executor_.Cancel(); }
 

@@ -1,7 +1,6 @@
 #ifndef NACRE_DEVICES_VIRTIO_GPU_EXECUTOR_H_
 #define NACRE_DEVICES_VIRTIO_GPU_EXECUTOR_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -70,8 +69,6 @@ class Executor {
   Target Find(const CommandHeader& header) {
     return {header, contexts_.Find(header.ctx_id())};
   }
-
-  size_t num_contexts() const { return contexts_.size(); }
 
   // Nobody will look at what commands do from now on: calls into contexts that
   // are under way need not go on to their end. Any thread.

@@ -50,8 +50,6 @@ Executor::Result Executor::Run(const CtxCreate& command) {
       return absl::InvalidArgumentError(
           absl::StrCat("no context type of capset ", command.capset_id));
     }
-    // This one may block the others, too.
-    if (contexts_.size() != 0) relay_.Watch();
     ASSIGN_OR_RETURN(context, relay_.Call([&] {
       return context_type->CreateContext(ctx_id, command.name);
     }));

@@ -22,7 +22,7 @@ TEST_F(GpuReliefTest, WhatWasDoneBeforeIsNotHeldBack) {
   EXPECT_EQ(TagsOf(kOther), std::vector<uint32_t>({1}));
 }
 
-// Nobody need be relieved there, but for the driver.
+// There is nobody else, but the driver waits, too.
 class GpuReliefAloneTest : public GpuReliefTest {
  protected:
   GpuReliefAloneTest() : GpuReliefTest({kBlocked}) {}

@@ -209,6 +209,35 @@ TEST_F(GpuReliefTest, EveryCallMayBlock) {
   EXPECT_EQ(g_.gpu().live_blobs(), 0);
 }
 
+// A text console or a desktop that the guest's CPUs draw, and one program.
+class GpuReliefOneContextTest : public GpuReliefTest {
+ protected:
+  GpuReliefOneContextTest() : GpuReliefTest({kBlocked}) {}
+};
+
+TEST_F(GpuReliefOneContextTest, TheDisplayGoesOn) {
+  BlockOne();
+  EXPECT_EQ(g_.Call(Request(Type::kGetDisplayInfo)), Type::kOkDisplayInfo);
+  EXPECT_EQ(TagsOf(kBlocked), std::vector<uint32_t>());
+}
+
+TEST_F(GpuReliefOneContextTest, AnotherOneIsMade) {
+  BlockOne();
+  EXPECT_EQ(g_.Call(CreateContextRequest(kOther, FakeGpu::kCapsetId)),
+            Type::kOkNodata);
+  EXPECT_EQ(g_.Call(Tagged(kOther, 1)), Type::kOkNodata);
+}
+
+// The driver may take long to open, the first time above all.
+TEST_F(GpuReliefOneContextTest, TheDisplayGoesOnWhileItIsMade) {
+  ASSERT_EQ(g_.Call(Request(Type::kCtxDestroy).Context(kBlocked)),
+            Type::kOkNodata);
+  g_.gpu().Block(kBlocked);
+  g_.Start(CreateContextRequest(kBlocked, FakeGpu::kCapsetId));
+  g_.gpu().WaitBlocked(1);
+  EXPECT_EQ(g_.Call(Request(Type::kGetDisplayInfo)), Type::kOkDisplayInfo);
+}
+
 TEST_F(GpuReliefTest, ItIsDestroyedAndMadeAnewInOrder) {
   BlockOne();
   g_.Submit(Tagged(kBlocked, 2));

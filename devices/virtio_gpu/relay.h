@@ -22,9 +22,10 @@ namespace nacre::virtio_gpu {
 // call gets the lead back after it, at the next moment that suits.
 //
 // Normally there are two threads: the leader, and a standby that looks every
-// kTick, while the leader is awake, whether it is in the same call as before. A
-// call costs the leader two uncontended atomic operations. Where calls block,
-// there are as many threads more, which end afterwards.
+// kTick, once the leader has made a call and while it is awake, whether it is
+// in the same one as before. A call costs the leader two uncontended atomic
+// operations. Where calls block, there are as many threads more, which end
+// afterwards.
 class Relay {
  public:
   // How long a call may take before others go on without it: between one tick
@@ -79,9 +80,9 @@ class Relay {
                  std::memory_order_relaxed);
     awake_.store(true, std::memory_order_seq_cst);
   }
-  // Wants to be watched until it goes to sleep. Wakes the standby if that is
-  // not watching anyway, else costs nothing. False where there is none: a call
-  // that blocks now is not relieved.
+  // As a call does: has itself watched until it goes to sleep. Wakes the
+  // standby if that is not watching anyway, else costs nothing. False where
+  // there is none: a call that blocks now is not relieved.
   bool Watch() {
     return ABSL_PREDICT_TRUE(watched_.load(std::memory_order_seq_cst)) ||
            StartWatching();
@@ -91,6 +92,7 @@ class Relay {
   // the calling one leads again.
   template <typename Function>
   auto Call(Function&& function) {
+    Watch();
     const Scope scope(*this);
     return function();
   }

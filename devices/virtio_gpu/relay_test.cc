@@ -65,7 +65,6 @@ class RelayTest : public testing::Test, protected Relay::Work {
     while (const std::optional<int> next = Next()) {
       int call = *next;
       relay_.set_task(&call);
-      relay_.Watch();
       ++calls_begun_;
       relay_.Call([&] { MayBlock(call); });
       ++calls_returned_;

@@ -119,8 +119,6 @@ void Session::Sleep(Worker& worker) {
     if (count == 0) worker.buffer.Shrink();
   } while (count <= 0);
   relay_.OnWake();
-  // One context has nobody to hold up.
-  if (dispatcher_.num_contexts() > 1) relay_.Watch();
   for (int i = 0; i < count; ++i) {
     if (events[i].data.u64 == kKick) stats_->kicks.Add();
   }
@@ -148,8 +146,6 @@ bool Session::ServiceQueue(size_t queue, Worker& worker) {
   job.queue = queue;
   job.kind = queues_[queue].kind;
   RingBatch& batch = batches_[queue];
-  // Should a call block, the driver has yet to hear of those before it.
-  if (!batch.empty()) relay_.Watch();
   for (int i = 0; i < kBatchSize; ++i) {
     if (relay_.should_pass()) break;
     if (!parking_.empty()) {
@@ -160,7 +156,6 @@ bool Session::ServiceQueue(size_t queue, Worker& worker) {
     if (batch.empty()) {
       rings_->Exchange(queue, batch);
       if (batch.empty()) return false;
-      if (i != 0 || batch.size() > 1) relay_.Watch();
     }
     job.request.chain = batch.Next();
     dispatcher_.ReadHeader(job);
