@@ -14,8 +14,10 @@ import measure
 import suite
 
 FRAMES = 100
-# How many of its answers a program has to wait for while it starts, at most, is a
-# matter of time; that may be a difference between two runs.
+# How many of its answers a program has to wait for while it starts is a matter of
+# time, and so the difference between two runs: 7 at most on a quiet machine; 11 were
+# seen on one with ten times the work that it had processors for. That much, or a
+# quarter of the frames: whatever is done for each of them shows all the same.
 UNSURE = 7
 # Per frame, at most: round trips, kicks and interrupts. Linux maps a fresh
 # buffer for the program once the device has answered, and there is no other
@@ -35,7 +37,7 @@ LIMITS = {
 
 def check(case, frames, side, programs):
     def say(what, found, limit):
-        good = found <= limit + UNSURE / frames
+        good = found <= limit + max(UNSURE, frames // 4) / frames
         print(f"PASS guest {case.name}: {what}" if good else
               f"FAIL guest {case.name}: {what}: {found:.2f}")
 
