@@ -103,7 +103,10 @@ class Executor::Claims {
   // The host's driver orders work on a buffer by the order in which it gets it
   // (implicit synchronization), and a guest's program hands a buffer on as soon
   // as its own submission is on the queue. Which buffers one is about only its
-  // context could tell: all that two contexts share are taken.
+  // context could tell: all that two contexts share are taken. Costs the leader
+  // some 20 ns for each resource of the context with each of its submissions
+  // while somebody blocks: of 100,000, which no program has, two milliseconds,
+  // as a transfer to a large 2D resource does.
   void Sharing() {
     const auto context = executor_.contexts_.Find(ctx_id_);
     if (context == nullptr) return;
