@@ -49,6 +49,9 @@ constexpr size_t kSeenBytes = 4096;
 constexpr uint8_t kDefaultRing = 2;
 // Not waited for at a time: a ring has room for them and a call.
 constexpr size_t kMaxFences = 16;
+// Of one SUBMIT_3D: with more the device may say that a buffer is busy without
+// asking (GemObject::CpuPrep).
+constexpr size_t kMaxBatch = 16;
 
 // Holds the GPU between two submissions.
 class Gate {
@@ -254,7 +257,8 @@ class Side {
 
   void Add(const GuestStep& step) {
     // The last one waits for a fence to go with it.
-    if (!batched_) Submit();
+    if (!batched_ || batch_size_ == kMaxBatch) Submit();
+    ++batch_size_;
     const uint32_t code = msm::DRM_IOCTL_MSM_SUBMITQUEUE_NEW;
     if (step.cmd == msm::MSM_CCMD_IOCTL_SIMPLE &&
         step.body.size() >= sizeof(code) &&
@@ -269,6 +273,7 @@ class Side {
   }
   // Of a batch the first error is its answer.
   void Submit() {
+    batch_size_ = 0;
     if (stream_.bytes().empty()) return;
     const Type type =
         Call(virtio_gpu::SubmitRequest(kContext, stream_.bytes()));
@@ -285,6 +290,7 @@ class Side {
     if (fences_.size() >= kMaxFences) return Flush();
     auto request = virtio_gpu::SubmitRequest(kContext, stream_.bytes());
     stream_.bytes().clear();
+    batch_size_ = 0;
     request.Fence(++fence_id_, kDefaultRing);
     const uint16_t head = Send(request);
     fences_.push_back({.head = head,
@@ -419,6 +425,7 @@ class Side {
   uint64_t fence_id_ = 0;
   uint32_t rsp_mem_offset_ = 0;
   msm::CcmdStream stream_;
+  size_t batch_size_ = 0;  // Of the ccmds in it.
   Type answer_ = Type::kOkNodata;
   std::vector<Fence> fences_;  // Since the GPU was last drained.
   bool used_fences_ = false;

@@ -16,7 +16,7 @@ bool BusyObjects::IsBusy(DrmFile& drm, uint32_t handle) {
 }
 
 bool BusyObjects::HasAnyOf(const DrmFile& drm) {
-  if (!has_objects_.load(std::memory_order_relaxed)) return false;
+  if (!has_objects()) return false;
   MutexLock lock(mutex_);
   return by_file_.contains(&drm);
 }

@@ -79,11 +79,12 @@ class BusyObjects {
   // Closes some of those that have become idle: of `own`, the caller's file,
   // if any, and of files that are open for such objects alone. To be called
   // now and then by what a busy guest does; costs nothing while there are
-  // none.
-  void Sweep(const DrmFile* own = nullptr) {
-    if (ABSL_PREDICT_FALSE(has_objects_.load(std::memory_order_relaxed))) {
-      SweepSome(own);
-    }
+  // none. True where one was still busy: a tick may have passed.
+  bool Sweep(const DrmFile* own = nullptr) {
+    return ABSL_PREDICT_FALSE(has_objects()) && SweepSome(own).met_busy;
+  }
+  bool has_objects() const {
+    return has_objects_.load(std::memory_order_relaxed);
   }
   // The same of many more, where there is no room: not with each command.
   void SweepMore(const DrmFile* own = nullptr) {

@@ -1,5 +1,7 @@
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <utility>
 #include <vector>
 
@@ -242,6 +244,41 @@ TEST_P(BusyObjectsTest, FewAreAskedOf) {
   EXPECT_LE(asked(), 1u);
   ASSERT_TRUE(other.NewBuffer(HostPageSize(), kIova).ok());
   EXPECT_LE(asked(), 1u);
+}
+
+// However many commands would.
+TEST_P(BusyObjectsTest, FewAreAskedOfInOneStream) {
+  constexpr size_t kCommands = 4000;
+  const uint32_t buffer = NewBusyBuffer();
+  const uint32_t queue = guest_->NewQueue(0);
+  const auto asked = [&](uint32_t cmd, std::initializer_list<uint32_t> words) {
+    const size_t before = device_.calls(DrmCall::kGemCpuPrep);
+    for (size_t i = 0; i < kCommands; ++i) guest_->batch().Add(cmd, words);
+    guest_->Flush().IgnoreError();
+    return device_.calls(DrmCall::kGemCpuPrep) - before;
+  };
+  // Twice: another stream asks again.
+  for (int i = 0; i < 2; ++i) {
+    const size_t count = asked(MSM_CCMD_GEM_CPU_PREP, {buffer, MSM_PREP_READ});
+    EXPECT_GE(count, 1u);
+    EXPECT_LT(count, 100u);
+  }
+  guest_->CloseBuffer(buffer);
+  // Refused: of pipe 0.
+  EXPECT_LT(asked(MSM_CCMD_GEM_SUBMIT, {0, queue}), 100u);
+  EXPECT_LT(asked(MSM_CCMD_GEM_NEW, {}), 100u);
+  device_.FinishAll();
+}
+
+TEST_P(BusyObjectsTest, AProgramThatAsksOftenLearnsThatOneIsIdle) {
+  const uint32_t buffer = NewBusyBuffer();
+  const auto ask = [&] {
+    return guest_->CallForResult(MSM_CCMD_GEM_CPU_PREP,
+                                 {buffer, MSM_PREP_WRITE});
+  };
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(ask(), -EBUSY);
+  device_.FinishAll();
+  EXPECT_EQ(ask(), 0);
 }
 
 TEST_P(BusyObjectsTest, OneThatStaysBusyIsInNobodysWay) {

@@ -91,13 +91,12 @@ class CcmdReader {
   template <typename Handle>
   bool Next(Handle&& handle);
 
-  // False where bytes were left that are no header: no command came out for
-  // them. (For a wrong length one did.)
-  bool complete() const { return complete_; }
+  // What is left; after the end, bytes that are no header: no command came out
+  // for them. (For a wrong length one did.)
+  std::span<const uint8_t> rest() const { return rest_; }
 
  private:
   std::span<const uint8_t> rest_;
-  bool complete_ = true;
 };
 
 namespace ccmd_internal {
@@ -212,12 +211,7 @@ void Decode(uint32_t cmd, ByteReader body, Handle& handle) {
 
 template <typename Handle>
 bool CcmdReader::Next(Handle&& handle) {
-  if (rest_.empty()) return false;
-  if (rest_.size() < sizeof(vdrm_ccmd_req)) {
-    rest_ = {};
-    complete_ = false;
-    return false;
-  }
+  if (rest_.size() < sizeof(vdrm_ccmd_req)) return false;
   vdrm_ccmd_req header;
   std::memcpy(&header, rest_.data(), sizeof(header));
   const auto with_header = [&](const auto& request) {

@@ -63,13 +63,13 @@ TEST(CcmdReaderTest, WalksConcatenatedCommandsByTheirLength) {
   EXPECT_EQ(std::get<WaitFenceCcmd>(second->request).fence, 9u);
   EXPECT_EQ(Next(reader)->header.seqno, 3u);
   EXPECT_FALSE(Next(reader).has_value());
-  EXPECT_TRUE(reader.complete());
+  EXPECT_TRUE(reader.rest().empty());
 }
 
 TEST(CcmdReaderTest, AnEmptyStreamIsComplete) {
   CcmdReader reader({});
   EXPECT_FALSE(Next(reader).has_value());
-  EXPECT_TRUE(reader.complete());
+  EXPECT_TRUE(reader.rest().empty());
 }
 
 TEST(CcmdReaderTest, ReadsGemNew) {
@@ -202,7 +202,7 @@ TEST(CcmdReaderTest, UnknownCommandsComeOutWithTheirSeqno) {
     EXPECT_EQ(unknown->header.seqno, 1u);
     EXPECT_TRUE(std::holds_alternative<MalformedCcmd>(unknown->request));
     EXPECT_EQ(Next(reader)->header.seqno, 2u);
-    EXPECT_TRUE(reader.complete());
+    EXPECT_TRUE(reader.rest().empty());
   }
 }
 
@@ -232,7 +232,7 @@ TEST(CcmdReaderTest, BytesTooFewForAHeaderLeaveTheStreamIncomplete) {
   CcmdReader reader(stream.bytes());
   EXPECT_TRUE(Next(reader).has_value());
   EXPECT_FALSE(Next(reader).has_value());
-  EXPECT_FALSE(reader.complete());
+  EXPECT_FALSE(reader.rest().empty());
   EXPECT_FALSE(Next(reader).has_value());
 }
 

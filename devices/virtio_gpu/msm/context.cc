@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -24,13 +25,27 @@ constexpr uint32_t kMinorWithWaitBoost = 11;
 // line in the host's log: beyond so many every one is checked from its start.
 constexpr uint64_t kRefusedSubmits = 10;
 
+// Of the ccmds in a SUBMIT_3D.
+ABSL_ATTRIBUTE_NOINLINE absl::Status CheckCount(
+    std::span<const uint8_t> commands) {
+  CcmdReader reader(commands);
+  size_t count = 0;
+  const auto handle = [&](const vdrm_ccmd_req&, const auto&) { ++count; };
+  while (reader.Next(handle)) {
+    if (count > kMaxCcmds) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("SUBMIT_3D of more than ", kMaxCcmds, " ccmds"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 MsmContext::MsmContext(std::shared_ptr<DrmFile> drm,
                        const ContextEnvironment& environment)
     : counters_(environment.counters),
       refused_submits_(environment.refused_submits),
-      busy_(environment.busy),
       limits_(environment.limits),
       version_minor_(environment.version_minor),
       has_wait_boost_(version_minor_ >= kMinorWithWaitBoost),
@@ -60,6 +75,12 @@ absl::Status MsmContext::Submit(std::span<const uint8_t> commands,
                                 std::optional<uint8_t> fence_ring) {
   absl::Status first_error;
   fence_ring_ = fence_ring;
+  if (ABSL_PREDICT_FALSE(commands.size() > kMaxCcmds * sizeof(vdrm_ccmd_req))) {
+    if (absl::Status status = CheckCount(commands); !status.ok()) {
+      ShowError(std::move(status), first_error);
+      commands = {};
+    }
+  }
   CcmdReader reader(commands);
   while (reader.Next([&](const vdrm_ccmd_req& header, const auto& request) {
     counters_.ccmds[header.cmd < MSM_CCMD_LAST ? header.cmd : 0].Add();
@@ -71,10 +92,8 @@ absl::Status MsmContext::Submit(std::span<const uint8_t> commands,
   }) && ABSL_PREDICT_TRUE(!cancelled_.load(std::memory_order_relaxed))) {
   }
   file_->EndCommand();
-  if (ABSL_PREDICT_FALSE(!reader.complete())) {
-    counters_.malformed.Add();
-    ShowError(absl::InvalidArgumentError("ccmd stream ends within a header"),
-              first_error);
+  if (ABSL_PREDICT_FALSE(!reader.rest().empty())) {
+    ShowRest(reader.rest().size(), first_error);
   }
   if (fence_ring) {
     if (absl::Status status = queues_.MakeFence(*fence_ring); !status.ok()) {
@@ -89,6 +108,13 @@ void MsmContext::ShowError(absl::Status error, absl::Status& first) {
   counters_.async_errors.Add();
   if (shmem_) shmem_->AddAsyncError();
   if (first.ok()) first = std::move(error);
+}
+
+void MsmContext::ShowRest(size_t bytes, absl::Status& first) {
+  if (bytes >= sizeof(vdrm_ccmd_req)) return;  // Cancelled.
+  counters_.malformed.Add();
+  ShowError(absl::InvalidArgumentError("ccmd stream ends within a header"),
+            first);
 }
 
 absl::StatusOr<Fd> MsmContext::FenceRing(uint8_t ring_idx) {

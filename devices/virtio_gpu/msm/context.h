@@ -2,6 +2,7 @@
 #define NACRE_DEVICES_VIRTIO_GPU_MSM_CONTEXT_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -59,8 +60,9 @@ class MsmContext final : public virtio_gpu::Context {
   // A Submit ends behind the command under way, one that follows behind its
   // first.
   void Cancel() override { cancelled_.store(true, std::memory_order_relaxed); }
-  // Runs every command, also those behind one that fails, unless cancelled. The
-  // status is that of the first failure that the guest was told by async_error.
+  // Runs every command, also those behind one that fails, unless cancelled;
+  // none of more than kMaxCcmds. The status is that of the first failure that
+  // the guest was told by async_error.
   absl::Status Submit(std::span<const uint8_t> commands,
                       std::optional<uint8_t> fence_ring) override;
   // Ring 0 is the CPU's: what was submitted there is done already.
@@ -78,6 +80,8 @@ class MsmContext final : public virtio_gpu::Context {
  private:
   // Tells the guest; `first` becomes the first of them.
   void ShowError(absl::Status error, absl::Status& first);
+  // Of a stream of which so many bytes were not run.
+  ABSL_ATTRIBUTE_NOINLINE void ShowRest(size_t bytes, absl::Status& first);
   // One a ccmd. A status that is not OK is a failure the guest must learn of by
   // async_error; commands with an answer put the driver's errors there instead.
   absl::Status Run(const vdrm_ccmd_req& header, const MalformedCcmd& ccmd);
@@ -126,7 +130,6 @@ class MsmContext final : public virtio_gpu::Context {
 
   Counters& counters_;
   SharedCounter& refused_submits_;
-  BusyObjects& busy_;
   const Limits& limits_;
   const uint32_t version_minor_;  // Of the host's msm driver.
   const bool has_wait_boost_;

@@ -8,13 +8,13 @@
 #include "devices/virtio_gpu/msm/uapi.h"
 #include "gtest/gtest.h"
 
-// Attack stopped: a reset of the device held up by a command stream, of up to
-// 4 MiB, whose commands are calls of the driver each. Also for TSan.
+// Attack stopped: a reset of the device held up by a command stream, of
+// thousands of commands, which are calls of the driver each. Also for TSan.
 
 namespace nacre::msm {
 namespace {
 
-constexpr uint32_t kCommands = 10'000;
+constexpr uint32_t kCommands = 4000;
 // For its fence and to look for faults, whatever its commands.
 constexpr size_t kCallsOfASubmit = 4;
 

@@ -171,7 +171,7 @@ absl::StatusOr<uint32_t> MsmContext::ObjectFlags(uint32_t guest_flags) const {
 }
 
 absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemNewCcmd& ccmd) {
-  busy_.Sweep(&file_->drm());
+  file_->Sweep();
   RETURN_IF_ERROR(objects_.CheckPending(ccmd.blob_id));
   ASSIGN_OR_RETURN(const uint32_t flags, ObjectFlags(ccmd.flags));
   ASSIGN_OR_RETURN(std::shared_ptr<GemObject> object,
@@ -195,8 +195,7 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req& header,
   // Drivers without the boost refuse the bit, which is only a hint.
   const uint32_t op =
       has_wait_boost_ ? ccmd.op : ccmd.op & ~uint32_t{MSM_PREP_BOOST};
-  return RespondResult(header,
-                       file_->drm().GemCpuPrep((*object)->handle(), op));
+  return RespondResult(header, (*object)->CpuPrep(op));
 }
 
 absl::Status MsmContext::Run(const vdrm_ccmd_req&, const GemSetNameCcmd& ccmd) {
@@ -223,7 +222,7 @@ inline absl::Status MsmContext::Submit(const SubmitRequest& request,
 
 absl::Status MsmContext::Run(const vdrm_ccmd_req& header,
                              const GemSubmitCcmd& ccmd) {
-  busy_.Sweep(&file_->drm());
+  file_->Sweep();
   // The virtio header names a ring only where the guest wants a fence.
   uint32_t ring = 0;
   RETURN_IF_ERROR(queues_.GetRing(ccmd.queue_id, ring));
@@ -293,7 +292,7 @@ absl::Status MsmContext::Run(const vdrm_ccmd_req& header,
   // After a wait, guests ask whether the context was lost.
   if (result.ok()) faults_->OnWait();
   absl::Status responded = RespondResult(header, result);
-  if (result.ok()) busy_.Sweep(&file_->drm());
+  if (result.ok()) file_->Sweep();
   return responded;
 }
 

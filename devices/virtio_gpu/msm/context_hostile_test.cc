@@ -74,6 +74,32 @@ TEST_F(ContextHostileTest, AStreamThatEndsWithinAHeaderShows) {
   EXPECT_EQ(guest_->async_error(), 1u);
 }
 
+TEST_F(ContextHostileTest, AStreamOfTooManyCommandsIsNotRun) {
+  const auto flush = [&](size_t count) {
+    for (size_t i = 0; i < count; ++i) guest_->batch().Add(MSM_CCMD_NOP, {});
+    return guest_->Flush(/*fence_ring=*/0).code();
+  };
+  EXPECT_EQ(flush(kMaxCcmds), absl::StatusCode::kOk);
+  EXPECT_EQ(guest_->seqno(), kMaxCcmds);
+  EXPECT_EQ(flush(kMaxCcmds + 1), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(guest_->seqno(), kMaxCcmds);
+  EXPECT_EQ(guest_->async_error(), 1u);
+  EXPECT_EQ(flush(1), absl::StatusCode::kOk);
+  EXPECT_EQ(guest_->seqno(), guest_->batch().seqno());
+}
+
+// Of few commands.
+TEST_F(ContextHostileTest, ALongStreamIsRun) {
+  const uint32_t buffer = *guest_->NewBuffer(HostPageSize(), kIova);
+  const std::vector<uint8_t> data(HostPageSize(), 1);
+  for (size_t size = 0; size <= kMaxCcmds * sizeof(vdrm_ccmd_req);
+       size += data.size()) {
+    guest_->batch().Add(MSM_CCMD_GEM_UPLOAD, {buffer, 0, 0, Low(data.size())},
+                        data);
+  }
+  EXPECT_TRUE(guest_->Flush().ok());
+}
+
 TEST_F(ContextHostileTest, MalformedRequestsThatHaveAnAnswerGetOne) {
   // A stream cut inside a synchronous command.
   Preset(0, 16, 16);

@@ -1,13 +1,10 @@
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "base/errno_status.h"
 #include "devices/virtio_gpu/msm/testing/context_test_base.h"
 #include "devices/virtio_gpu/msm/testing/fake_drm_device.h"
 #include "devices/virtio_gpu/msm/testing/guest.h"
-#include "devices/virtio_gpu/msm/upload_mappings.h"
 #include "gtest/gtest.h"
 
 // GEM_UPLOAD to more than one buffer, and to large ones: what is mapped, and
@@ -52,26 +49,6 @@ TEST_F(ContextUploadsTest, UploadsToHugeBuffersKeepNoMappingOfThem) {
   EXPECT_EQ(std::vector<uint8_t>(memory.data() + 3 * kPage - 2,
                                  memory.data() + 3 * kPage + 2),
             data);
-}
-
-// Attack stopped: the same time, by one buffer more than are kept.
-TEST_F(ContextUploadsTest, UploadsToManyBuffersInTurnAreCapped) {
-  const std::vector<uint32_t> buffers =
-      NewBuffers(UploadMappings::kMappings + 1, kPage);
-  const std::vector<uint8_t> data = {1, 2, 3, 4};
-  const auto upload = [&](size_t count) {
-    for (size_t i = 0; i < count; ++i) {
-      AddUpload(buffers[i % buffers.size()], 0, data);
-    }
-    return guest_->Flush();
-  };
-  EXPECT_EQ(StatusErrno(upload(UploadMappings::kMaxAdded + 1)), ENOMEM);
-  EXPECT_EQ(guest_->async_error(), 1u);
-  EXPECT_EQ(counters().upload_bytes.value(),
-            UploadMappings::kMaxAdded * data.size());
-  // Of one SUBMIT_3D.
-  EXPECT_TRUE(upload(UploadMappings::kMaxAdded).ok());
-  EXPECT_EQ(guest_->async_error(), 1u);
 }
 
 }  // namespace

@@ -86,6 +86,15 @@ void GemObject::ReleaseIdleIova() {
   if (was_idle_) SetIova(0).IgnoreError();
 }
 
+absl::Status GemObject::CpuPrep(uint32_t op) {
+  if (!file_->MayMeetBusy()) return ErrnoAnswer(EBUSY);
+  absl::Status status = file_->drm_->GemCpuPrep(handle_, op);
+  if (!status.ok() && StatusErrno(status) == EBUSY) {
+    ++file_->command_.busy_answers;
+  }
+  return status;
+}
+
 absl::Status GemObject::Upload(uint32_t offset, std::span<const uint8_t> data) {
   if (!RangeFits(offset, data.size(), size_)) {
     return absl::OutOfRangeError(absl::StrCat("upload of ", data.size(),
@@ -95,11 +104,6 @@ absl::Status GemObject::Upload(uint32_t offset, std::span<const uint8_t> data) {
   if (data.empty()) return absl::OkStatus();
   uint8_t* memory = file_->uploads_.Find(handle_);
   if (memory == nullptr) {
-    if (file_->uploads_.is_exhausted()) {
-      return ErrnoStatus(
-          ENOMEM, absl::StrCat("uploads of one SUBMIT_3D mapped objects ",
-                               UploadMappings::kMaxAdded, " times"));
-    }
     ASSIGN_OR_RETURN(const GemMemory source, GetMemory());
     ASSIGN_OR_RETURN(
         Mapping mapping,
@@ -199,7 +203,7 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
 
 bool GemFile::Reserve(uint64_t bytes) {
   if (ReserveNow(bytes)) return true;
-  if (std::exchange(has_made_room_, true)) return false;
+  if (std::exchange(command_.has_made_room, true)) return false;
   // Of programs that ended, for one.
   busy_.SweepMore(drm_.get());
   return ReserveNow(bytes);

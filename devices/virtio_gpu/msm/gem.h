@@ -45,9 +45,12 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
   uint64_t iova() const { return iova_; }
   // Gives the address back unless the GPU works on the object.
   void ReleaseIdleIova();
-  // Copies `data` to `offset`. OutOfRange beyond the end, ENOMEM for one that
-  // needs a mapping after UploadMappings::kMaxAdded. GemFile::EndCommand is to
-  // follow, after this upload or several.
+  // GEM_CPU_PREP with MSM_PREP_* `op`: EBUSY while the GPU works on the object.
+  // Also where a SUBMIT_3D had that answer too often: guests ask again, each
+  // time in another one.
+  absl::Status CpuPrep(uint32_t op);
+  // Copies `data` to `offset`. OutOfRange beyond the end. GemFile::EndCommand
+  // is to follow, after this upload or several.
   absl::Status Upload(uint32_t offset, std::span<const uint8_t> data);
   absl::StatusOr<GemMemory> GetMemory();
   absl::StatusOr<Fd> Export();
@@ -94,7 +97,14 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   // After the ccmds of a SUBMIT_3D, or any other command.
   void EndCommand() {
     uploads_.End();
-    has_made_room_ = false;
+    command_ = {};
+  }
+  // BusyObjects::Sweep, of the file's objects, too.
+  void Sweep() {
+    if (ABSL_PREDICT_FALSE(busy_.has_objects()) && MayMeetBusy() &&
+        busy_.Sweep(drm_.get())) {
+      ++command_.busy_answers;
+    }
   }
 
   // `size` is rounded up to pages. With `iova` not 0 the object has that
@@ -115,8 +125,13 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
  private:
   friend class GemObject;
 
+  // Of one SUBMIT_3D. Attack stopped: minutes of it, by 100,000 questions about
+  // an object that is busy: each may take a tick (see BusyObjects).
+  static constexpr uint8_t kBusyAnswers = 16;
+
   ABSL_ATTRIBUTE_NOINLINE absl::StatusOr<Fd> SubmitShared(
       const SubmitRequest& request);
+  bool MayMeetBusy() const { return command_.busy_answers < kBusyAnswers; }
   // Counts a handle, and the bytes of a new object; false where there is no
   // room for them.
   bool Reserve(uint64_t bytes);
@@ -130,9 +145,12 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   const Limits limits_;
   uint64_t object_bytes_ = 0;  // Of objects that were created and exist.
   UploadMappings uploads_;
-  // In this command. Attack stopped: its time, by looking for room at each ccmd
-  // of a SUBMIT_3D.
-  bool has_made_room_ = false;
+  // What the command under way had. Attack stopped: its time, by looking for
+  // room at each ccmd of a SUBMIT_3D.
+  struct {
+    bool has_made_room = false;
+    uint8_t busy_answers = 0;
+  } command_;
   // Objects that have a dma-buf, by handle: those an import can meet again.
   absl::flat_hash_map<uint32_t, GemObject*> shared_;
 };

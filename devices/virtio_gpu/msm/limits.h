@@ -10,8 +10,9 @@ namespace nacre::msm {
 // checked before anything is made; how a guest learns of it is said with each.
 // What a context held is free again once it is gone, except for blobs that
 // outlive it, until they go, and objects that the GPU still worked on, with
-// their files: those once it is done and a context is made, submits, asks for
-// memory or has waited for a fence, or the guest's driver starts or ends.
+// their files: those once it is done, no such blob is left, and a context is
+// made, submits, asks for memory or has waited for a fence, or the guest's
+// driver starts or ends.
 struct Limits {
   // Attack stopped: contexts (or blobs that keep the file of a dead context
   // open) until the process is out of file descriptors. CTX_CREATE answers
@@ -55,6 +56,12 @@ struct Limits {
   // besides. RESOURCE_CREATE_BLOB answers OUT_OF_MEMORY.
   uint64_t max_control_memories = 4096;
 };
+
+// Attack stopped: minutes of one thread, by calls of the driver that take their
+// time. Ccmds of one SUBMIT_3D; Mesa's have less than 1024, in 16 KiB. With
+// more nothing of it is executed: it answers OUT_OF_MEMORY, and
+// msm_shmem::async_error counts up.
+inline constexpr size_t kMaxCcmds = 4096;
 
 }  // namespace nacre::msm
 

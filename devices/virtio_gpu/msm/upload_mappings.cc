@@ -15,7 +15,7 @@ void UploadMappings::Add(uint32_t handle, Mapping mapping) {
   handles_[next_] = handle;
   mappings_[next_] = std::move(mapping);
   next_ = (next_ + 1) % kMappings;
-  ++added_;
+  added_ = true;
 }
 
 void UploadMappings::Drop(uint32_t handle) {

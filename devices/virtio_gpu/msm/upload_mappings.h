@@ -21,23 +21,17 @@ class UploadMappings {
   // mappings of huge objects that every context keeps. Larger ones are dropped
   // when a SUBMIT_3D is over.
   static constexpr size_t kMaxKept = size_t{64} << 20;
-  // Attack stopped: a SUBMIT_3D that takes seconds, by 100,000 uploads to more
-  // objects in turn than are kept. Mesa's has 16 KiB, with room for a tenth of
-  // so many uploads.
-  static constexpr size_t kMaxAdded = 4096;
 
   // Where the object is mapped, or null.
   uint8_t* Find(uint32_t handle) const;
-  // No more may be added for this SUBMIT_3D.
-  bool is_exhausted() const { return added_ == kMaxAdded; }
   // In place of the oldest one.
   void Add(uint32_t handle, Mapping mapping);
   // Before the handle is closed, for the next object to have its number.
   void Drop(uint32_t handle);
   // The SUBMIT_3D is over.
   void End() {
-    if (ABSL_PREDICT_TRUE(added_ == 0)) return;
-    added_ = 0;
+    if (ABSL_PREDICT_TRUE(!added_)) return;
+    added_ = false;
     DropLarge();
   }
 
@@ -47,7 +41,7 @@ class UploadMappings {
   std::array<uint32_t, kMappings> handles_{};  // 0: none.
   std::array<Mapping, kMappings> mappings_;
   size_t next_ = 0;
-  size_t added_ = 0;  // Since the last End.
+  bool added_ = false;  // Since the last End.
 };
 
 }  // namespace nacre::msm

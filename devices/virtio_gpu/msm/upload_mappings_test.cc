@@ -51,18 +51,6 @@ TEST(UploadMappingsTest, LargeOnesAreKeptUntilTheEnd) {
   }
 }
 
-TEST(UploadMappingsTest, MayBeAddedToSoOftenUntilTheEnd) {
-  UploadMappings mappings;
-  for (int round = 0; round < 2; ++round) {
-    for (uint32_t i = 1; i <= UploadMappings::kMaxAdded; ++i) {
-      ASSERT_FALSE(mappings.is_exhausted());
-      mappings.Add(i, NewMapping());
-    }
-    EXPECT_TRUE(mappings.is_exhausted());
-    mappings.End();
-  }
-}
-
 TEST(UploadMappingsTest, ADroppedHandleIsForgotten) {
   UploadMappings mappings;
   mappings.Add(1, NewMapping());
