@@ -57,6 +57,7 @@ CpuCaching GemObject::caching() const {
 absl::Status GemObject::SetIova(uint64_t iova) {
   // Turnip sets after GEM_NEW what GEM_NEW had set.
   if (iova == 0 ? !may_have_iova_ : iova == iova_) return absl::OkStatus();
+  RETURN_IF_ERROR(file_->CountMoved(size_));
   if (iova != 0) {
     // Over another address the kernel drops that one, fails with EBUSY, and
     // writes a warning with a stack trace to its log. We do without it. The
@@ -83,7 +84,7 @@ absl::Status GemObject::ChangeIova(uint64_t iova) {
 
 void GemObject::ReleaseIdleIova() {
   was_idle_ = !BusyObjects::IsBusy(*file_->drm_, handle_);
-  if (was_idle_) SetIova(0).IgnoreError();
+  if (was_idle_ && may_have_iova_) ChangeIova(0).IgnoreError();
 }
 
 absl::Status GemObject::CpuPrep(uint32_t op) {
@@ -199,6 +200,16 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
   // A new one has none.
   if (iova != 0) RETURN_IF_ERROR(object->ChangeIova(iova));
   return object;
+}
+
+absl::Status GemFile::CountMoved(uint64_t bytes) {
+  if (bytes > 2 * limits_.max_context_object_bytes - command_.moved_bytes) {
+    return ErrnoStatus(ENOSPC,
+                       absl::StrCat("SET_IOVA of ", bytes, " bytes after ",
+                                    command_.moved_bytes, " in one SUBMIT_3D"));
+  }
+  command_.moved_bytes += bytes;
+  return absl::OkStatus();
 }
 
 bool GemFile::Reserve(uint64_t bytes) {

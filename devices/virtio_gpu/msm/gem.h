@@ -40,7 +40,9 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
   CpuCaching caching() const;
 
   // Its address in the file's address space; 0 gives it back. Setting what is
-  // set already succeeds, as in the kernel.
+  // set already succeeds, as in the kernel. ENOSPC after changes, in the same
+  // SUBMIT_3D, of twice the bytes of buffers that a context may have: all of
+  // them taken away and set anew.
   absl::Status SetIova(uint64_t iova);
   uint64_t iova() const { return iova_; }
   // Gives the address back unless the GPU works on the object.
@@ -131,6 +133,10 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
 
   ABSL_ATTRIBUTE_NOINLINE absl::StatusOr<Fd> SubmitShared(
       const SubmitRequest& request);
+  // Attack stopped: minutes of a SUBMIT_3D, by taking away and setting the
+  // address of a large object, which the driver unmaps and maps anew, in it or
+  // in a GEM_SUBMIT between.
+  absl::Status CountMoved(uint64_t bytes);
   bool MayMeetBusy() const { return command_.busy_answers < kBusyAnswers; }
   // Counts a handle, and the bytes of a new object; false where there is no
   // room for them.
@@ -150,6 +156,7 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   struct {
     bool has_made_room = false;
     uint8_t busy_answers = 0;
+    uint64_t moved_bytes = 0;
   } command_;
   // Objects that have a dma-buf, by handle: those an import can meet again.
   absl::flat_hash_map<uint32_t, GemObject*> shared_;

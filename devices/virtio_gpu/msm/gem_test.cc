@@ -46,6 +46,25 @@ TEST_F(GemTest, AddressesCostNoMoreCallsThanTheyMust) {
   EXPECT_EQ(set_iovas(), 2u);
 }
 
+// Attack: a large one, moved to and fro by one SUBMIT_3D.
+TEST_F(GemTest, ACommandMovesNoMoreThanTwiceWhatAContextHas) {
+  file_.reset();
+  file_ = std::make_shared<GemFile>(
+      *OpenCounted(device_, counters_), device_, busy_, counters_,
+      Limits{.max_context_object_bytes = 3 * kPage});
+  const auto object = *file_->New(2 * kPage, MSM_BO_WC, kIova);
+  for (int command = 0; command < 2; ++command) {
+    EXPECT_TRUE(object->SetIova(0).ok());
+    EXPECT_TRUE(object->SetIova(kIova).ok());
+    EXPECT_TRUE(object->SetIova(0).ok());
+    EXPECT_EQ(StatusErrno(object->SetIova(kIova)), ENOSPC);
+    EXPECT_EQ(device_.iova(object->handle()), 0u);
+    file_->EndCommand();
+    EXPECT_TRUE(object->SetIova(kIova).ok());
+    file_->EndCommand();
+  }
+}
+
 // GEM_SUBMIT gives an address to an object that has none. To set another one
 // over it would be a warning in the host's log, as often as a guest likes.
 TEST_F(GemTest, AnAddressOfTheDriversIsGivenBackFirst) {
