@@ -57,7 +57,7 @@ CpuCaching GemObject::caching() const {
 absl::Status GemObject::SetIova(uint64_t iova) {
   // Turnip sets after GEM_NEW what GEM_NEW had set.
   if (iova == 0 ? !may_have_iova_ : iova == iova_) return absl::OkStatus();
-  RETURN_IF_ERROR(file_->CountMoved(size_));
+  if (!file_->CountMoved(size_)) return file_->TooManyMoved(size_);
   if (iova != 0) {
     // Over another address the kernel drops that one, fails with EBUSY, and
     // writes a warning with a stack trace to its log. We do without it. The
@@ -202,14 +202,10 @@ absl::StatusOr<std::shared_ptr<GemObject>> GemFile::New(uint64_t size,
   return object;
 }
 
-absl::Status GemFile::CountMoved(uint64_t bytes) {
-  if (bytes > 2 * limits_.max_context_object_bytes - command_.moved_bytes) {
-    return ErrnoStatus(ENOSPC,
-                       absl::StrCat("SET_IOVA of ", bytes, " bytes after ",
-                                    command_.moved_bytes, " in one SUBMIT_3D"));
-  }
-  command_.moved_bytes += bytes;
-  return absl::OkStatus();
+absl::Status GemFile::TooManyMoved(uint64_t bytes) const {
+  return ErrnoStatus(ENOSPC,
+                     absl::StrCat("SET_IOVA of ", bytes, " bytes after ",
+                                  command_.moved_bytes, " in one SUBMIT_3D"));
 }
 
 bool GemFile::Reserve(uint64_t bytes) {

@@ -136,7 +136,15 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   // Attack stopped: minutes of a SUBMIT_3D, by taking away and setting the
   // address of a large object, which the driver unmaps and maps anew, in it or
   // in a GEM_SUBMIT between.
-  absl::Status CountMoved(uint64_t bytes);
+  bool CountMoved(uint64_t bytes) {
+    if (ABSL_PREDICT_FALSE(bytes > 2 * limits_.max_context_object_bytes -
+                                       command_.moved_bytes)) {
+      return false;
+    }
+    command_.moved_bytes += bytes;
+    return true;
+  }
+  ABSL_ATTRIBUTE_NOINLINE absl::Status TooManyMoved(uint64_t bytes) const;
   bool MayMeetBusy() const { return command_.busy_answers < kBusyAnswers; }
   // Counts a handle, and the bytes of a new object; false where there is no
   // room for them.
