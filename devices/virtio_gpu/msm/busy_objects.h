@@ -32,7 +32,8 @@ namespace nacre::msm {
 // Of an object that several contexts have, another one may submit work between
 // the question and GEM_CLOSE. So it is closed only while no GEM_SUBMIT can name
 // it, and is taken for busy otherwise: nobody waits for another's GEM_SUBMIT,
-// which may take its time, and that waits for a few calls that do not wait. To
+// which may take its time, and that waits for a few calls that do not wait for
+// the GPU (but may free the object's pages: half a second of 8 GiB). To
 // be one for all files that may have an object: those of one device's contexts,
 // as dma-bufs go nowhere else.
 //

@@ -40,9 +40,9 @@ class GemObject : public std::enable_shared_from_this<GemObject> {
   CpuCaching caching() const;
 
   // Its address in the file's address space; 0 gives it back. Setting what is
-  // set already succeeds, as in the kernel. ENOSPC after changes, in the same
-  // SUBMIT_3D, of twice the bytes of buffers that a context may have: all of
-  // them taken away and set anew.
+  // set already succeeds, as in the kernel. ENOSPC where one SUBMIT_3D changes
+  // more than if it took away all that its context may have, and set all that
+  // there may be.
   absl::Status SetIova(uint64_t iova);
   uint64_t iova() const { return iova_; }
   // Gives the address back unless the GPU works on the object.
@@ -137,7 +137,8 @@ class GemFile : public std::enable_shared_from_this<GemFile> {
   // address of a large object, which the driver unmaps and maps anew, in it or
   // in a GEM_SUBMIT between.
   bool CountMoved(uint64_t bytes) {
-    if (ABSL_PREDICT_FALSE(bytes > 2 * limits_.max_context_object_bytes -
+    if (ABSL_PREDICT_FALSE(bytes > limits_.max_context_object_bytes +
+                                       limits_.max_object_bytes -
                                        command_.moved_bytes)) {
       return false;
     }

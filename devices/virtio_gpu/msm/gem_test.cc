@@ -47,11 +47,12 @@ TEST_F(GemTest, AddressesCostNoMoreCallsThanTheyMust) {
 }
 
 // Attack: a large one, moved to and fro by one SUBMIT_3D.
-TEST_F(GemTest, ACommandMovesNoMoreThanTwiceWhatAContextHas) {
+TEST_F(GemTest, ACommandMovesNoMoreThanThereMayBe) {
   file_.reset();
   file_ = std::make_shared<GemFile>(
       *OpenCounted(device_, counters_), device_, busy_, counters_,
-      Limits{.max_context_object_bytes = 3 * kPage});
+      Limits{.max_object_bytes = 4 * kPage,
+             .max_context_object_bytes = 2 * kPage});
   const auto object = *file_->New(2 * kPage, MSM_BO_WC, kIova);
   for (int command = 0; command < 2; ++command) {
     EXPECT_TRUE(object->SetIova(0).ok());

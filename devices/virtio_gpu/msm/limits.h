@@ -9,10 +9,11 @@ namespace nacre::msm {
 // How much of the host one guest may hold through its msm contexts. Each is
 // checked before anything is made; how a guest learns of it is said with each.
 // What a context held is free again once it is gone, except for blobs that
-// outlive it, until they go, and objects that the GPU still worked on, with
-// their files: those once it is done, no such blob is left, and a context is
-// made, submits, asks for memory or has waited for a fence, or the guest's
-// driver starts or ends.
+// outlive it, until they go, and objects that the GPU still worked on, or
+// that are shared and were let go of in another's GEM_SUBMIT, with their files:
+// those once it is done, no such blob is left, and a context is made, submits,
+// asks for memory or has waited for a fence, or the guest's driver starts or
+// ends.
 struct Limits {
   // Attack stopped: contexts (or blobs that keep the file of a dead context
   // open) until the process is out of file descriptors. CTX_CREATE answers

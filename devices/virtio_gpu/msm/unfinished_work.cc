@@ -50,10 +50,12 @@ UnfinishedWork::Taken UnfinishedWork::Take(Share& share, uint32_t ring,
   }
   if (Reserve(share, bytes, most)) return {bytes, false};
   if (!FitsContext(share, bytes) || share.has_looked_at_all) return {};
+  const uint64_t held = counters_.unfinished_bytes.value();
   Sweep(shares_.size());
-  if (Reserve(share, bytes, most)) return {bytes, false};
-  share.has_looked_at_all = true;
-  return {};
+  const uint64_t found = held - counters_.unfinished_bytes.value();
+  const bool has_room = Reserve(share, bytes, most);
+  share.has_looked_at_all = !has_room || found < kAdvance;
+  return {has_room ? bytes : 0, false};
 }
 
 void UnfinishedWork::GiveBack(Share& share, uint64_t bytes) {

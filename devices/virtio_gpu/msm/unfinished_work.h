@@ -90,7 +90,7 @@ class UnfinishedWork {
     // Attack stopped: the time of submissions that are refused, of which there
     // may be 100,000 in a SUBMIT_3D. The first takes a millisecond where all of
     // a GiB is held; that a guest goes on behind it nobody expects. Not set
-    // by a look that found room, for which somebody's work has ended.
+    // by a look that found room, and as much as few may have ended with.
     bool has_looked_at_all = false;
   };
 

@@ -248,6 +248,31 @@ TEST_F(UnfinishedWorkTest, ALookAtAllThatFindsSomeIsNotTheLast) {
   }
 }
 
+// Attack: the time of a look for each of the small submissions that finish one
+// by one.
+TEST_F(UnfinishedWorkTest, ALookAtAllThatFindsLittleIsTheLast) {
+  limits_.max_context_unfinished_bytes = limits_.max_unfinished_bytes =
+      64 * kStep;
+  std::deque<Program> waiting;
+  for (int i = 0; i < 3; ++i) EndMany(waiting);
+  constexpr int kSmall = 8;
+  Program other(all_);
+  EXPECT_TRUE(other.Add(static_cast<uint32_t>(limits_.max_unfinished_bytes -
+                                              held() - kSmall * 1024)));
+  std::deque<Program> small;
+  for (int i = 0; i < kSmall; ++i) {
+    EXPECT_TRUE(small.emplace_back(all_).Add(1024));
+    small.back().End();
+  }
+  Program program(all_);
+  int refused = 0;
+  for (Program& finished : small) {
+    finished.FinishAll();
+    if (!program.Add(1024)) ++refused;
+  }
+  EXPECT_GT(refused, 0) << "each had a look at all";
+}
+
 TEST_F(UnfinishedWorkTest, WorkCountsWhenItsContextHasEnded) {
   Program one(all_);
   EXPECT_TRUE(one.Add(1024));
