@@ -78,7 +78,14 @@ std::optional<Outcome> RunErrors::OnEagain() {
 std::optional<Outcome> RunErrors::OnNoMemory(int error) {
   // A guest may need no exits for hours, in which there are others.
   const auto now = std::chrono::steady_clock::now();
-  if (now - memory_short_at_ > kAnotherShortage) memory_.End();
+  // That it is another page means that the one before was given at last.
+  uint64_t address = memory_short_for_;
+  if (error == EFAULT) address = FaultAddress(run_).value_or(address);
+  if (address != memory_short_for_ ||
+      now - memory_short_at_ > kAnotherShortage) {
+    memory_.End();
+  }
+  memory_short_for_ = address;
   memory_short_at_ = now;
   if (memory_.Wait()) return std::nullopt;
   if (error == EFAULT) {

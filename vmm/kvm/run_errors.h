@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 
@@ -48,6 +49,7 @@ class RunErrors {
   PageFaults page_faults_;
   HostShortage memory_;
   std::chrono::steady_clock::time_point memory_short_at_;
+  uint64_t memory_short_for_ = 0;  // The address, where KVM said one.
   HostShortage threads_;
   bool refused_ = false;  // EAGAIN was the last.
 };

@@ -85,6 +85,15 @@ TEST_F(RunErrorsTest, AMomentWithoutMemoryCostsTheWindowNothing) {
   EXPECT_TRUE(IsKept());
 }
 
+// Without an exit between, as in a guest that needs none.
+TEST_F(RunErrorsTest, AnotherPageHasAMomentOfItsOwn) {
+  TellAddress(0);
+  TakeWithoutMemory();
+  TellAddress(kWindow);
+  TakeWithoutMemory();
+  EXPECT_TRUE(IsKept());
+}
+
 TEST_F(RunErrorsTest, NorDoesItWhereKvmDoesNotSayTheAddress) {
   run_.exit_reason = KVM_EXIT_UNKNOWN;
   TakeWithoutMemory();
