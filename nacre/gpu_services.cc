@@ -33,11 +33,6 @@ absl::Status GpuServices::MapRegion(uint64_t offset, uint64_t size,
   RETURN_IF_ERROR(CheckFile(status, file, file_offset, size));
   SlowFd node;
   if (IsNode(status)) {
-    if (PendingSlowCloses() >= kMaxPendingCloses) {
-      return absl::ResourceExhaustedError(absl::StrFormat(
-          "%u descriptors of the render node wait for the GPU to be closed",
-          kMaxPendingCloses));
-    }
     node = SlowFd(Fd(fcntl(file, F_DUPFD_CLOEXEC, 0)));
     if (!node.valid()) return ErrnoStatus("fcntl(F_DUPFD_CLOEXEC)");
   }

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -50,10 +49,6 @@ class GpuServices final : public virtio::DeviceServices {
   absl::StatusOr<Fd> OpenNode() override;
 
  private:
-  // Descriptors of the render node that wait to be closed: for more, nothing
-  // more of it is mapped.
-  static constexpr size_t kMaxPendingCloses = 1024;
-
   bool IsNode(const struct stat& status) const;
   absl::Status CheckFile(const struct stat& status, int file, uint64_t offset,
                          uint64_t size) const;

@@ -102,8 +102,8 @@ absl::StatusOr<std::unique_ptr<JailedGpu>> JailedGpu::Start(const Gpu& config,
                                 services.second, log->writer()));
   log->CloseWriter();
   // Or the process's end would not be one of its channels.
-  control.second = Channel(Fd());
-  services.second = Channel(Fd());
+  control.second.Close();
+  services.second.Close();
 
   auto gpu = absl::WrapUnique(
       new JailedGpu(config.device(),

@@ -23,7 +23,9 @@ namespace nacre {
 // guest may take over by a fault of the device, of Mesa's protocol or of the
 // GPU's driver in user space is that process, see SECURITY.md. Should it end,
 // the guest's driver is told that its device needs a reset, which then fails;
-// the guest goes on, and an error in the log says why.
+// the guest goes on, and an error in the log says why. What the process says is
+// logged by glog, which is not to wait for its reader: a log that stood still
+// would have the device stand still (nacre has stderr_log.h for that).
 //
 // The process is this program again, from /proc/self/exe, with one argument and
 // next to no environment (jail::Process): main looks for that argument before

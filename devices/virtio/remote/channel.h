@@ -66,6 +66,8 @@ class Channel {
 
   // To wait on with others, and for a process to inherit.
   int fd() const { return socket_.get(); }
+  // Closes this copy of it, before anything was received by it.
+  void Close() { socket_.Take(); }
   // Ends both directions: whoever waits at either end wakes up.
   void Shutdown() const;
 

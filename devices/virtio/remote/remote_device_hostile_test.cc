@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -277,6 +278,28 @@ TEST_F(HostileDeviceTest, NobodyWaitsForFilesToBeClosed) {
   EXPECT_EQ(services_.calls, 1);
   remote_.reset();
   EXPECT_GE(PendingSlowCloses(), 1u);
+}
+
+// Attack: all that this process may have open, behind one whose close waits.
+TEST_F(HostileDeviceTest, FilesThatWaitToBeClosedAreFew) {
+  constexpr int kMany = 5000;
+  ASSERT_TRUE(StartSlowCloser().ok());
+  LingeringSocket slow = MakeLingeringSocket();
+  Answer({});
+  ASSERT_TRUE(Connect().ok());
+  const Fd event(eventfd(0, EFD_CLOEXEC));
+  int sent = 0;
+  const auto map = [&](int fd) {
+    return Ask(device_services_, MessageType::kMapRegion,
+               AsBytes(MapRegionBody{}), std::span(&fd, 1), /*max_fds=*/0,
+               kForEver)
+        .ok();
+  };
+  ASSERT_TRUE(map(slow.socket.get()));
+  slow.socket.Reset();
+  while (sent < kMany && map(event.get())) ++sent;
+  EXPECT_LT(sent, kMany);
+  EXPECT_TRUE(absl::IsResourceExhausted(WaitLost()));
 }
 
 // Attack: descriptors under way, which count for the user until they are read.

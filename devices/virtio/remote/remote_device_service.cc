@@ -5,11 +5,14 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
 #include <variant>
 
+#include "absl/strings/str_cat.h"
+#include "base/slow_fd.h"
 #include "base/status_macros.h"
 #include "devices/virtio/remote/remote_device.h"
 #include "glog/logging.h"
@@ -19,6 +22,8 @@ namespace {
 
 // Attack stopped: a lost device that cannot be ended talks without end.
 constexpr int kMaxLastWords = 1024;
+
+constexpr size_t kMaxPendingCloses = 1024;
 
 // When it is once more tried to look at what came while somebody asked.
 constexpr int kLookAgainMilliseconds = 10;
@@ -69,6 +74,13 @@ bool RemoteDevice::ServeEvents() {
 }
 
 absl::Status RemoteDevice::ServeMessage() {
+  // Attack stopped: descriptors of this process until it has none left, behind
+  // one whose close waits. An honest device's do not.
+  if (PendingSlowCloses() > kMaxPendingCloses) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("more than ", kMaxPendingCloses,
+                     " of the files that it sent wait to be closed"));
+  }
   // Something has arrived: this does not wait.
   ASSIGN_OR_RETURN(Channel::Packet packet,
                    services_channel_.Receive(1, config_.reply_limit));
