@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <pty.h>
-#include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -17,35 +15,10 @@
 #include "base/fd.h"
 #include "base/testing/host_faults.h"
 #include "gtest/gtest.h"
+#include "nacre/testing/ends.h"
 
 namespace nacre {
 namespace {
-
-// Two ends of something that its makers read and write by blocking calls; a
-// test that hangs has waited in one.
-struct Ends {
-  Fd reader, writer;
-};
-
-Ends Pipe() {
-  int fds[2];
-  EXPECT_EQ(pipe2(fds, O_CLOEXEC), 0);
-  return {Fd(fds[0]), Fd(fds[1])};
-}
-
-Ends Sockets() {
-  int fds[2];
-  EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-  return {Fd(fds[0]), Fd(fds[1])};
-}
-
-// The writer is the terminal, the reader who shows it.
-Ends Terminal() {
-  int master = -1;
-  int slave = -1;
-  EXPECT_EQ(openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
-  return {Fd(master), Fd(slave)};
-}
 
 // How much it took.
 size_t Fill(const NonblockingFd& fd) {

@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <pty.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nacre/jail/log_relay.h"
+#include "nacre/testing/ends.h"
 
 namespace nacre {
 namespace {
@@ -23,29 +22,6 @@ using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::SizeIs;
 using testing::StartsWith;
-
-struct Ends {
-  Fd reader, writer;
-};
-
-Ends Pipe() {
-  int fds[2];
-  EXPECT_EQ(pipe2(fds, O_CLOEXEC), 0);
-  return {Fd(fds[0]), Fd(fds[1])};
-}
-
-Ends Sockets() {
-  int fds[2];
-  EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-  return {Fd(fds[0]), Fd(fds[1])};
-}
-
-Ends Terminal() {
-  int master = -1;
-  int slave = -1;
-  EXPECT_EQ(openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
-  return {Fd(master), Fd(slave)};
-}
 
 // All that is there.
 std::string Take(const Fd& reader) {
