@@ -266,20 +266,26 @@ TEST_F(RemoteDeviceTest, AnAnswerThatCannotBeSentLosesNothing) {
   EXPECT_FALSE(remote_->lost());
 }
 
-// The number that a new descriptor would have is the limit while one exists.
+// Takes all descriptors that there may be. A lower limit alone would have
+// sendmsg fail, too, where others of this user have as many under way.
 class NoMoreDescriptors {
  public:
   NoMoreDescriptors() {
     EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &before_), 0);
-    const Fd next(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
-    rlimit none = before_;
-    none.rlim_cur = static_cast<rlim_t>(next.get());
-    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+    rlimit few = before_;
+    few.rlim_cur = std::min<rlim_t>(before_.rlim_cur, 1 << 16);
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (;;) {
+      Fd next(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
+      if (!next.valid()) break;
+      taken_.push_back(std::move(next));
+    }
   }
   ~NoMoreDescriptors() { EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &before_), 0); }
 
  private:
   rlimit before_ = {};
+  std::vector<Fd> taken_;
 };
 
 TEST_F(RemoteDeviceTest, AFileForWhichThereIsNoRoomLosesNothing) {
