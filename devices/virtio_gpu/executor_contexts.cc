@@ -54,7 +54,11 @@ Executor::Result Executor::Run(const CtxCreate& command) {
       return context_type->CreateContext(ctx_id, command.name);
     }));
     // Others may have been made meanwhile.
-    RETURN_IF_ERROR(contexts_.CheckNew(ctx_id));
+    if (absl::Status status = contexts_.CheckNew(ctx_id); !status.ok()) {
+      // To end one may block, too.
+      relay_.Call([&] { context.reset(); });
+      return status;
+    }
   }
   contexts_.Add(ctx_id, std::move(context));
   env_.stats->contexts_created.Add();
