@@ -125,7 +125,7 @@ if [[ $machine == direct ]] &&
 fi
 # Both lists are of words without spaces or anything that a shell would expand.
 cat >"$payload/run" <<RUN
-sh run_tests.sh $seconds_a_test ${tests[*]}
+NACRE=./nacre sh run_tests.sh $seconds_a_test ${tests[*]}
 JAIL=$jail sh run_guests.sh $seconds_a_guest "$guest_command_line" ${guests[*]}
 RUN
 code=0

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Runs unit tests where KVM is: for guest/boot_test.sh, in the payload's folder, in
 # the outer machine (busybox's sh).
-#   run_tests.sh SECONDS NAME...
-# Each NAME is a GoogleTest program of the same folder; one that takes longer
-# than SECONDS is stopped. Leaves NAME.xml (its results) and NAME.code (the exit
-# code) in $OUT.
+#   NACRE=PROGRAM run_tests.sh SECONDS NAME...
+# Each NAME is a GoogleTest program of the same folder, some of which start PROGRAM;
+# one that takes longer than SECONDS is stopped. Leaves NAME.xml (its results) and
+# NAME.code (the exit code) in $OUT.
 
 seconds=$1
 shift
