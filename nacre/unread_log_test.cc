@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -15,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/fd.h"
 #include "gtest/gtest.h"
+#include "nacre/testing/ends.h"
 #include "nacre/vm.h"
 #include "vmm/machine.h"
 #include "vmm/testing/tiny_kernels.h"
@@ -22,16 +22,6 @@
 
 namespace nacre {
 namespace {
-
-struct Pipe {
-  Pipe() {
-    std::array<int, 2> ends;
-    EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
-    reader = Fd(ends[0]);
-    writer = Fd(ends[1]);
-  }
-  Fd reader, writer;
-};
 
 void Fill(const Fd& pipe) {
   ASSERT_EQ(fcntl(pipe.get(), F_SETFL, O_NONBLOCK), 0);
@@ -61,8 +51,8 @@ pid_t ChildOf(pid_t pid) {
 
 TEST(UnreadLogTest, StopsWithoutAReader) {
   if (access("/dev/kvm", R_OK | W_OK) != 0) GTEST_SKIP() << "no /dev/kvm";
-  Pipe console;
-  Pipe log;
+  const Ends console = Pipe();
+  const Ends log = Pipe();
   Fill(log.writer);
   const pid_t nacre = StartNacre(
       std::getenv("NACRE"), vmm::TinyMachine(vmm::SpinningKernel()).kernel_path,
